@@ -63,6 +63,8 @@ class Provider:
     """The model that is probed often, for all of them."""
     status_page: str | None = None
     """The address of the vendor's status page; None: it is not read."""
+    owner: "Owner | None" = None
+    """Who looks after it."""
 
     @property
     def key_source(self) -> str:
@@ -72,6 +74,18 @@ class Provider:
         if self.api_key_file:
             return f"the file {self.api_key_file}"
         return f"the variable {self.api_key_env}" if self.api_key_env else "the key in the configuration"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Who looks after a provider or a route, besides those who are told of everything."""
+
+    channel: str | None = None
+    """In Slack."""
+    mention: tuple[str, ...] = ()
+    """Whom to call there, as Slack writes it."""
+    runbook: str | None = None
+    """The address of what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

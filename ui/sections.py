@@ -90,7 +90,8 @@ def tab_title(overview: Overview) -> str:
 
 def banner(overview: Overview) -> str:
     """The overall state, whether a person must act, and what is wrong with the monitor itself."""
-    act = f'<p class="hs-act">{_code(overview.action.sentence)}</p>'
+    links = (f' <a href="{text(address)}">Runbook</a>' for address in overview.action.runbooks)
+    act = f'<p class="hs-act">{_code(overview.action.sentence)}{"".join(links)}</p>'
     return headline(overview, f"{act}{_advice(overview.service)}{_present_troubles(overview)}")
 
 

@@ -143,7 +143,7 @@ def alert_document(alert: Alert) -> dict[str, Any]:
         "severity": alert.severity,
         "headline": alert.headline,
         "text": alert.text,
-        "action": alert.action and {"urgency": alert.action.urgency, "sentence": alert.action.sentence},
+        "action": alert.action and alert.action.document(),
         "incident": incident,
         "notice": notice and {"kind": notice.kind, "subject": notice.subject, "text": notice.text},
     }

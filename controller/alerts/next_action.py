@@ -5,9 +5,10 @@ incidents of one message.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain
+from typing import Any
 
 from controller.alerts.severity import SETTLED, exposed_health, is_stuck_now, misconfigured_targets, route_trouble
 from controller.incidents.incident import Incident, IncidentKind, RouteImpact
@@ -19,6 +20,7 @@ from monitor.health import FAILING, Health
 from probes.redaction import one_line
 
 _NAMED = 3
+_MOST_RUNBOOKS = 3
 _NAME_CHARS = 80
 _WAIT_CHARS = 240
 
@@ -40,6 +42,17 @@ class NextAction:
     sentence: str
     """One line: `Act now: …`, `Act when you can: …`, `Nobody has to act…`, or that users are harmed and when the route
     may move. Whole commands stand between backticks, which nothing else holds."""
+    runbooks: tuple[str, ...] = ()
+    """Addresses of what to do, where somebody has to act."""
+
+    def document(self) -> dict[str, Any]:
+        """The same for scripts."""
+        return {"urgency": self.urgency, "sentence": self.sentence, "runbooks": list(self.runbooks)}
+
+    @property
+    def line(self) -> str:
+        """All of it as plain text."""
+        return " ".join([self.sentence, *(f"Runbook: {address}" for address in self.runbooks)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +97,24 @@ def next_action(
     """The most urgent thing that a person must do about open incidents; `todo` is what else can wait.
 
     It never says that nobody has to act while users of a route are refused, slowed down or failing: then it says so,
-    and when the route may move. `watched`: the monitor runs; `blind`: our own network is down.
+    and when the route may move. With it go the runbooks of the incidents. `watched`: the monitor runs; `blind`: our own
+    network is down.
     """
+    action = _most_urgent(routes, incidents, watched=watched, blind=blind, todo=todo)
+    if action.urgency is Urgency.NOBODY:
+        return action
+    runbooks = dict.fromkeys(address for incident in incidents for address in incident.runbooks)
+    return replace(action, runbooks=tuple(runbooks)[:_MOST_RUNBOOKS])
+
+
+def _most_urgent(
+    routes: Sequence[RouteStanding],
+    incidents: Sequence[Incident],
+    *,
+    watched: bool,
+    blind: bool,
+    todo: Iterable[str],
+) -> NextAction:
     now = chain(_of_service(watched=watched), _of_file(routes), _of_stuck(routes, incidents))
     now = chain(now, _of_keys(incidents, now=True), _of_held(routes))
     if sentence := next(now, None):

@@ -265,6 +265,8 @@ class IncidentDocument:
     timeline: Readable[TimelineEntry] = ()
     """Oldest first; at most 500 entries: the 20 oldest are kept, all comments, and the newest."""
     routes: Readable[RouteImpact] = ()
+    runbooks: Readable[str] = ()
+    """Addresses of what to do, of the owners of its provider and of the routes that it touches."""
     vendor: Annotated[VendorClaim | None, WrapValidator(readable_fields)] = None
     """Who knew first; None where the vendor has no page that is read, or where the fault is ours."""
     periods: Readable[BadPeriod] = ()

@@ -43,6 +43,7 @@ def incident_document(incident: Incident, periods: Sequence[RoutePeriod], now: d
         if incident.numbers
         else None,
         "request_ids": list(incident.request_ids),
+        "runbooks": list(incident.runbooks),
         "on_failing_s": dict(incident.on_failing_s),
         "stays": [_fields(period, "route", "target", "since", "until") for period in periods],
         "vendor": lead

@@ -23,6 +23,7 @@ from controller.incidents.vendor_claim import vendor_entries, vendor_lead
 from controller.routing.decision import MoveKind
 from controller.routing.least_bad import LEAST_BAD
 from controller.routing.remedies import Remedy, find_remedy
+from monitor.config.settings import Settings
 from monitor.connectivity.messages import NetworkLoss
 from monitor.detection.reasons import fix_of
 from monitor.health import FAILING, HEALTHY, UNHEALTHY, Health, TargetHealth
@@ -185,6 +186,7 @@ def _updated(incident: Incident, bad: Sequence[TargetHealth], facts: CycleFacts,
         kind=kind,
         affected=affected,
         routes=routes,
+        runbooks=_runbooks(incident.provider, routes, facts.settings),
         vendor=vendor,
         timeline=timeline.merge_entries(incident.timeline, entries),
         resolved_at=facts.now if over else None,
@@ -263,6 +265,14 @@ def _remedy(route: str, facts: CycleFacts) -> Remedy:
     return find_remedy(
         route, _users_target(route, facts), candidates, facts.overrides.applicable(facts.settings), facts.now
     )
+
+
+def _runbooks(provider: str, routes: Iterable[RouteImpact], settings: Settings) -> tuple[str, ...]:
+    """Those of the provider's owner and of the routes', each once."""
+    touched = {route.route for route in routes}
+    owners = [each.owner for each in settings.providers if each.name == provider]
+    owners += [each.owner.owner for each in settings.routes if each.owner and each.name in touched]
+    return tuple(dict.fromkeys(owner.runbook for owner in owners if owner and owner.runbook))
 
 
 def _users_target(route: str, facts: CycleFacts) -> str:
@@ -354,4 +364,5 @@ def _updated_stuck(incident: Incident, facts: CycleFacts) -> Incident:
 def _new_stuck(slot: Slot, name: str, facts: CycleFacts) -> Incident:
     begun, route = _begun(slot, facts.now, facts), _stuck_route(name, facts)
     entry = timeline.stuck_entry(route, facts.now, again=begun.reopened > 0)
-    return replace(begun, routes=(route,), timeline=timeline.merge_entries(begun.timeline, [entry]))
+    runbooks = _runbooks(begun.provider, (route,), facts.settings)
+    return replace(begun, routes=(route,), runbooks=runbooks, timeline=timeline.merge_entries(begun.timeline, [entry]))

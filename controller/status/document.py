@@ -22,7 +22,7 @@ def status_document(overview: Overview) -> dict[str, Any]:
         "at": _instant(overview.now),
         "headline": overview.headline,
         "tone": overview.level,
-        "action": {"urgency": overview.action.urgency, "sentence": overview.action.sentence},
+        "action": overview.action.document(),
         "service": {
             "life": service.liveness,
             "pid": beat.pid if beat else None,

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from monitor.config.document import Node
+from monitor.config.owner import CHANNEL, MENTIONS
 from monitor.config.reading import ReadContext
 from monitor.config.section import Key, Section
 from monitor.config.values import Value, address, address_problem, duration, items, must, secret, text, whole_number
@@ -22,15 +23,8 @@ _NO_TOKEN: Final = Secret("")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 #: More than this in an hour is one a second, which Slack itself refuses.
 _MOST_PER_HOUR: Final = 3600
-_CHANNEL: Final = text('a channel in quotes, such as "#llm-status"')
 _MEMBER_ID: Final = "the member id of a person, such as U012AB3CD (in Slack: the person's profile, Copy member ID)"
 _MEMBER: Final = text(_MEMBER_ID, pattern="[UW][A-Z0-9]{5,20}", wrong=f"is not a member id; expected {_MEMBER_ID}")
-_PEOPLE: Final = "<@U012AB3CD> for a person, <!subteam^S012AB3CD> for a group, or here, channel or everyone"
-_MENTION: Final = text(
-    _PEOPLE,
-    pattern=r"<@[UW][A-Z0-9]{5,20}>|<!subteam\^S[A-Z0-9]{5,20}>|here|channel|everyone",
-    wrong=f"is not a mention; write {_PEOPLE}",
-).then(lambda word: word if "<" in word else f"<!{word}>")
 _DAY: Final = text(
     "a day of the week such as monday",
     pattern="|".join(_DAYS),
@@ -163,11 +157,11 @@ def _report_pairs(node: Node, rules: tuple[tuple[str, str, bool, str], ...], con
 class SlackChannels(Section):
     """Where a severity goes elsewhere than to `channel`."""
 
-    critical: Annotated[str | None, _CHANNEL, Key(default_text="as `channel`")] = None
+    critical: Annotated[str | None, CHANNEL, Key(default_text="as `channel`")] = None
     """For what needs a person now. Change it when those on call read another channel."""
-    warning: Annotated[str | None, _CHANNEL, Key(default_text="as `channel`")] = None
+    warning: Annotated[str | None, CHANNEL, Key(default_text="as `channel`")] = None
     """For outages that were handled."""
-    info: Annotated[str | None, _CHANNEL, Key(default_text="as `channel`")] = None
+    info: Annotated[str | None, CHANNEL, Key(default_text="as `channel`")] = None
     """For everything else."""
 
 
@@ -199,7 +193,7 @@ class SlackSettings(Section):
         _NO_TOKEN
     )
     """A bot token with the scope `chat:write`, as `${SLACK_BOT_TOKEN}`; see [Slack](slack.md)."""
-    channel: Annotated[str, _CHANNEL, Key(default_text="required, or `webhook_url`")] = ""
+    channel: Annotated[str, CHANNEL, Key(default_text="required, or `webhook_url`")] = ""
     """A channel the bot is in, in quotes because of the `#`, or its id."""
     # Slack's library appends the names of methods to it.
     api_url: Annotated[str, address().then(lambda url: url.rstrip("/") + "/")] = "https://slack.com/api/"
@@ -208,9 +202,7 @@ class SlackSettings(Section):
     """An incoming webhook in place of token and channel, as `${SLACK_WEBHOOK_URL}`: messages are neither edited nor
     threaded, and may come twice. Change it when the workspace allows no bot."""
     channels: SlackChannels = SlackChannels()
-    mention: Annotated[
-        tuple[str, ...], items(_MENTION, 'a list such as ["<@U012AB3CD>", here]'), Key(default_text="none")
-    ] = ()
+    mention: Annotated[tuple[str, ...], MENTIONS, Key(default_text="none")] = ()
     """Whom critical messages call: `"<@U012AB3CD>"`, `"<!subteam^S012AB3CD>"`, `here`, `channel`, `everyone`.
     Change it when somebody is to be woken."""
     remind_s: Annotated[float, duration(at_least_s=60.0, zero=True, advice=", and 0s switches reminders off")] = 1800.0

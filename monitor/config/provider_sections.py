@@ -11,6 +11,7 @@ from pydantic import ValidationInfo
 
 from monitor.config.checks import CHECK_TURNS, CheckTurns
 from monitor.config.document import Node
+from monitor.config.owner import OwnerSection
 from monitor.config.reading import ReadContext, Text, file_of, variable_of
 from monitor.config.section import Key, NamedSections, Section
 from monitor.config.sentinel import interval_beside_sentinel
@@ -170,6 +171,7 @@ class ProviderSection(Section):
     """The model, best the cheapest, that is probed at a sixth of `defaults.interval` (`5s`), and the others at one and
     a half times (`45s`), unless they have intervals of their own: see [sentinels](#sentinels). Change it when outages
     of the provider are to be noticed sooner, for less money."""
+    owner: OwnerSection | None = None
     models: Annotated[
         dict[str, ModelSection],
         NamedSections(
@@ -301,6 +303,7 @@ def _provider(provider_name: str, section: ProviderSection, node: Node, context:
         api_version=section.api_version,
         signing=signing,
         status_page=_status_page(section, base_url, node),
+        owner=section.owner.owner if section.owner else None,
         sentinel=_sentinel(section, provider_name, node.child("models"), context),
     )
 

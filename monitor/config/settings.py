@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 
 from monitor.config.alert_settings import AlertSettings
 from monitor.config.document import Node, Place, Sequence
+from monitor.config.owner import OwnerSection
 from monitor.config.provider_sections import ProbingSection, ProviderSection, build_targets
 from monitor.config.reading import ReadContext
 from monitor.config.retention import RetentionSettings
@@ -179,6 +180,8 @@ class Route(Section):
     slo: Annotated[float | None, share(_slo_problem), Key(default_text="none")] = None
     """The share of the time in which users are to be served, such as `99.9%`: the [report](commands.md#report) counts
     against it. Change it when an objective was agreed on."""
+
+    owner: OwnerSection | None = None
 
     def check_keys(self, node: Node, context: ReadContext) -> None:
         """A target that serves nobody should move the route."""

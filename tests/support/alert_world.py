@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from controller.alerts.channel import RunInThread
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.delivery_worker import DeliveryWorker
+from controller.alerts.owners import NO_OWNERS, Owners
 from controller.alerts.slack.channel import SlackChannel
 from controller.alerts.slack.planning_input import SINK
 from controller.incidents.incident import AffectedTarget, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
@@ -39,8 +40,9 @@ class RoundResult(NamedTuple):
 class AlertWorld:
     """What the service has around the worker; `at_s` is how long after noon it is."""
 
-    def __init__(self, folder: Path, server: SlackServer, **settings: Any) -> None:
+    def __init__(self, folder: Path, server: SlackServer, *, owners: Owners = NO_OWNERS, **settings: Any) -> None:
         """`settings` are those of `alerts.slack` besides the address and the token."""
+        self.owners = owners
         self.engine = open_writer(f"sqlite:///{folder}/hotspare.db")
         self.journal = Journal(self.engine)
         self.server = server
@@ -57,7 +59,7 @@ class AlertWorld:
 
     def new_worker(self, in_thread: RunInThread, in_database: RunInThread | None = None) -> DeliveryWorker:
         """A worker that calls Slack, and the database, this way."""
-        channel = SlackChannel(self.slack, in_thread=in_thread, timeout_s=1.0)
+        channel = SlackChannel(self.slack, in_thread=in_thread, owners=self.owners, timeout_s=1.0)
         return DeliveryWorker(
             channel,
             DeliveryStore(self.engine, SINK),

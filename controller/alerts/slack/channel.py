@@ -34,6 +34,7 @@ from controller.alerts.delivery import (
     to_payload,
 )
 from controller.alerts.delivery_store import DeliveryStore
+from controller.alerts.owners import NO_OWNERS, Owners, owners_of
 from controller.alerts.slack.blocks import Message, header, safe, section
 from controller.alerts.slack.bounded_http import BoundedWebClient, BoundedWebhookClient
 from controller.alerts.slack.errors import ABOUT_TOKEN, SlackRefusal, as_delivery_errors, refusal_error
@@ -78,6 +79,7 @@ class SlackChannel(AlertChannel):
         in_thread: RunInThread,
         network: NetworkSettings | None = None,
         secrets: Iterable[Secret] = (),
+        owners: Owners = NO_OWNERS,
         button_routes: Callable[[], Sequence[Route] | None] = lambda: None,
         timeout_s: float = 5.0,
     ) -> None:
@@ -86,7 +88,7 @@ class SlackChannel(AlertChannel):
         self._network, self._timeout_s = network or NetworkSettings(), timeout_s
         self._in_thread = in_thread
         self._secrets = (slack.token, *([url] if url else []), *secrets)
-        self._button_routes = button_routes
+        self._owners, self._button_routes = owners, button_routes
         self._bot = BoundedWebClient(slack.token.reveal(), slack.api_url, **options)
         self._webhook = BoundedWebhookClient(url.reveal(), **options) if url else None
         self._ids: dict[str, str] = {}
@@ -97,7 +99,12 @@ class SlackChannel(AlertChannel):
     def plan(self, store: DeliveryStore, now: datetime, waiting: Collection[str]) -> Sequence[PlannedMessage]:  # noqa: ARG002 - what failed keeps its place among those that the bound for a storm lets through
         """What there is to tell compared with what was told."""
         inputs = PlanningInput(
-            snapshot=store.snapshot(now), slack=self._slack, now=now, shown=self._shown, routes=self._button_routes()
+            snapshot=store.snapshot(now),
+            slack=self._slack,
+            now=now,
+            shown=self._shown,
+            owners=self._owners,
+            routes=self._button_routes(),
         )
         return plan_webhook_messages(inputs) if self._slack.webhook_url else plan_messages(inputs)
 
@@ -221,6 +228,7 @@ def slack_channels(context: ChannelContext) -> Iterator[AlertChannel]:
             in_thread=context.in_thread,
             network=context.settings.network,
             secrets=context.secrets,
+            owners=owners_of(context.settings),
             button_routes=context.button_routes,
         )
 

@@ -141,7 +141,7 @@ def plain_text(incident: Incident) -> str:
         incident.dropped_entries,
     )
     came_back = [sentence] if (sentence := came_back_sentence(incident)) else []
-    lines = [headline_of(incident), incident_action([incident]).sentence, *came_back]
+    lines = [headline_of(incident), incident_action([incident]).line, *came_back]
     lines += [*route_lines(incident, plain_name), *vendor, *fixes]
     lines += [*story, f"Incident {incident.id}, opened {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC"]
     return "\n".join(one_line(line, 600) for line in lines)
@@ -242,9 +242,10 @@ def _shares(incident: Incident) -> str:
 
 def action_line(incidents: Sequence[Incident]) -> str:
     """Whether a person must act, as Slack's markup; commands in it can be copied."""
-    parts = re.split("`(.*?)`", incident_action(incidents).sentence)
+    action = incident_action(incidents)
+    parts = re.split("`(.*?)`", action.sentence)
     shown = (f"`{escape(part)}`" if number % 2 else _safe_part(part) for number, part in enumerate(parts))
-    return "".join(shown)
+    return " ".join(["".join(shown), *(f"<{escape(address)}|Runbook>" for address in action.runbooks)])
 
 
 def _safe_part(part: str) -> str:

@@ -67,6 +67,8 @@ def plan_messages(inputs: PlanningInput) -> list[PlannedMessage]:
     urgent += [end for group in posted for end in _end_of_call(group)]
     openings = [_headline(group) for group in new if group.is_open and not group.is_critical]
     openings += [_reopened(group) for group in again if not group.is_critical]
+    for group in going_on:
+        (urgent if group.is_critical else openings).extend(_to_owners(group))
     waiting = [*openings, *_passed(new, inputs), *_notices(inputs)]
     now = waiting[: inputs.room]
     edits = [planned for group in posted for planned in _edits(group)]
@@ -128,7 +130,7 @@ def headline_message(group: IncidentGroup, late: str | None = None, *, key: str 
     """The headline of a group, as it is now; `key` that of its delivery, which says where it stands once more."""
     inputs, primary = group.inputs, group.primary
     others = [incident for incident in group.incidents if incident is not primary]
-    mention = inputs.slack.mention if group.may_mention else ()
+    mention = group.people(key) if group.may_mention else ()
     again = None
     if DeliveryKind.REOPENED in key:
         _, channel, ts = next(group.homes())
@@ -216,7 +218,7 @@ def _call(group: IncidentGroup) -> PlannedMessage:
     again = number > 1 and not group.was_calm
     return replace(
         group.draft(DeliveryKind.CALL, f"call {number}"),
-        message=partial(call_message, group.primary, now=inputs.now, mention=inputs.slack.mention, again=again),
+        message=partial(call_message, group.primary, now=inputs.now, mention=group.people(), again=again),
         channel=home[1],
         ts=home[2],
         broadcast=True,
@@ -225,20 +227,34 @@ def _call(group: IncidentGroup) -> PlannedMessage:
 
 
 def _end_of_call(group: IncidentGroup) -> Iterator[PlannedMessage]:
-    """That it is over, in the channel where people were called by a copy of the headline: its edit notifies nobody."""
-    copy = next((home for home in group.homes() if home[0] == group.key(_COPY)), None)
-    key = group.key(f"{_COPY} end {group.reopenings}")
-    if group.is_open or not group.is_behind or copy is None or group.inputs.delivered(key):
+    """That it is over, where people were called by a copy of the headline: its edit notifies nobody."""
+    if group.is_open or not group.is_behind:
         return
     lines = [line for line in group.primary.timeline if line.kind is EntryKind.RESOLVED][-1:]
-    yield replace(
-        group.draft(DeliveryKind.ENDED),
-        key=key,
-        message=partial(reply_message, group.primary, lines, named=False),
-        channel=copy[1],
-        ts=copy[2],
-        broadcast=True,
-    )
+    for key, channel, ts in group.homes():
+        end = f"{key} end {group.reopenings}"
+        if key.endswith(f" {_COPY}") and not group.inputs.delivered(end):
+            yield replace(
+                group.draft(DeliveryKind.ENDED),
+                key=end,
+                message=partial(reply_message, group.primary, lines, named=False),
+                channel=channel,
+                ts=ts,
+                broadcast=True,
+            )
+
+
+def _to_owners(group: IncidentGroup) -> Iterator[PlannedMessage]:
+    """The headline once more in the channels of the owners of what is open."""
+    for channel in group.owner_channels():
+        if not group.inputs.delivered(key := group.owner_key(channel)):
+            yield replace(
+                group.draft(DeliveryKind.COPY),
+                key=key,
+                message=partial(headline_message, group, key=key),
+                channel=channel,
+                shows=group.shows,
+            )
 
 
 def _edits(group: IncidentGroup) -> Iterator[PlannedMessage]:

@@ -13,6 +13,7 @@ from controller.alerts.delivery import (
     PlannedMessage,
     Receipt,
 )
+from controller.alerts.owners import NO_OWNERS, Owners
 from controller.alerts.quiet_hours import quiet_until
 from controller.alerts.severity import most_urgent, severity_of
 from controller.incidents.incident import FLAPPING, EntryKind, Incident
@@ -40,6 +41,7 @@ class PlanningInput:
     now: datetime
     shown: Mapping[str, str]
     """What the messages show that this process has posted or edited, by their ts."""
+    owners: Owners = NO_OWNERS
     routes: Sequence[Route] | None = None
     """The configured routes, where headlines get buttons; None: nobody hears a press, and they get none."""
 
@@ -163,6 +165,29 @@ class IncidentGroup:
     def draft(self, kind: DeliveryKind, part: str = "") -> PlannedMessage:
         """A message about it that is yet to be written."""
         return PlannedMessage(key=self.key(part), kind=kind, incident_id=self.lead.id, group=self.lead.id)
+
+    def owner_key(self, channel: str) -> str:
+        """The key of the headline in the channel of an owner, who is told anew of what comes back or gets critical."""
+        return self.key(f"owner {channel} {self.reopenings}" + (" critical" if self.is_critical else ""))
+
+    def owner_channels(self) -> tuple[str, ...]:
+        """The channels of the owners of what is open, besides the usual ones."""
+        still_open = [incident for incident in self.incidents if incident.resolved_at is None]
+        channels = [owner.channel for owner in self.inputs.owners.of(still_open)]
+        return tuple(dict.fromkeys(channel for channel in channels if channel and self._is_elsewhere(channel)))
+
+    def people(self, key: str = "") -> tuple[str, ...]:
+        """Whom the message of this key calls where a person must act: in an owner's channel the owner's people."""
+        owners, here = self.inputs.owners.of(self.incidents), [*self.inputs.slack.mention]
+        for owner in owners:
+            if not self._is_elsewhere(owner.channel):
+                here += owner.mention
+            elif key.startswith(self.key(f"owner {owner.channel} ")):
+                return owner.mention
+        return tuple(dict.fromkeys(here))
+
+    def _is_elsewhere(self, channel: str | None) -> bool:
+        return channel is not None and channel not in {self.inputs.slack.channel_of(each) for each in Severity}
 
     def homes(self) -> Iterator[tuple[str, str, str]]:
         """Where the headline stands: the key of its delivery, Slack's id of the channel, and of the message."""

@@ -126,3 +126,13 @@ def test_the_end_says_what_is_left() -> None:
     assert incident_action([over(outage())]).sentence == "It is over. Nobody has to act."
     left = replace(over(outage()), routes=(impact(OTHER, failing=Health.DOWN),))
     assert incident_action([left]).sentence == "This is over, but users of chat fail by another incident."
+
+
+def test_runbooks_go_with_what_must_be_done() -> None:
+    """Of the open incidents, each once, where somebody has to act; as plain text they end the line."""
+    books = ("https://wiki.example/a", "https://wiki.example/b")
+    incidents = [replace(outage(), runbooks=books), replace(outage("azure"), runbooks=books[:1])]
+    action = next_action([route(Health.DOWN, stuck=True)], incidents)
+    assert action.runbooks == books
+    assert action.line == f"{action.sentence} Runbook: {books[0]} Runbook: {books[1]}"
+    assert next_action([route(at=OTHER)], incidents[:1]).runbooks == ()

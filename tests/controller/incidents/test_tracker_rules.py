@@ -12,9 +12,11 @@ from controller.incidents.text import status
 from controller.incidents.tracker import REOPENS_WITHIN, lead_incident_id
 from controller.routing.overrides import Override, OverrideKind, Overrides
 from monitor.config.alert_settings import Severity
+from monitor.config.owner import OwnerSection
 from monitor.config.settings import Route
 from monitor.connectivity.messages import NetworkLoss
 from monitor.health import Health, TargetHealth
+from probes.target import Owner
 from tests.support.incident_world import CHAT, HAIKU, LUNA, MINI, NOON, World, lines, seen, settings
 
 SECOND = timedelta(seconds=1)
@@ -443,3 +445,13 @@ def test_a_move_while_it_was_closed_is_not_told_as_its_own() -> None:
     [moved] = world.ask()
     assert lines(moved)[-1] == f"Route chat moved from {MINI} to {HAIKU}: no observations yet"
     assert world.ask() == []
+
+
+def test_an_incident_names_the_runbooks_of_its_owners() -> None:
+    """Of the provider and of the routes that it touches, each once; of a stuck route its own."""
+    configured = settings(LUNA, HAIKU, routes=[replace(CHAT, owner=OwnerSection(runbook="https://w/chat"))])
+    luna, haiku = configured.targets
+    luna = replace(luna, provider=replace(luna.provider, owner=Owner(runbook="https://w/openai")))
+    world = World(replace(configured, targets=(luna, haiku)))
+    [incident] = world.cycle({LUNA: Health.DOWN})
+    assert incident.runbooks == ("https://w/openai", "https://w/chat")
