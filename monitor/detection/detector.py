@@ -90,7 +90,8 @@ class Detector:
         if blind or self.blind:
             self.blind = blind and observation.outcome.blame is Blame.UNDECIDED
         before = self._states[target]
-        after = state_machine.observe(before, observation, parameters, blind=blind)
+        blip_s = self._longest_blip_s(observation) if observation.outcome.effect is Effect.DOWN else 0.0
+        after = state_machine.observe(before, observation, parameters, blind=blind, blip_s=blip_s)
         alone = provider not in self._due and not self._pools.get(provider, NO_PROVIDER_EVIDENCE).evidence.value
         self._clean = target if alone and after.no_evidence else None
         if observation.outcome is Outcome.OK and after.reason is before.reason and target not in self._due:
@@ -105,8 +106,8 @@ class Detector:
         if provider in self._pools:
             if changed and observation.outcome in verdict_rules.OF_THE_KEY and after.health is Health.MISCONFIGURED:
                 # The siblings share the key, so that one probe of each confirms the same of it.
-                for sibling in self._provider_parameters[provider].members:
-                    self._states[sibling] = verdict_rules.suspect_sibling(self._states[sibling], observation.outcome)
+                for sibling in self._siblings(target):
+                    self._states[sibling.target] = verdict_rules.suspect_sibling(sibling, observation.outcome)
             self._weigh_for_provider(provider, observation, blind=blind)
             changed += self._provider_verdict(provider, observation.finished_at)
         if observation.outcome.effect is Effect.DOWN and not (blind and observation.outcome.blame is Blame.UNDECIDED):
@@ -117,7 +118,7 @@ class Detector:
         """Begin a test on fresh evidence with this failure, where one makes sense and none is under way."""
         state, parameters = self._states[failed.target], self._parameters[failed.target]
         exempt = state.out_of_service or state.health is Health.RECOVERING or state.is_reported(failed.check)
-        if exempt or limits.is_limited(state, failed.finished_at):
+        if exempt or self._longest_blip_s(failed) or limits.is_limited(state, failed.finished_at):
             return
         provider, targets = self._provider_of[failed.target], list[str]()
         pool = None if failed.target in self._fresh else self._pools.get(provider)
@@ -131,8 +132,7 @@ class Detector:
             model = fresh_tests.provider_model(members, targets, rates, hanging=failed.under_way)
             self._fresh.begin(failed, targets, members, model)
         else:  # alone at its provider, or the only one that is in service
-            p0 = state.background(parameters.interval_s).rate
-            model = fresh_tests.target_model(parameters, p0, hanging=failed.under_way)
+            model = fresh_tests.target_model(parameters, state, hanging=failed.under_way)
             self._fresh.begin(failed, [failed.target], parameters, model)
 
     def hang_s(self, target: str) -> float:
@@ -154,7 +154,8 @@ class Detector:
         interval_s = self._parameters[target].interval_s
         state = limits.note_start(state, observation.started_at, interval_s)
         recent = recent_probes.add_probe(state, observation, interval_s, blind=blind)
-        self.accept(state.replace(recent=recent).learn_pending(interval_s))
+        state = state.replace(recent=recent).learn_pending(interval_s)
+        self.accept(state if blind else state_machine.note_period(state, observation, self._parameters[target]))
         provider = self._provider_of[target]
         name = target if target in self._fresh else provider
         if observation.outcome.effect is Effect.THROTTLED:
@@ -166,8 +167,7 @@ class Detector:
             return ()
         if not test.is_conclusive:
             for failing in test.persistent:
-                p0 = self._states[failing].background(self._parameters[failing].interval_s).rate
-                self._fresh.go_on(test, failing, self._parameters[failing], p0, observation)
+                self._fresh.go_on(test, self._states[failing], self._parameters[failing], observation)
             return ()
         members = self._provider_parameters[provider].members if name == provider else ()
         if members:
@@ -178,11 +178,20 @@ class Detector:
 
     def _spare_siblings(self, target: str, at: datetime) -> None:
         """Spare all targets of a provider where bursts on them may have met their limit."""
-        provider = self._provider_of[target]
-        if provider in self._pools:
-            members = list(map(self._states.__getitem__, self._provider_parameters[provider].members))
+        if self._provider_of[target] in self._pools:
+            members = self._siblings(target)
             if limits.met_by_bursts(members, at):
                 self._states |= {member.target: limits.spared(member, at) for member in members}
+
+    def _siblings(self, target: str) -> list[TargetState]:
+        """All targets of its provider, itself included."""
+        members = self._provider_parameters.get(self._provider_of[target])
+        return [self._states[name] for name in members.members] if members else [self._states[target]]
+
+    def _longest_blip_s(self, failed: Observation) -> float:
+        """How long the longest blip of a provider is, as its targets have learned it; 0: as it is configured."""
+        at, blips = failed.finished_at, self._parameters[failed.target].blips
+        return max(state.periods.longest_s(at, blips) for state in self._siblings(failed.target))
 
     def judges_alone(self, target: str) -> bool:
         """Whether its clean probes concern no other: no evidence against its provider, and no verdict that is due."""
@@ -247,8 +256,7 @@ class Detector:
             return tuple(planned)
         sharing, at = 1, state.last_seen_at or state.since
         if pool and limits.is_limited(state, at):
-            siblings = self._provider_parameters[provider].members
-            sharing = sum(limits.is_limited(self._states[sibling], at) for sibling in siblings)
+            sharing = sum(limits.is_limited(sibling, at) for sibling in self._siblings(target))
         delay_s = pacing.target_burst_s(state, self._parameters[target], pool=pool, sharing=sharing)
         if delay_s is not None:
             planned.append(BurstProbe(slot=target, targets=(target,), delay_s=delay_s))
@@ -351,7 +359,8 @@ class Detector:
             parameters = self._provider_parameters[provider]
             if observation.outcome.effect is Effect.DOWN:
                 rates = provider_bursts.background_rates(parameters, self._states)
-                pool = provider_pool.add_failure(pool, observation, parameters, rates)
+                blip_s = self._longest_blip_s(observation)
+                pool = provider_pool.add_failure(pool, observation, parameters, rates, blip_s=blip_s)
             elif observation.outcome.effect in {Effect.UP, Effect.DEGRADED, Effect.THROTTLED}:
                 pool = provider_pool.add_success(pool, observation, parameters)
         self._pools[provider] = pool

@@ -65,14 +65,16 @@ class Evidence:
     trail: tuple[WeighedProbe, ...] = ()
     """Each probe of the excursion, the last 60 of them."""
 
-    def add_failure(self, observation: Observation, *, p0: float, p1: float) -> "Evidence":
-        """The evidence after one more failed probe."""
-        value = self.value + step_up(p0, p1)
+    def add_failure(self, observation: Observation, *, p0: float, p1: float, blip_s: float = 0.0) -> "Evidence":
+        """The evidence after one more failed probe; what fails within `blip_s` of the first is worth one failure."""
+        value, since = self.value + step_up(p0, p1), self.since
+        if since and (observation.finished_at - since).total_seconds() < blip_s:
+            value = max(self.value, step_up(p0, p1))
         return Evidence(
             value=value,
             failures=self.failures + 1,
             probes=self.probes + 1,
-            since=self.since or observation.finished_at,
+            since=since or observation.finished_at,
             outcomes={**self.outcomes, observation.outcome: self.outcomes.get(observation.outcome, 0) + 1},
             checks=self.checks if observation.check in self.checks else (*self.checks, observation.check),
             last=observation.detail[:_LONGEST_DETAIL],
@@ -134,15 +136,15 @@ class EvidenceTrack:
         """The height of the evidence."""
         return self.evidence.value
 
-    def add_failure(self, observation: Observation, *, p1: float) -> "EvidenceTrack":
-        """The track after one more failed probe.
+    def add_failure(self, observation: Observation, *, p1: float, blip_s: float = 0.0) -> "EvidenceTrack":
+        """The track after one more failed probe; those within `blip_s` of the first are worth one.
 
         Only the failure that begins an excursion teaches the background: an outage must not become normal.
         """
         background = self.background
         if not self.evidence.value:
             background = background.add_probe(observation.finished_at, failed=True)
-        evidence = self.evidence.add_failure(observation, p0=self.background.rate, p1=p1)
+        evidence = self.evidence.add_failure(observation, p0=self.background.rate, p1=p1, blip_s=blip_s)
         return EvidenceTrack(evidence=evidence, background=background)
 
     def add_success(self, observation: Observation, *, p1: float) -> "EvidenceTrack":

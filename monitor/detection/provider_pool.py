@@ -45,11 +45,17 @@ NO_PROVIDER_EVIDENCE = ProviderEvidence()
 
 
 def add_failure(
-    pool: ProviderEvidence, observation: Observation, parameters: ProviderParameters, backgrounds: Mapping[str, float]
+    pool: ProviderEvidence,
+    observation: Observation,
+    parameters: ProviderParameters,
+    backgrounds: Mapping[str, float],
+    *,
+    blip_s: float = 0.0,
 ) -> ProviderEvidence:
     """The evidence after one more failed probe.
 
-    `backgrounds` are the background failure rates of the targets against which no verdict stands, by target.
+    `backgrounds` are the background failure rates of the targets against which no verdict stands, by target. What fails
+    within `blip_s` of the first failure is worth one.
     """
     at = observation.finished_at
     if not pool.evidence.value:
@@ -59,7 +65,7 @@ def add_failure(
     failures = {**pool.failures, observation.target: pool.failures.get(observation.target, 0) + 1}
     if _is_same_evidence(pool, observation, parameters):
         return replaced(pool, failures=failures)
-    evidence = pool.evidence.add_failure(observation, p0=pool.p0, p1=parameters.p1)
+    evidence = pool.evidence.add_failure(observation, p0=pool.p0, p1=parameters.p1, blip_s=blip_s)
     step = evidence.value - pool.evidence.value
     without = {name: value + (name != observation.target) * step for name, value in pool.without.items()}
     return replaced(pool, evidence=evidence, without=without, failures=failures, failed_at=at)

@@ -31,10 +31,16 @@ REPORTED_FAILURES = 5
 
 
 def observe(
-    state: TargetState, observation: Observation, parameters: TargetParameters, *, blind: bool = False
+    state: TargetState,
+    observation: Observation,
+    parameters: TargetParameters,
+    *,
+    blind: bool = False,
+    blip_s: float = 0.0,
 ) -> TargetState:
     """The state after one more observation.
 
+    `blip_s`: the longest blip that was learned; what fails within it is worth one failure.
     `blind`: our own network was found to be down when the observation was made, so that a failure of undecided blame
     counts for nothing.
     """
@@ -46,7 +52,7 @@ def observe(
                 state = limits.note_start(state, began_at, parameters.interval_s)
             return state.add_clean_probes(1, began_at, at, known, parameters.probe)
     recent = recent_probes.add_probe(state, observation, parameters.interval_s, blind=blind)
-    return _observe(state.replace(recent=recent), observation, parameters, blind=blind)
+    return _observe(state.replace(recent=recent), observation, parameters, blind=blind, blip_s=blip_s)
 
 
 def observe_clean(
@@ -70,7 +76,9 @@ def observe_clean(
     return state.add_clean_probes(count, last.started_at, last.finished_at, latency, parameters.probe)
 
 
-def _observe(state: TargetState, observation: Observation, parameters: TargetParameters, *, blind: bool) -> TargetState:
+def _observe(
+    state: TargetState, observation: Observation, parameters: TargetParameters, *, blind: bool, blip_s: float
+) -> TargetState:
     at, effect = observation.finished_at, observation.outcome.effect
     state = _forget_after_silence(_rewind(state, at, parameters), at, parameters).learn_pending(parameters.interval_s)
     late = state.latency.late_measure(observation) is not None
@@ -78,6 +86,8 @@ def _observe(state: TargetState, observation: Observation, parameters: TargetPar
         state = limits.spared(state, at) if limits.met_by_bursts((state,), at) else state
     state = limits.note_start(state, observation.started_at, parameters.interval_s)
     state = _note(state, observation, parameters)
+    if not (blind and observation.outcome.blame is Blame.UNDECIDED):
+        state = note_period(state, observation, parameters)
     if blind and observation.outcome.blame is Blame.UNDECIDED:
         return state.enter_unknown(at, "our own network seems to be down: nobody answers")
     if effect is Effect.NOTHING:
@@ -90,7 +100,7 @@ def _observe(state: TargetState, observation: Observation, parameters: TargetPar
         return verdict_rules.while_failing(state, observation, parameters)
     if state.health is Health.RECOVERING:
         return verdict_rules.while_recovering(state, observation, parameters)
-    return _while_serving(state, observation, parameters, late=late)
+    return _while_serving(state, observation, parameters, late=late, blip_s=blip_s)
 
 
 def tick(state: TargetState, now: datetime, parameters: TargetParameters) -> TargetState:
@@ -197,6 +207,17 @@ def note_rest(state: TargetState, observation: Observation) -> TargetState:
     return state.replace(resting_until=observation.finished_at + timedelta(seconds=rest_s)) if rest_s else state
 
 
+def note_period(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:
+    """The state with what this probe says of how long it fails until that ends by itself."""
+    effect, blips = observation.outcome.effect, parameters.blips
+    if effect not in {Effect.DOWN, Effect.UP, Effect.DEGRADED} or (
+        effect is not Effect.DOWN and not state.periods.value
+    ):
+        return state
+    at, p0 = observation.finished_at, state.down.background.rate
+    return state.replace(periods=state.periods.add_probe(at, failed=effect is Effect.DOWN, p0=p0, blips=blips))
+
+
 def _rest_s(observation: Observation) -> float:
     throttled = observation.outcome.effect is Effect.THROTTLED
     return min(observation.retry_after_s or 0.0, LONGEST_REST_S) if throttled else 0.0
@@ -220,20 +241,25 @@ def _note(state: TargetState, observation: Observation, parameters: TargetParame
 
 
 def _while_serving(
-    state: TargetState, observation: Observation, parameters: TargetParameters, *, late: bool
+    state: TargetState, observation: Observation, parameters: TargetParameters, *, late: bool, blip_s: float
 ) -> TargetState:
     """Of a target that is up, suspect, degraded, unusable or unknown: weigh the observation, then judge."""
-    at, state = observation.finished_at, _weigh(state, observation, parameters, late=late)
+    at, state = observation.finished_at, _weigh(state, observation, parameters, late=late, blip_s=blip_s)
     judged = verdict_rules.down_verdict(state, at, parameters) or verdict_rules.degraded_verdict(state, at, parameters)
     judged = judged or _no_verdict(state, observation, parameters)
     return _report_check(judged, observation, parameters) if state.check_failures else judged
 
 
-def _weigh(state: TargetState, observation: Observation, parameters: TargetParameters, *, late: bool) -> TargetState:
+def _weigh(
+    state: TargetState, observation: Observation, parameters: TargetParameters, *, late: bool, blip_s: float
+) -> TargetState:
     at, effect, p1 = observation.finished_at, observation.outcome.effect, parameters.p1
     down, back = state.down, state.recovery
     # Who refuses for a limit has not failed.
-    down = down.add_failure(observation, p1=p1) if effect is Effect.DOWN else down.add_success(observation, p1=p1)
+    if effect is Effect.DOWN:
+        down = down.add_failure(observation, p1=p1, blip_s=blip_s)
+    else:
+        down = down.add_success(observation, p1=p1)
     if state.impaired:
         p0, p1 = latency.NORMAL_SHARE, latency.STILL_LATE_SHARE
         good = effect is Effect.UP and not late

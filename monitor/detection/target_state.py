@@ -8,6 +8,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from monitor.detection.answer_shares import NO_TEST, ShareTest
 from monitor.detection.background import BackgroundRate
+from monitor.detection.blip_lengths import NO_PERIODS, BlipLengths
 from monitor.detection.evidence import EMPTY_TRACK, RECOVERED, EvidenceTrack, Recovery, step_down, step_up
 from monitor.detection.latency import NO_LATENCY, LatencyEvidence
 from monitor.detection.parameters import ProbeIdentity, TargetParameters
@@ -93,6 +94,8 @@ class TargetState:
     """It is unusable for that; it comes back as from down."""
     recent: tuple[RecentProbe, ...] = ()
     """Its last probes, oldest first, without those of `clean_pending`."""
+    periods: BlipLengths = NO_PERIODS
+    """How long it failed of late until that ended by itself."""
     low_limit: LowLimit | None = None
     """A limit that is nearly used up, as the newest observation has it."""
 

@@ -11,6 +11,7 @@ import pytest
 
 from monitor.config.settings import Blips, ControllerSettings
 from monitor.detection import fresh_evidence
+from monitor.detection.blip_lengths import NO_PERIODS
 from monitor.detection.detector import Detector
 from monitor.detection.fresh_evidence import FreshModel, FreshTest
 from monitor.detection.pacing import BurstProbe
@@ -178,9 +179,8 @@ def test_its_probes_are_no_evidence_of_the_cusum() -> None:
     after = detector.state_of(A)
     assert len(after.extra_at) == 3
     assert len(after.recent) == len(before.recent) + 3, "which of several fails least is told by all probes"
-    assert after.replace(extra_at=(), regular_at=None, recent=()) == before.replace(
-        extra_at=(), regular_at=None, recent=()
-    )
+    beside = {"extra_at": (), "regular_at": None, "recent": (), "periods": NO_PERIODS}
+    assert after.replace(**beside) == before.replace(**beside)
     assert len(wanted(detector)) == 4
     assert detector.observe(observation("x", at_s=38.5, name=A, afresh=True)) == ()
     [moved] = detector.observe(observation("x", at_s=38.5, name=A, afresh=True))
