@@ -188,6 +188,7 @@ class StoredDetector:
             if observation.target in before.targets:
                 state = self.detector.state_of(observation.target)
                 notices += self._notices.due_of_checks(observation, state, now)
+                notices += self._notices.due_of_background(state, now)
         notices += self._notices.due_of_machine(now)
         for target in sorted(self._not_watched):
             transitions += self.detector.stop_watching(target, now, self._not_watched_reason)

@@ -90,7 +90,7 @@ class Detector:
         if blind or self.blind:
             self.blind = blind and observation.outcome.blame is Blame.UNDECIDED
         before = self._states[target]
-        blip_s = self._longest_blip_s(observation) if observation.outcome.effect is Effect.DOWN else 0.0
+        blip_s = self._blip_s(observation) if observation.outcome.effect is Effect.DOWN else 0.0
         after = state_machine.observe(before, observation, parameters, blind=blind, blip_s=blip_s)
         alone = provider not in self._due and not self._pools.get(provider, NO_PROVIDER_EVIDENCE).evidence.value
         self._clean = target if alone and after.no_evidence else None
@@ -118,7 +118,7 @@ class Detector:
         """Begin a test on fresh evidence with this failure, where one makes sense and none is under way."""
         state, parameters = self._states[failed.target], self._parameters[failed.target]
         exempt = state.out_of_service or state.health is Health.RECOVERING or state.is_reported(failed.check)
-        if exempt or self._longest_blip_s(failed) or limits.is_limited(state, failed.finished_at):
+        if exempt or self._blip_s(failed) or limits.is_limited(state, failed.finished_at):
             return
         provider, targets = self._provider_of[failed.target], list[str]()
         pool = None if failed.target in self._fresh else self._pools.get(provider)
@@ -132,7 +132,7 @@ class Detector:
             model = fresh_tests.provider_model(members, targets, rates, hanging=failed.under_way)
             self._fresh.begin(failed, targets, members, model)
         else:  # alone at its provider, or the only one that is in service
-            model = fresh_tests.target_model(parameters, state, hanging=failed.under_way)
+            model = fresh_tests.model_of(state, parameters, hanging=failed.under_way)
             self._fresh.begin(failed, [failed.target], parameters, model)
 
     def hang_s(self, target: str) -> float:
@@ -178,17 +178,15 @@ class Detector:
 
     def _spare_siblings(self, target: str, at: datetime) -> None:
         """Spare all targets of a provider where bursts on them may have met their limit."""
-        if self._provider_of[target] in self._pools:
-            members = self._siblings(target)
-            if limits.met_by_bursts(members, at):
-                self._states |= {member.target: limits.spared(member, at) for member in members}
+        members = self._siblings(target)
+        if len(members) > 1 and limits.met_by_bursts(members, at):
+            self._states |= {member.target: limits.spared(member, at) for member in members}
 
     def _siblings(self, target: str) -> list[TargetState]:
-        """All targets of its provider, itself included."""
         members = self._provider_parameters.get(self._provider_of[target])
         return [self._states[name] for name in members.members] if members else [self._states[target]]
 
-    def _longest_blip_s(self, failed: Observation) -> float:
+    def _blip_s(self, failed: Observation) -> float:
         """How long the longest blip of a provider is, as its targets have learned it; 0: as it is configured."""
         at, blips = failed.finished_at, self._parameters[failed.target].blips
         return max(state.periods.longest_s(at, blips) for state in self._siblings(failed.target))
@@ -254,9 +252,8 @@ class Detector:
         quiet = state.health is Health.UP and not state.suspicion and not limits.is_unsettled(state)
         if (quiet and not (pool and pool.evidence.value)) or target in self._asked_afresh:
             return tuple(planned)
-        sharing, at = 1, state.last_seen_at or state.since
-        if pool and limits.is_limited(state, at):
-            sharing = sum(limits.is_limited(sibling, at) for sibling in self._siblings(target))
+        at = state.last_seen_at or state.since
+        sharing = sum(limits.is_limited(sibling, at) for sibling in self._siblings(target)) or 1
         delay_s = pacing.target_burst_s(state, self._parameters[target], pool=pool, sharing=sharing)
         if delay_s is not None:
             planned.append(BurstProbe(slot=target, targets=(target,), delay_s=delay_s))
@@ -359,8 +356,7 @@ class Detector:
             parameters = self._provider_parameters[provider]
             if observation.outcome.effect is Effect.DOWN:
                 rates = provider_bursts.background_rates(parameters, self._states)
-                blip_s = self._longest_blip_s(observation)
-                pool = provider_pool.add_failure(pool, observation, parameters, rates, blip_s=blip_s)
+                pool = provider_pool.add_failure(pool, observation, parameters, rates, blip_s=self._blip_s(observation))
             elif observation.outcome.effect in {Effect.UP, Effect.DEGRADED, Effect.THROTTLED}:
                 pool = provider_pool.add_success(pool, observation, parameters)
         self._pools[provider] = pool
@@ -373,9 +369,8 @@ class Detector:
         return NO_PROVIDER_EVIDENCE if provider_pool.is_stale(pool, now, patience_s) else pool
 
     def _plan_provider_verdict(self, provider: str) -> None:
-        self._set_due(
-            provider, provider_pool.verdict_due_at(self._pools[provider], self._provider_parameters[provider])
-        )
+        pool, parameters = self._pools[provider], self._provider_parameters[provider]
+        self._set_due(provider, provider_pool.verdict_due_at(pool, parameters))
 
     def _provider_verdict(self, provider: str, now: datetime) -> tuple[Transition, ...]:
         """Mark all targets of the provider down, if the evidence suffices and has lasted long enough."""

@@ -59,7 +59,7 @@ class FreshTests:
 
     def go_on(self, test: FreshTest, state: TargetState, parameters: TargetParameters, last: Observation) -> None:
         """Ask at once whether this target fails alone, where the test of its provider has just proved partial."""
-        target, model = state.target, target_model(parameters, state)
+        target, model = state.target, model_of(state, parameters)
         needed = fresh_evidence.threshold(model, per_day=parameters.fresh_false_per_day)
         at = last.finished_at
         self._take_step(target, last, fresh_evidence.go_on(test, target, model, needed=needed, at=at))
@@ -98,9 +98,13 @@ class FreshTests:
         self._wanted.clear()
 
 
-def target_model(parameters: TargetParameters, state: TargetState, *, hanging: bool = False) -> FreshModel:
+def model_of(state: TargetState, parameters: TargetParameters, *, hanging: bool = False) -> FreshModel:
+    """What the rate of false verdicts on this target depends on, by what is usual for it now."""
+    return target_model(parameters, state.background(parameters.interval_s).rate, hanging=hanging)
+
+
+def target_model(parameters: TargetParameters, p0: float, *, hanging: bool = False) -> FreshModel:
     """What the rate of false verdicts on one target depends on."""
-    p0 = state.background(parameters.interval_s).rate
     return FreshModel(
         p0=p0, p1=parameters.p1, interval_s=parameters.interval_s, blips=parameters.blips, hanging=hanging
     )

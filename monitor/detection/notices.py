@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+from monitor.config.settings import LARGEST_BACKGROUND
 from monitor.detection import reasons
 from monitor.detection.target_state import CheckFailures, TargetState
 from monitor.detection.verdict_rules import REPORTED_INCONCLUSIVE
-from monitor.formatting import listed
+from monitor.formatting import format_share, listed
 from monitor.health import Health
 from probes.observation import Observation
 from probes.outcome import Effect, Outcome
@@ -19,16 +20,18 @@ DEPRECATED: Final = "model_deprecated"
 CHECK_FAILING: Final = "check_failing"
 NEEDS_ATTENTION: Final = "probe_needs_attention"
 WELL_AGAIN: Final = "probes_work_again"
-KINDS: Final = (SUBSTITUTED, DEPRECATED, CHECK_FAILING, NEEDS_ATTENTION, WELL_AGAIN)
+NOISY: Final = "background_needs_attention"
+KINDS: Final = (SUBSTITUTED, DEPRECATED, CHECK_FAILING, NEEDS_ATTENTION, WELL_AGAIN, NOISY)
 #: The same text may be reported again of these kinds: they are over once the check has passed.
 _REPEATED: Final = frozenset({CHECK_FAILING, NEEDS_ATTENTION})
 #: The most notices of a kind per target and day (UTC). A deprecation may count down the days: that is one a day.
-_MOST_A_DAY: Final = {SUBSTITUTED: 3, DEPRECATED: 1, CHECK_FAILING: 3, NEEDS_ATTENTION: 3}
+_MOST_A_DAY: Final = {SUBSTITUTED: 3, DEPRECATED: 1, CHECK_FAILING: 3, NEEDS_ATTENTION: 3, NOISY: 1}
 #: The most notices of a kind per target for ever, in case a provider names another model each time.
 _MOST_EVER: Final = 30
 #: The text of the last of them.
 _LAST: Final = {
     SUBSTITUTED: "{} keeps being answered by different models; further changes are not reported",
+    NOISY: "{} keeps failing in quiet times; further times are not reported",
     DEPRECATED: "the provider keeps announcing other things about {}; further ones are not reported",
     CHECK_FAILING: "a check of {} keeps failing while the others are well; further failures are not reported",
     NEEDS_ATTENTION: "the probes of {} keep being inconclusive; further times are not reported",
@@ -78,6 +81,15 @@ class NoticeFilter:
         self._failing_here.pop(state.target, None)
         failures = state.failures_of(observation.check)
         return self._due(state.target, _check_texts(failures, observation, state), now) if failures else ()
+
+    def due_of_background(self, state: TargetState, now: datetime) -> tuple[TargetNotice, ...]:
+        """The notice, once, that a target usually fails more often than any background that is allowed for."""
+        background = state.down.background
+        if background.failures <= LARGEST_BACKGROUND * background.probes or background.usual <= LARGEST_BACKGROUND:
+            return ()
+        largest = format_share(LARGEST_BACKGROUND)
+        text = f"{state.target} fails more than {largest} of its probes in quiet times: it may move routes for nothing"
+        return self._due(state.target, {NOISY: text}, now)
 
     def due_of_machine(self, now: datetime) -> tuple[TargetNotice, ...]:
         """The notice that probes fail on this machine, one for all targets, or that it is over; after the checks'."""

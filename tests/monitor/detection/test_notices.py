@@ -13,11 +13,14 @@ from controller.cycle.cycle import Cycle
 from controller.journal import Journal
 from controller.routing.routing_file import RoutingFile
 from monitor.config.settings import Settings
+from monitor.detection.background import BackgroundRate
+from monitor.detection.evidence import EvidenceTrack
 from monitor.detection.notices import (
     CHECK_FAILING,
     DEPRECATED,
     KINDS,
     NEEDS_ATTENTION,
+    NOISY,
     SUBSTITUTED,
     WELL_AGAIN,
     NoticeFilter,
@@ -280,3 +283,18 @@ def test_slack_gets_it_disarmed(kind: str) -> None:
     assert message.text.startswith(f"{symbol} {kind.replace('_', ' ').capitalize()}: {TARGET}\n")
     assert "<!channel>" not in message.text
     assert DEPRECATED in KINDS
+
+
+def test_a_background_above_the_largest_is_told_once() -> None:
+    """By what is usual over many probes; a bad hour alone tells nothing."""
+    noisy = BackgroundRate(failures=160, probes=2000)
+    for background, told in ((noisy, 1), (replace(noisy, failures=80), 0), (BackgroundRate(failures=5, probes=20), 0)):
+        notices = NoticeFilter()
+        state = TargetState(target=TARGET, since=T0, down=EvidenceTrack(background=background))
+        due = notices.due_of_background(state, T0)
+        assert [notice.kind for notice in due] == [NOISY] * told
+        for notice in due:
+            wanted = "fails more than 5% of its probes in quiet times: it may move routes for nothing"
+            assert notice.text == f"{TARGET} {wanted}"
+            notices.mark_reported(notice)
+        assert not notices.due_of_background(state, T0 + timedelta(days=2))
