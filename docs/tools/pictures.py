@@ -17,6 +17,7 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from controller.alerts.alert import PendingEvent
+from controller.alerts.digest.digest import RouteWeek, TargetWeek, Week, digest_message, format_digest
 from controller.alerts.slack.blocks import Message
 from controller.alerts.slack.other_messages import notice_message, notices_message, passed_message
 from controller.demo.fake_slack import FakeSlack
@@ -84,6 +85,27 @@ def drawn() -> Iterator[tuple[str, list[Post] | Overview]]:
     yield "slack-person", posts(look("all-down")[1][0])
     yield "slack-configuration", posts(look("key")[1][0])
     yield "slack-late", list(_late())
+    monday = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+    yield "slack-digest", [Post(message=digest_message(format_digest(_week(monday)), at=monday), at=monday)]
+
+
+def _week(ends: datetime) -> Week:
+    """The week in which that happened."""
+    begins = ends - timedelta(days=7)
+    return Week(
+        begins=begins,
+        ends=ends,
+        known_from=begins,
+        targets=(
+            TargetWeek(target=LUNA, answered=20_122, asked=20_160, answer_s=0.42, fell=2, usd=0.21),
+            TargetWeek(target=HAIKU, answered=20_160, asked=20_160, answer_s=0.81, usd=0.13),
+        ),
+        routes=(RouteWeek(route="chat", on_failing_s=41.1, flips=4),),
+        incidents=2,
+        still_open=0,
+        incident_s=1085.0,
+        money="$1.40 of the budget of $5 spent this month",
+    )
 
 
 def _resolved() -> Incident:

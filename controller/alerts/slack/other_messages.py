@@ -68,6 +68,13 @@ def call_message(incident: Incident, *, now: datetime, mention: Sequence[str], a
     return Message(text=f"{who}{safe(headline)}\n{action}", blocks=(section(lines),))
 
 
+def end_message(incidents: Sequence[Incident]) -> Message:
+    """That all of these, for which people were called, are over."""
+    lines = [f"*{safe(headline_of(incident), 200)}*" for incident in incidents]
+    shown = [*first_lines(lines, 6, " incidents"), action_line(incidents)]
+    return Message(text="\n".join(shown), blocks=(section(shown),))
+
+
 def passed_message(incidents: Sequence[Incident], late: str) -> Message:
     """Incidents that came and went before anybody could be told, in one message; `late` says why."""
     headline = f"✅ {plural(len(incidents), 'incident')} came and went {late}"

@@ -22,6 +22,7 @@ from controller.alerts.slack.buttons.buttons import add_buttons, choose_buttons
 from controller.alerts.slack.incident_message import incident_headline
 from controller.alerts.slack.other_messages import (
     call_message,
+    end_message,
     held_message,
     notice_message,
     notices_message,
@@ -230,14 +231,13 @@ def _end_of_call(group: IncidentGroup) -> Iterator[PlannedMessage]:
     """That it is over, where people were called by a copy of the headline: its edit notifies nobody."""
     if group.is_open or not group.is_behind:
         return
-    lines = [line for line in group.primary.timeline if line.kind is EntryKind.RESOLVED][-1:]
     for key, channel, ts in group.homes():
         end = f"{key} end {group.reopenings}"
         if key.endswith(f" {_COPY}") and not group.inputs.delivered(end):
             yield replace(
                 group.draft(DeliveryKind.ENDED),
                 key=end,
-                message=partial(reply_message, group.primary, lines, named=False),
+                message=partial(end_message, group.incidents),
                 channel=channel,
                 ts=ts,
                 broadcast=True,
