@@ -133,9 +133,11 @@ def outage(provider: str = "openai", *, at: datetime = NOON) -> Incident:
     )
 
 
-def misconfigured(provider: str = "openai", *, on_it: bool = False, at: datetime = NOON) -> Incident:
+def misconfigured(
+    provider: str = "openai", *, on_it: bool = False, at: datetime = NOON, variable: str = "KEY"
+) -> Incident:
     """A key is refused, of a target that users are on or not."""
-    reason = f"{provider}/m is misconfigured: the provider refuses the key: check the variable KEY"
+    reason = f"{provider}/m is misconfigured: the provider refuses the key: check the variable {variable}"
     return replace(
         outage(provider, at=at),
         kind=IncidentKind.CONFIGURATION,

@@ -134,11 +134,10 @@ def plain_text(incident: Incident) -> str:
     """The same for where no markup is read: at most 40 lines, the headline first, then whether a person must act."""
     fixes = [f"To fix: {one_line(text, 280)}" for text in reasons(misconfigured_targets(incident))[:_MAX_FIXES]]
     vendor = [one_line(claim, _VENDOR_CHARS)] if (claim := vendor_sentence(incident)) else []
-    story = timeline_lines(
+    story = _story_lines(
+        incident,
         incident.timeline,
-        _EDGE_LINES,
         lambda entry: f"{time_of_day(entry.at, incident.opened_at)} {one_line(entry_text(entry), 280)}",
-        incident.dropped_entries,
     )
     came_back = [sentence] if (sentence := came_back_sentence(incident)) else []
     lines = [headline_of(incident), incident_action([incident]).line, *came_back]
@@ -333,16 +332,24 @@ def timeline_lines(
     return [entry if isinstance(entry, str) else format_entry(entry) for entry in short]
 
 
+def _story_lines(
+    incident: Incident, entries: Sequence[TimelineEntry], format_entry: Callable[[TimelineEntry], str]
+) -> list[str]:
+    """The entries as lines; of an open incident that came back those of the present period alone."""
+    if incident.resolved_at or not incident.reopened:
+        return timeline_lines(entries, _EDGE_LINES, format_entry, incident.dropped_entries)
+    began_at = incident.bad_periods[-1].began_at
+    present = [entry for entry in entries if entry.at >= began_at]
+    earlier = len(entries) - len(present) + incident.dropped_entries
+    told = [f"… {plural(earlier, 'line')} of earlier periods left out …"] if earlier else []
+    return [*told, *timeline_lines(present, _EDGE_LINES, format_entry)]
+
+
 def _timeline_sections(timeline: Sequence[TimelineEntry], incident: Incident) -> list[Block]:
     """The timeline, its beginning and its end each in a section of its own."""
     if not timeline:
         return []
-    lines = timeline_lines(
-        timeline,
-        _EDGE_LINES,
-        lambda entry: format_timeline_entry(entry, incident.opened_at, 220),
-        incident.dropped_entries,
-    )
+    lines = _story_lines(incident, timeline, lambda entry: format_timeline_entry(entry, incident.opened_at, 220))
     end = _EDGE_LINES + (len(lines) > 2 * _EDGE_LINES)
     return [section(["*What happened* (UTC)", *lines[:end]]), *([section(lines[end:])] if lines[end:] else [])]
 

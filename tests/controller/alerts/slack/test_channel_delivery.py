@@ -129,9 +129,7 @@ def test_one_refused_key_is_one_call_however_many_providers_it_opens(world: Aler
     """One headline for all whom the same fix mends; what is mended by another is told by itself."""
     first = world.keep(misconfigured())
     second = world.keep(misconfigured("gemini", on_it=True, at=NOON + timedelta(seconds=5)))
-    other = misconfigured("azure", at=NOON + timedelta(seconds=9))
-    faults = tuple(replace(one, reason=f"{one.reason}_2") for one in other.affected)
-    third = world.keep(replace(other, affected=faults))
+    third = world.keep(misconfigured("azure", at=NOON + timedelta(seconds=9), variable="AZURE_KEY"))
     assert (second.lead_id, third.lead_id) == (first.id, None)
     world.round(10)
     assert len(world.server.messages) == 2

@@ -294,6 +294,7 @@ def test_what_comes_back_is_news(world: AlertWorld, server: SlackServer) -> None
     link = f"<https://slack.com/archives/{first.channel}/p{first.ts.replace('.', '')}|The first message>"
     assert link in shown(second.versions[0].blocks)
     assert "It came back; it was over at 12:04 UTC." in shown(second.versions[0].blocks)
+    assert "*What happened* (UTC)\n… 2 lines of earlier periods left out …\n🔁" in shown(second.versions[0].blocks)
     assert "It is flapping: it began 3 times within an hour." in shown(third.versions[0].blocks)
     assert "began 6 times within an hour" in shown(third.versions[-1].blocks), "all of them are kept up to date"
     assert "began 6 times within an hour" in shown(first.versions[-1].blocks)
@@ -427,7 +428,7 @@ def test_what_is_held_back_is_listed(tmp_path: Path, server: SlackServer) -> Non
     for number in range(4):
         world.happen(f"ana pinned route {number}")
     world.keep(misconfigured(on_it=True))
-    world.keep(misconfigured("gemini"))
+    world.keep(misconfigured("gemini", variable="GEMINI_KEY"))
     world.round(0)
     assert [texts[-1] for texts in world.texts()] == [
         "🔧 To fix: openai/m is misconfigured",
