@@ -111,8 +111,10 @@ def _head(overview: Overview, console: Console, detail: _Detail) -> Iterator[Tex
     most = None if detail.is_verbose else _MOST_HEAD_LINES
     headline = Text(overview.headline, style=_LEVEL_STYLES[overview.level])
     yield from wrap(headline, console.width, most=most)
-    action = Text(overview.action.line, style=_URGENCY_STYLES[overview.action.urgency])
+    action = Text(overview.action.sentence, style=_URGENCY_STYLES[overview.action.urgency])
     yield from wrap(action, console.width, most=most)
+    for address in overview.action.runbooks:
+        yield from wrap(Text(f"Runbook: {address}"), console.width, indent=2, most=most)
     notes = [f"Note: {UNTRUSTED}"] if overview.untrusted else []
     notes += [f"This machine: {overview.machine.sentence}"] if overview.machine else []
     notes += [f"Not delivered: {failing_sentence(channel, overview.now)}" for channel in overview.failing_channels]
