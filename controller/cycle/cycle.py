@@ -167,7 +167,7 @@ class Cycle:
     def _catch_up(self, now: datetime) -> None:
         """Hand over to the database what was decided and observed without it, the essential first."""
         store = self._buffered
-        if store is None or (store.database.is_usable() and not self.is_behind) or not store.database.recover(now):
+        if store is None or (store.database.is_settled() and not self.is_behind) or not store.database.recover(now):
             return
         try:
             if self._unread:

@@ -85,7 +85,8 @@ class WriterDatabase:
             self._lock.acquire()
             prepare(self.engine, self._path)
             self._give_lineage()
-        except BaseException:
+        except BaseException as error:
+            self._first_why = str(error)
             self.engine.dispose()
             raise
         finally:
@@ -126,6 +127,10 @@ class WriterDatabase:
             outage = DatabaseOutage(self.unusable_s(), self._first_why)
             self.unusable_since_s = None
         return outage
+
+    def is_settled(self) -> bool:
+        """Whether there is neither an outage that goes on, or is to be confirmed, nor another file to be told of."""
+        return self.unusable_since_s is None and self.replaced is None
 
     def is_usable(self) -> bool:
         """Whether it can be used, as far as is known."""

@@ -18,7 +18,7 @@ from controller.routing.routing_file import RoutingFile
 from monitor.config.settings import Settings
 from monitor.health import Health
 from monitor.storage.buffered_store import BufferedStore
-from monitor.storage.database import open_reader
+from monitor.storage.database import DatabaseError, open_reader
 from monitor.storage.lock import instance_lock
 from monitor.storage.writer import WriterDatabase
 from tests.support.builders import T0, observation, settings
@@ -197,6 +197,24 @@ def test_a_database_deleted_under_the_service_loses_no_route(stage: Stage) -> No
     assert [(each.target, each.generation) for each in stage.journal.decisions()] == [(C, 2)]
     assert [incident.routes[0].target for incident in stage.journal.open_incidents()] == [C]
     assert "database_replaced" in stage.kinds()
+
+
+def test_a_database_damaged_before_the_start_is_told(stage: Stage) -> None:
+    """It is set aside, the route stays where the file says, and the new one gets what is known."""
+    stage.play(OUTAGE)
+    stage.database.close()
+    Path(stage.settings.database.removeprefix("sqlite:///")).write_bytes(b"no database" * 1000)
+    stage.database = WriterDatabase(stage.settings.database, monotonic=lambda: stage.now_s)
+    with pytest.raises(DatabaseError):
+        stage.database.open()
+    assert stage.database.recover(T0)
+    stage.store, stage.journal = BufferedStore(stage.database), Journal(stage.database.engine)
+    stage.cycle = Cycle(stage.settings, stage.store, stage.journal, WatchedFile(stage))
+    stage.cycle.start(T0 + timedelta(seconds=MOVED_S))
+    stage.run((".", C), at_s=MOVED_S)
+    assert (stage.target(), stage.table()["generation"]) == (C, 2)
+    assert "database_replaced" in stage.kinds()
+    assert stage.database.is_settled()
 
 
 def test_an_older_backup_put_in_place_moves_nothing_back(stage: Stage, tmp_path: Path) -> None:
