@@ -1,19 +1,23 @@
 """What a route waits for before it moves, from what the service has stored (pure)."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
 
 from controller.routing import waiting
 from controller.routing.decision import Decision
 from controller.status.headline import RouteView
 from monitor.config.settings import Settings
 from monitor.detection import coming_back, state_machine, target_state
+from monitor.detection.evidence import step_up
 from monitor.detection.parameters import TargetParameters, target_parameters
 from monitor.detection.target_state import TargetState
 from monitor.formatting import clock
-from monitor.health import Health
+from monitor.health import HEALTHY, Health
 from monitor.storage.row_conversions import SavedTargetState
 
+#: The stored evidence is that of failures, and not of slow or wrong answers, where they differ by no more.
+_SAME_EVIDENCE = 0.01
 _ANSWERS_AGAIN = frozenset({Health.UP, Health.RECOVERING})
 
 
@@ -43,7 +47,27 @@ def describe_route_wait(
         if better:
             return waiting.goes_back(better, _wait(better, saved, settings, now), dwell_until, now)
     due = _verdict_due(view.target, saved, settings)
-    return f"it moves at {clock(due, now)} unless {view.target} answers before (min_outage)" if due else None
+    if due:
+        return f"it moves at {clock(due, now)} unless {view.target} answers before (min_outage)"
+    has_refuge = any(each.health in HEALTHY and not (each.serving or each.drain) for each in view.candidates)
+    return _failures_left(view.target, saved, settings, now) if has_refuge else None
+
+
+def _failures_left(target: str, saved: Mapping[str, SavedTargetState], settings: Settings, now: datetime) -> str | None:
+    """How many more failures in a row make a verdict on a suspect target, and when the next probe is due."""
+    known = saved.get(target)
+    if known is None or known.health.health is not Health.SUSPECT or known.health.evidence <= 0:
+        return None
+    state, parameters = _state(target, saved), _parameters(target, settings)
+    if state is None or parameters is None or abs(state.down.value - known.health.evidence) > _SAME_EVIDENCE:
+        return None
+    step = step_up(state.down.background.rate, parameters.p1)
+    left = ceil((known.health.threshold - state.down.value) / step)
+    due = state.last_started_at and state.last_started_at + timedelta(seconds=parameters.interval_s)
+    when = f"due by {clock(due, now)}" if due and due > now else "due now"
+    if left <= 1:
+        return f"it moves at the next failed probe, {when}"
+    return f"it moves after {left} more failed probes at most, the next {when}"
 
 
 def _verdict_due(target: str, saved: Mapping[str, SavedTargetState], settings: Settings) -> datetime | None:
