@@ -30,7 +30,7 @@ from controller.alerts.slack.other_messages import (
     reply_message,
 )
 from controller.alerts.slack.planning_input import FLAPPING_PART, SINK, IncidentGroup, PlanningInput
-from controller.incidents.incident import FLAPPING, EntryKind, TimelineEntry
+from controller.incidents.incident import FLAPPING, EntryKind, Incident, TimelineEntry
 from monitor.config.alert_settings import Severity
 
 #: Up to so many that come late are told one by one.
@@ -305,7 +305,7 @@ def _replies(group: IncidentGroup) -> Iterator[PlannedMessage]:
             group=group.lead.id,
             channel=channel,
             ts=ts,
-            broadcast=_is_news(group, member.line == 0, lines),
+            broadcast=member.line == 0 or _is_news(group, incident, lines),
             incident_id=incident.id,
             receipt=Receipt(incidents=((incident.id, incident.revision if complete else 0, last),)),
         )
@@ -321,9 +321,13 @@ def _is_told_by_another(line: TimelineEntry, member: IncidentDelivery, group: In
     return any(other.kind is line.kind and other.text.startswith(said) for other in lines)
 
 
-def _is_news(group: IncidentGroup, begins: bool, lines: Sequence[TimelineEntry]) -> bool:
-    """Whether a reply is worth the channel's attention: a further provider fails, it is back, or a call is over."""
-    if begins:
+def _is_news(group: IncidentGroup, incident: Incident, lines: Sequence[TimelineEntry]) -> bool:
+    """Whether more of an incident is worth the channel's attention: its first route has moved, or a call is over.
+
+    Until a route moved, people had read that no route uses what fails; where one has nowhere to go, a call says so.
+    """
+    first_move = next((line for line in incident.timeline if line.kind is EntryKind.MOVED), None)
+    if first_move in lines and group.is_open and not group.is_critical:
         return True
     posted = group.inputs.delivered(group.key())
     if posted and group.inputs.now - posted.begun_at < _FRESH:
