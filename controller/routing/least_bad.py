@@ -124,9 +124,10 @@ def _quantile(z: float, compared: int) -> float:
 
 
 def _others(shares: Sequence[FailingShare]) -> str:
-    """`the other all`, `the others 60 % and all`; of many, the least and the most."""
+    """`the other all`, `the others 60 % and all`, once where they are alike; of many, the least and the most."""
     if len(shares) > _LISTED:
         least, *_, most = sorted(shares, key=lambda share: share.failed / share.probes)
         return f"the {len(shares)} others {least.text} to {most.text}"
-    listed = " and ".join(filter(None, [", ".join(share.text for share in shares[:-1]), shares[-1].text]))
+    texts = [share.text for share in shares] if len({share.text for share in shares}) > 1 else [shares[0].text]
+    listed = " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
     return f"the other{'s' * (len(shares) > 1)} {listed}"

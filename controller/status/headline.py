@@ -17,7 +17,7 @@ from controller.routing.overrides import Override, OverrideKind
 from monitor.connectivity.state import ConnectivityState
 from monitor.detection import reasons
 from monitor.formatting import ago, clock, plural
-from monitor.health import FAILING, HEALTHY, UNHEALTHY, Health, TargetHealth
+from monitor.health import ELIGIBLE, FAILING, HEALTHY, UNHEALTHY, Health, TargetHealth
 from monitor.liveness import Liveness, ServiceStatus
 
 BLIND: Final = "Our own network is down or loses packets: what may be its fault is not judged, the routes hold"
@@ -186,11 +186,14 @@ class _Facts:
         yield Level.BAD if hit else Level.NOTICE, f"{_capital(', '.join(effects))}: {self._failing_counts(failing)}"
 
     def _failing_counts(self, failing: AbstractSet[str]) -> str:
-        """`3 of 6 providers fail, 12 of 24 targets down`."""
-        providers: dict[str, list[str]] = {}
+        """`3 of 6 providers fail, 12 of 24 targets down`; a provider fails where none of its targets can be used."""
+        providers: dict[str, list[TargetHealth]] = {}
         for state in self.states:
-            providers.setdefault(state.target.split("/")[0], []).append(state.target)
-        whole = sum(failing >= set(targets) for targets in providers.values())
+            providers.setdefault(state.target.split("/")[0], []).append(state)
+        whole = sum(
+            any(state.target in failing for state in states) and not any(state.health in ELIGIBLE for state in states)
+            for states in providers.values()
+        )
         of_providers = f"{whole} of {plural(len(providers), 'provider')} {'fails' if whole == 1 else 'fail'}, "
         down = all(state.health is Health.DOWN for state in self.states if state.target in failing)
         word = "down" if down else "failing"
