@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from controller.cli import output
-from controller.cli.arguments import add_config, add_jobs, add_json, count, load_settings
+from controller.cli.arguments import add_config, add_jobs, add_json, count, load_settings, warn_about_backgrounds
 from controller.cli.layout import TextTable, plain_table
 from controller.cli.output import seconds_or_minutes
 from controller.plan.promise_checks import QUARTER_DAYS, stranded_warnings
@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the plan; 1 when the configuration cannot keep a promise."""
     settings = load_settings(args.config, keys=False, stores=False, warns=True)
+    warn_about_backgrounds(settings)
     try:
         find_thresholds(settings, timeout_s=30.0)
     except ThresholdTimeoutError as error:

@@ -11,7 +11,14 @@ from rich.console import Console
 from rich.text import Text
 
 from controller.cli import output
-from controller.cli.arguments import add_config, add_json, add_schema, load_settings, warn_about_budget
+from controller.cli.arguments import (
+    add_config,
+    add_json,
+    add_schema,
+    load_settings,
+    warn_about_backgrounds,
+    warn_about_budget,
+)
 from controller.cli.layout import plain_table
 from controller.cli.reachability import Reachability, print_reachability, reach_channels
 from controller.cli.transcript import print_transcript, transcript_document
@@ -68,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace, settings: Settings) -> int:
     warn_about_budget(settings)
+    warn_about_backgrounds(settings)
     transcripts = [] if args.offline else _ask(settings, _cheapest_questions(settings))
     channels = [] if args.offline else asyncio.run(reach_channels(settings))
     document = {

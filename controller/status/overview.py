@@ -34,11 +34,14 @@ from monitor.budget.allocation import stretched
 from monitor.budget.summary import BudgetSummary, read_summary, without_price
 from monitor.config.settings import Route, Settings
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
+from monitor.detection import target_state
+from monitor.detection.notices import noisy_background
 from monitor.formatting import clock
 from monitor.health import ELIGIBLE, FAILING, WORST_FIRST, Health, TargetHealth
 from monitor.liveness import Liveness, ServiceStatus, service_status
 from monitor.status_pages.reading import VendorState, VendorStateChange, page_name
 from monitor.storage.column_conversions import from_ms
+from monitor.storage.row_conversions import SavedTargetState
 from monitor.storage.store import Store
 from monitor.storage.tables import EventRow
 
@@ -57,6 +60,8 @@ class TargetView:
     state: TargetHealth
     history: ProbeHistory
     details: RecentDetails
+    background: str | None = None
+    """That it usually fails more often than is allowed for; None where it does not."""
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -64,7 +69,8 @@ class TargetView:
         ids = ", ".join(self.details.request_ids) if self.state.health in FAILING else ""
         ticket = (f"request ids of {self.state.target}'s last failures, for a ticket: {ids}",) if ids else ()
         refusals = (f"{self.state.target} {self.refusals} of the last hour's probes",) if self.refusals else ()
-        return (*refusals, *self.details.notices, *ticket)
+        background = (self.background,) if self.background else ()
+        return (*refusals, *background, *self.details.notices, *ticket)
 
     @property
     def refusals(self) -> str | None:
@@ -187,6 +193,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
             TargetView(
                 state=states[target.id],
                 history=read_history(connection, target, now),
+                background=_noisy_background(saved.get(target.id)),
                 details=read_recent_details(connection, target.id, now),
             )
             for target in paced.targets
@@ -258,6 +265,17 @@ def _read_pending_alerts(settings: Settings, connection: Connection, now: dateti
     hours = settings.alerts.slack.quiet_hours
     until, zone = quiet_until(hours, now), hours.zone if hours else "UTC"
     return PendingAlerts(incidents=incidents, notices=notices, quiet_until=until, zone=zone)
+
+
+def noisy_backgrounds(settings: Settings, saved: Mapping[str, SavedTargetState]) -> list[str]:
+    """A sentence for each configured target that usually fails more often than is allowed for."""
+    found = (_noisy_background(saved.get(target.id)) for target in settings.targets)
+    return [sentence for sentence in found if sentence]
+
+
+def _noisy_background(saved: SavedTargetState | None) -> str | None:
+    state = target_state.from_json(saved.record) if saved else None
+    return noisy_background(state) if state else None
 
 
 def vendor_views(

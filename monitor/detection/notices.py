@@ -53,6 +53,15 @@ class TargetNotice:
     at: datetime
 
 
+def noisy_background(state: TargetState) -> str | None:
+    """That a target usually fails more often than any background that is allowed for; None where it does not."""
+    background = state.down.background
+    if background.failures <= LARGEST_BACKGROUND * background.probes or background.usual <= LARGEST_BACKGROUND:
+        return None
+    largest = format_share(LARGEST_BACKGROUND)
+    return f"{state.target} fails more than {largest} of its probes in quiet times: it may move routes for nothing"
+
+
 class NoticeFilter:
     """Finds the new notices. A text about models is reported once per kind and target, so keep all reported ones."""
 
@@ -84,12 +93,8 @@ class NoticeFilter:
 
     def due_of_background(self, state: TargetState, now: datetime) -> tuple[TargetNotice, ...]:
         """The notice, once, that a target usually fails more often than any background that is allowed for."""
-        background = state.down.background
-        if background.failures <= LARGEST_BACKGROUND * background.probes or background.usual <= LARGEST_BACKGROUND:
-            return ()
-        largest = format_share(LARGEST_BACKGROUND)
-        text = f"{state.target} fails more than {largest} of its probes in quiet times: it may move routes for nothing"
-        return self._due(state.target, {NOISY: text}, now)
+        text = noisy_background(state)
+        return self._due(state.target, {NOISY: text}, now) if text else ()
 
     def due_of_machine(self, now: datetime) -> tuple[TargetNotice, ...]:
         """The notice that probes fail on this machine, one for all targets, or that it is over; after the checks'."""
