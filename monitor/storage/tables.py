@@ -78,7 +78,7 @@ class ObservationRow(_KeyedTable, table=True):
 
 
 class RollupRow(_KeyedTable, table=True):
-    """The observations of one target, check and region that started in one hour or one day (UTC)."""
+    """The observations of a target, check and region that started in one hour or day (UTC)."""
 
     __tablename__ = "rollups"
 
@@ -92,14 +92,12 @@ class RollupRow(_KeyedTable, table=True):
     """How many ended how, as a JSON object by outcome; without those that failed here."""
     failed_here: int = _integer()
     duration: str = _text()
-    """The histogram of the durations of answers, as JSON (`monitor.history.histogram`)."""
     first_token: str = _text()
-    """That of the times to the first token."""
+    """Histograms of how long answers and first tokens took, as JSON (`monitor.history.histogram`)."""
     input_tokens: int = _integer()
     output_tokens: int = _integer()
     cost_usd: float = _real()
     unpriced: int = _integer()
-    """Observations whose cost is not known."""
 
 
 class TransitionRow(_StrictTable, table=True):
@@ -230,7 +228,6 @@ class RouteRollupRow(_KeyedTable, table=True):
 
     route: str = _text(key=True)
     span_s: int = _integer(key=True)
-    """3,600 or 86,400."""
     start_ms: int = _integer(key=True)
     on_target_s: str = _text()
     """How long it pointed at each target, as a JSON object."""
