@@ -10,7 +10,7 @@ from tests.support.storm import blow, silent
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("seed", [1])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_people_are_told_of_everything_once_and_truly(tmp_path: Path, seed: int) -> None:
     """Each new failure makes a new message within its bound; nothing is false against the journal, nothing doubled."""
     with FakeSlack() as slack:

@@ -273,7 +273,7 @@ class IncidentGroup:
         if since < -_CALLS_APART:
             # The clock was set back: a call of the future holds nobody.
             return may_remind
-        if self.was_calm and not self.is_flapping:
+        if self._has_further_held_route(last) or (self.was_calm and not self.is_flapping):
             return since >= _CALLS_APART
         return may_remind and since >= timedelta(seconds=remind_s)
 
@@ -284,6 +284,17 @@ class IncidentGroup:
         if last is None or not self.is_flapping:
             return True
         return bool(remind_s) and not timedelta(0) <= self.inputs.now - last.begun_at < timedelta(seconds=remind_s)
+
+    def _has_further_held_route(self, call: Delivery) -> bool:
+        """Whether a route that had a candidate when a person was called last has none now, and nobody sees to it."""
+        critical = [incident for incident in self._critical() if not incident.acknowledged_by]
+        stuck = {route.route for incident in critical for route in incident.routes if route.stuck}
+        held = [line for incident in critical for line in incident.timeline if line.kind is EntryKind.HELD]
+        return any(
+            not any(f"Route {route} " in line.text for line in held if line.at <= call.begun_at)
+            and any(f"Route {route} " in line.text for line in held)
+            for route in stuck
+        )
 
     def _critical(self) -> list[Incident]:
         return [incident for incident in self.incidents if severity_of(incident) is Severity.CRITICAL]

@@ -348,6 +348,19 @@ def test_a_neighbour_that_flaps_silences_nobody(world: AlertWorld, server: Slack
     assert mentions(server).count(True) == called + 1
 
 
+def test_a_further_route_without_a_candidate_calls_again(world: AlertWorld, server: SlackServer) -> None:
+    """Not only the next reminder does; the same route calls once."""
+    incident = world.keep(stuck(outage(), at=at(1)))
+    world.round(60)
+    held = TimelineEntry(at=at(10), text="Route summaries has no healthy candidate left", kind=EntryKind.HELD)
+    routes = (*incident.routes, RouteImpact(route="summaries", target="openai/m", stuck=True))
+    world.keep(changed(incident, held, routes=routes))
+    world.round(600)
+    assert mentions(server).count(True) == 2
+    world.round(900)
+    assert mentions(server).count(True) == 2
+
+
 def test_by_webhook_what_flaps_is_told_three_times(tmp_path: Path, server: SlackServer) -> None:
     """Then once an hour: its ends too, for where it was not told that it began, it did not end."""
     world = AlertWorld(tmp_path, server, webhook_url=Secret(server.webhook_url), token=Secret(""))
