@@ -3,6 +3,7 @@
 import asyncio
 import math
 import random
+import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -60,6 +61,8 @@ class World(ExitStack):
 
 
 def _server(provider: SimulatedProvider) -> Any:
+    # FastAPI hides this warning of its own making, but not where several servers start in threads at once.
+    warnings.filterwarnings("ignore", "The 'alias' attribute")
     from llmock.simulation import MockResponseSettings  # noqa: PLC0415 - optional: only `hotspare[demo]` installs it
     from llmock.testing import LLMockServer  # noqa: PLC0415 - likewise
 

@@ -324,7 +324,7 @@ def test_that_users_fail_is_told_by_the_incident_of_their_target_alone() -> None
     stories = {one.provider: lines(one) for one in world.open}
     for text in (
         "Route chat has no healthy candidate left and stays on anthropic/haiku",
-        "By hand: route chat is pinned",
+        "Route chat is pinned",
     ):
         assert [name for name, story in stories.items() if text in story] == ["anthropic"]
     assert [severity_of(one) for one in world.open] == [Severity.WARNING, Severity.CRITICAL]
