@@ -40,6 +40,11 @@ def percent_number(share: float) -> str:
     return f"{100 if share >= 1 else min(share * 100, 99.9):.1f}"
 
 
+def format_percent(share: float | None) -> str:
+    """A measured fraction in per cent, `62.5 %`; a dash where nothing was measured."""
+    return "–" if share is None else f"{percent_number(share)} %"
+
+
 def format_rate(per_day: float) -> str:
     """The rate as one event per so much time: `1 per 90d`; `0 per 1d` for zero."""
     if per_day <= 0:

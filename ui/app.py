@@ -82,7 +82,7 @@ def show(path: str) -> None:
     page = st.navigation(pages, position="hidden")
     st.set_page_config(page_title="Hotspare", page_icon=str(_STATIC / "icon.png"), layout="wide")
     st.html(_STATIC / "page.css")
-    st.html(history.navigation([("Status", "./"), ("History", "history"), ("Incidents", "incidents")], page.title))
+    st.html(history.navigation([(each.title, each.url_path or "./") for each in pages], page.title))
     page.run()
 
 

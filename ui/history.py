@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from controller.history.availability import PERIODS, DayServed, TargetAvailability
 from controller.history.queries import History, RouteDays
-from monitor.formatting import format_elapsed, percent_number
+from monitor.formatting import format_elapsed, format_percent
 from monitor.history.rollup import OutcomeCounts
 from ui.components import section, share, target, text
 
@@ -86,7 +86,7 @@ def _bars(days: Sequence[DayServed]) -> str:
 
 
 def _tip(day: DayServed) -> str:
-    served = "" if day.served is None else f"served {percent_number(day.served)} %, "
+    served = "" if day.served is None else f"served {format_percent(day.served)}, "
     return f"{day.day:%Y-%m-%d}: {served}{day.words}"
 
 

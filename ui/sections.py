@@ -40,7 +40,6 @@ _VENDOR_COLOURS = {
     VendorState.PARTIAL_OUTAGE: "bad",
     VendorState.MAJOR_OUTAGE: "bad",
 }
-_HELD = {OverrideKind.PIN: "pinned", OverrideKind.PAUSE: "paused", OverrideKind.DRAIN: "drained"}
 _COLUMNS = {
     "name": ("Target", "provider/model"),
     "health": ("Health", "how it is now; the line below fills up as evidence nears a verdict"),
@@ -234,7 +233,7 @@ def _route(route: RouteView, now: datetime) -> str:
         colour, note = "bad" if route.would else "watch", "dry run"
     elif route.override:
         failing = any(candidate.serving and candidate.health in FAILING for candidate in route.candidates)
-        colour, note = "bad" if failing else "info", _HELD[route.override.kind]
+        colour, note = "bad" if failing else "info", route.override.kind.participle
     if not any(candidate.serving for candidate in route.candidates):
         colour, note = "watch", "no longer a candidate"  # The configuration is newer than the service's.
     since = f'<span class="hs-since">since {instant(route.since, now)} UTC</span>' if route.since else ""

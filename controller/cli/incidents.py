@@ -15,10 +15,10 @@ from controller.incidents import json_document, post_mortem
 from controller.incidents import text as words
 from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import EntryKind, Incident
-from controller.incidents.queries import read_facts
 from controller.incidents.store import LONGEST_NOTE, CommentStore
 from controller.journal import Journal
 from controller.routing.operator_requests import RefusedError, checked_author
+from controller.status.incident_view import read_incident
 from monitor.clock import utc_now
 from monitor.config.settings import Settings
 from monitor.detection.verdict_text import plain_reason
@@ -142,14 +142,12 @@ def _comment(settings: Settings, args: argparse.Namespace, now: datetime) -> int
 def _read(settings: Settings, incident_id: int, now: datetime) -> tuple[Incident, Sequence[RoutePeriod]]:
     """The incident with its facts as of now, and where routes pointed; raises RefusedError when there is none."""
     engine = open_reader(settings.database)
-    journal = Journal(engine)
-    incident = journal.incident(incident_id)
-    if incident is None:
-        latest = ", ".join(str(known.id) for known in journal.incidents(8))
+    view = read_incident(engine, incident_id, now)
+    if view is None:
+        latest = ", ".join(str(known.id) for known in Journal(engine).incidents(8))
         hint = f"the latest are {latest}" if latest else "there has been none at all so far"
         raise RefusedError(f"there is no incident {incident_id}; {hint}")
-    with engine.connect() as connection:
-        return read_facts(connection, incident, now)
+    return view.incident, view.periods
 
 
 def _print_list(incidents: Sequence[Incident], now: datetime, nothing: str, console: Console) -> None:

@@ -19,7 +19,7 @@ from controller.routing.overrides import OverrideKind
 from monitor.formatting import format_duration
 
 _USUAL_S = 2 * 3600.0
-_ENDS = {"unpin": OverrideKind.PIN, "undrain": OverrideKind.DRAIN, "resume": OverrideKind.PAUSE}
+_ENDS = {kind.end_command: kind for kind in OverrideKind}
 _SUBJECTS = {
     OverrideKind.PIN: ("ROUTE", "a route of the configuration"),
     OverrideKind.DRAIN: ("TARGET|PROVIDER", "a target, as provider/model, or a provider: all of its targets"),

@@ -19,8 +19,9 @@ from controller.routing import override_text
 from controller.status.headline import UNTRUSTED, Level, RouteView, failing_sentence
 from controller.status.overview import Overview, TargetView
 from monitor.detection.verdict_text import plain_reason
-from monitor.formatting import ago, clock, listed, percent_number, plural
+from monitor.formatting import ago, clock, format_percent, listed, plural
 from monitor.health import FAILING, UNHEALTHY, WORST_FIRST, Health, HealthLevel
+from monitor.history.rollup import OutcomeCounts
 
 _ROOMY_COLUMNS = 100
 #: A name keeps at least so many columns, however narrow the terminal is.
@@ -202,7 +203,7 @@ def _targets(overview: Overview, console: Console, detail: _Detail) -> Iterator[
         yield _cut(console, _count_health(more, "more target"), "red")
     if folded:
         shares = [share for target in folded if (share := target.history.last_hour.served) is not None]
-        served = f"; each served {_share(min(shares))} or more in the last hour" if shares else ""
+        served = f"; each served {format_percent(min(shares))} or more in the last hour" if shares else ""
         yield _cut(console, _count_health(folded, "other target" if kept else "target") + served, "")
 
 
@@ -235,7 +236,7 @@ def _target_table(
         state, histories = group[0].state, [target.history for target in group]
         name = state.target if len(group) == 1 else f"{state.target.partition('/')[0]}: {len(group)} targets"
         more = (
-            _share(min((h.last_day.served for h in histories if h.last_day.served is not None), default=None)),
+            _least_served(h.last_day for h in histories),
             _seconds(max((h.p50_s for h in histories if h.p50_s is not None), default=None)),
             _seconds(max((h.p95_s for h in histories if h.p95_s is not None), default=None)),
         )
@@ -245,7 +246,7 @@ def _target_table(
             name,
             Text(state.health, style=_HEALTH_STYLES[state.health.level]),
             ago(min(target.state.since for target in group), now).removesuffix(" ago"),
-            _share(min((h.last_hour.served for h in histories if h.last_hour.served is not None), default=None)),
+            _least_served(h.last_hour for h in histories),
             *(more if roomy else more[1:2]),
             *([evidence] if detail.is_verbose else []),
             ago(last_ok, now) if last_ok else "never",
@@ -306,8 +307,9 @@ def _cut(console: Console, text: str, style: str) -> Text:
     return line
 
 
-def _share(share: float | None) -> str:
-    return "–" if share is None else f"{percent_number(share)} %"
+def _least_served(periods: Iterable[OutcomeCounts]) -> str:
+    shares = (counts.served for counts in periods)
+    return format_percent(min((share for share in shares if share is not None), default=None))
 
 
 def _seconds(seconds: float | None) -> str:

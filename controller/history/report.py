@@ -8,7 +8,7 @@ from typing import Any
 from controller.history.route_rollup import RouteRollup
 from controller.incidents.post_mortem import code
 from monitor.budget.allocation import format_usd
-from monitor.formatting import format_elapsed, instant, percent_number, plural
+from monitor.formatting import format_elapsed, format_percent, instant, plural
 from monitor.history.rollup import Rollup
 
 _NONE = "–"
@@ -84,7 +84,7 @@ def totals(report: Report) -> str:
 
 def route_cells(route: RouteReport) -> tuple[str, ...]:
     """What stands in a row of the table of routes."""
-    history, served = route.history, _percent(route.history.served)
+    history, served = route.history, format_percent(route.history.served)
     felt, without = (format_elapsed(s) if history.observed_s else _NONE for s in (history.felt_s, history.without_s))
     return (route.route, served, felt, without, f"{history.flips} ×", _error_budget(route), _where(history))
 
@@ -95,7 +95,7 @@ def target_cells(target: TargetReport) -> tuple[str, ...]:
     quantiles = [_seconds(h.quantile(q)) for h in (history.duration, history.first_token) for q in (0.5, 0.95)]
     priced = counts.total > history.unpriced
     cost = format_usd(history.cost_usd) if priced else _NONE
-    shares = _percent(counts.served), _percent(counts.availability)
+    shares = format_percent(counts.served), format_percent(counts.availability)
     return (target.target, *shares, *quantiles, f"{counts.total:,}", cost)
 
 
@@ -164,7 +164,7 @@ def _where(history: RouteRollup) -> str:
     """The targets, the longest first, each with its share of the time."""
     total_s = sum(history.on_target_s.values())
     longest_first = sorted(history.on_target_s.items(), key=lambda item: -item[1])
-    return ", ".join(f"{target} {_percent(s / total_s)}" for target, s in longest_first) if total_s else _NONE
+    return ", ".join(f"{target} {format_percent(s / total_s)}" for target, s in longest_first) if total_s else _NONE
 
 
 def _error_budget(route: RouteReport) -> str:
@@ -173,10 +173,6 @@ def _error_budget(route: RouteReport) -> str:
         return _NONE
     used = route.history.felt_s / route.allowed_s
     return f"{used * 100:,.0f} % of {format_elapsed(route.allowed_s)} ({route.slo * 100:g} %)"
-
-
-def _percent(share: float | None) -> str:
-    return _NONE if share is None else f"{percent_number(share)} %"
 
 
 def _seconds(seconds: float | None) -> str:

@@ -21,7 +21,7 @@ from controller.incidents.incident import (
 from controller.incidents.vendor_claim import lead_sentence
 from monitor.detection.reasons import outcome_mix, refusal_clause
 from monitor.detection.verdict_text import plain_reason, statistics_of
-from monitor.formatting import format_elapsed, listed, percent_number, plural
+from monitor.formatting import format_elapsed, format_percent, listed, plural
 from monitor.health import Health
 from probes.outcome import ANSWERED, EXCLUDED
 
@@ -67,7 +67,7 @@ def shares_served(answered: int, refused: int, asked: int) -> str | None:
     """`answered 62.0 %, refused 38.0 %` where at least 5 % were refused; else None."""
     if not asked or refused / asked < _MUCH_REFUSED:
         return None
-    return f"answered {percent_number(answered / asked)} %, refused {percent_number(refused / asked)} %"
+    return f"answered {format_percent(answered / asked)}, refused {format_percent(refused / asked)}"
 
 
 def status(incident: Incident, now: datetime) -> str:

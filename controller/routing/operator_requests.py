@@ -72,11 +72,10 @@ def _require(name: str, known: Collection[str], what: str) -> None:
 def nothing_to_end(settings: Settings, request: OperatorRequest, others: Sequence[Override]) -> RefusedError:
     """Why there was nothing to end, naming the others of its kind; raises RefusedError when the name is unknown."""
     _require(request.subject, *_known_subjects(settings, request.kind))
-    done = {OverrideKind.PIN: "pinned", OverrideKind.DRAIN: "drained", OverrideKind.PAUSE: "paused"}[request.kind]
     verb = "nothing is" if request.subject == ALL else f"{request.subject} is not"
     there = ", ".join(other.subject for other in others[:8])
     hint = f"; {plural(len(others), 'other')} in force: {there}" if others else ""
-    return RefusedError(f"{verb} {done}{hint}", RefusalKind.NOTHING_TO_DO)
+    return RefusedError(f"{verb} {request.kind.participle}{hint}", RefusalKind.NOTHING_TO_DO)
 
 
 def checked_reason(given: str) -> str:

@@ -12,7 +12,6 @@ from monitor.health import TargetHealth
 from probes.redaction import one_line
 
 _LONGEST_QUOTE = 500
-_BEGUN = {OverrideKind.PIN: "pinned", OverrideKind.DRAIN: "drained", OverrideKind.PAUSE: "paused"}
 _ENDED = {OverrideKind.PIN: "unpinned", OverrideKind.DRAIN: "undrained", OverrideKind.PAUSE: "resumed"}
 
 
@@ -82,7 +81,7 @@ def begun_event(
     """
     to = f" to {override.target}" if override.target else ""
     lasts = f"{format_end(override, override.at)} ({format_elapsed((override.until - override.at).total_seconds())})"
-    text = f"{override.author} {_BEGUN[override.kind]} {_subject(override)}{to} {lasts}: {override.reason}"
+    text = f"{override.author} {override.kind.participle} {_subject(override)}{to} {lasts}: {override.reason}"
     if before and before != override.target:
         text += f"; it pointed at {before}"
     for old in replaced:
@@ -92,7 +91,7 @@ def begun_event(
     if left_dry:
         routes = f"route {left_dry[0]} has" if len(left_dry) == 1 else f"routes {listed(left_dry, most=6)} have"
         text += f"; {routes} no other candidate and {'holds' if len(left_dry) == 1 else 'hold'}"
-    return OverrideEvent(kind=_BEGUN[override.kind], subject=override.subject, text=text)
+    return OverrideEvent(kind=override.kind.participle, subject=override.subject, text=text)
 
 
 def ended_event(override: Override) -> OverrideEvent:

@@ -28,6 +28,16 @@ class OverrideKind(StrEnum):
     PAUSE = "pause"
     """The route stays where it is."""
 
+    @property
+    def participle(self) -> str:
+        """What its subject is meanwhile: `pinned`, `drained`, `paused`."""
+        return {"pin": "pinned", "drain": "drained", "pause": "paused"}[self.value]
+
+    @property
+    def end_command(self) -> str:
+        """The command that ends it."""
+        return "resume" if self is OverrideKind.PAUSE else f"un{self.value}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:

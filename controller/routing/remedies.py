@@ -5,11 +5,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from controller.routing.override_text import format_end
-from controller.routing.overrides import Override, OverrideKind, Overrides
+from controller.routing.overrides import Override, Overrides
 from monitor.health import ELIGIBLE, FAILING, HEALTHY, Health
-
-_ENDS = {OverrideKind.PIN: "unpin", OverrideKind.DRAIN: "undrain", OverrideKind.PAUSE: "resume"}
-_HELD = {OverrideKind.PIN: "pinned", OverrideKind.DRAIN: "drained", OverrideKind.PAUSE: "paused"}
 
 
 class Remedy(NamedTuple):
@@ -23,12 +20,12 @@ class Remedy(NamedTuple):
 
 def end_command(override: Override) -> str:
     """The whole command that ends an override: `hotspare unpin chat`."""
-    return f"hotspare {_ENDS[override.kind]} {override.subject}"
+    return f"hotspare {override.kind.end_command} {override.subject}"
 
 
 def held_by(override: Override, now: datetime) -> str:
     """`pinned by ana until 14:30:00 UTC`."""
-    return f"{_HELD[override.kind]} by {override.author} {format_end(override, now)}"
+    return f"{override.kind.participle} by {override.author} {format_end(override, now)}"
 
 
 def find_remedy(
