@@ -141,8 +141,7 @@ class Store:
         """
         wanted = (
             select_columns(ROLLUPS)
-            .where(ROLLUPS.c.target.in_(map(storable, targets)), ROLLUPS.c.span_s == int(span.total_seconds()))
-            .where(ROLLUPS.c.start_ms >= to_ms(since), ROLLUPS.c.start_ms < to_ms(until))
+            .where(*_rollups_from(targets, span, since), ROLLUPS.c.start_ms < to_ms(until))
             .order_by(ROLLUPS.c.target, ROLLUPS.c.start_ms)
         )
         sums: dict[str, list[tuple[datetime, Rollup]]] = {}
@@ -160,10 +159,8 @@ class Store:
 
         Without latencies and tokens, so that 90 days of 50 targets are read in a moment.
         """
-        wanted = (
-            select_columns(ROLLUPS.c.target, ROLLUPS.c.start_ms, ROLLUPS.c.asked, ROLLUPS.c.failed_here)
-            .where(ROLLUPS.c.target.in_(map(storable, targets)), ROLLUPS.c.span_s == int(span.total_seconds()))
-            .where(ROLLUPS.c.start_ms >= to_ms(since))
+        wanted = select_columns(ROLLUPS.c.target, ROLLUPS.c.start_ms, ROLLUPS.c.asked, ROLLUPS.c.failed_here).where(
+            *_rollups_from(targets, span, since)
         )
         counts: dict[str, dict[datetime, OutcomeCounts]] = {}
         with self._engine.connect() as connection:
@@ -347,6 +344,12 @@ def insert_event(
     with Session(connection) as session:
         session.add(event_row(at, kind, subject, text, notify=notify))
         session.commit()  # flushes; the transaction ends with the connection's
+
+
+def _rollups_from(targets: Sequence[str], span: timedelta, since: datetime) -> tuple[ColumnElement[bool], ...]:
+    """The conditions for the hours or days of these targets that begin at `since` or later."""
+    of_targets = ROLLUPS.c.target.in_(map(storable, targets))
+    return of_targets, ROLLUPS.c.span_s == int(span.total_seconds()), ROLLUPS.c.start_ms >= to_ms(since)
 
 
 def _spending_row(observation: Observation) -> dict[str, object]:
