@@ -124,6 +124,9 @@ def wrap(text: Text, width: int, *, indent: int = 0, most: int | None = None) ->
             lines[-1].append(" …")
         for line in lines:
             line.truncate(max(1, width), overflow="ellipsis")
+            while line.cell_len > max(1, width):  # joiners take more columns once their line is cut
+                line.right_crop(2)
+                line.append("…")
     return lines
 
 

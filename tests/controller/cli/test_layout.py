@@ -23,6 +23,7 @@ def test_lines_break_at_spaces_alone(words: list[str], width: int, indent: int) 
         assert n == 0 or line.plain.startswith(" " * indent)
 
 
+@example(words=["\u200d\u200daaa日日日"], width=8, most=1)
 @given(words=WORDS, width=st.integers(8, 90), most=st.integers(1, 3))
 def test_bounded_text_stays_in_its_room(words: list[str], width: int, most: int) -> None:
     """However hostile it is; an ellipsis says that there is more."""
