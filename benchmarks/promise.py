@@ -21,7 +21,7 @@ from controller.routing.decision import MoveKind
 from controller.simulation.loop import EPOCH, Decisions, run_seed
 from controller.simulation.scenario import BlipStream, QuietBehaviour, Scenario
 from controller.simulation.world import build_timelines
-from monitor.config.settings import Route
+from monitor.config.route import Route
 from probes.observation import Observation
 from tests.support.builders import settings
 

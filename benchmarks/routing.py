@@ -21,7 +21,8 @@ from hotspare_client import Routing
 
 from controller.routing.decision import Decision
 from controller.routing.routing_file import RoutingFile, build_table
-from monitor.config.settings import Route, Settings
+from monitor.config.route import Route
+from monitor.config.settings import Settings
 from monitor.health import Health
 from probes.target import Provider, Secret, Target
 

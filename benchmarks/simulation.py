@@ -15,7 +15,8 @@ from typing import Any
 from controller.simulation.loop import EPOCH
 from controller.simulation.runner import simulate_seed
 from controller.simulation.scenario import BlipStream, Scenario
-from monitor.config.settings import ControllerSettings, Route
+from monitor.config.controller_settings import ControllerSettings
+from monitor.config.route import Route
 from monitor.detection import threshold
 from monitor.detection.detector import Detector
 from monitor.detection.parameters import target_parameters

@@ -12,8 +12,9 @@ from controller.routing import override_text
 from controller.routing.decision import Decision
 from controller.routing.overrides import ALL, Override, OverrideKind
 from controller.status.headline import UNTRUSTED, CandidateStatus, Level, RouteView, failing_sentence
-from controller.status.overview import Overview, TargetView, VendorView
+from controller.status.overview import Overview, TargetView
 from controller.status.probe_history import Bucket
+from controller.status.vendor_views import VendorView
 from monitor.budget.summary import BudgetSummary
 from monitor.detection.verdict_text import plain_reason
 from monitor.formatting import ago, clock, format_elapsed, plural

@@ -18,7 +18,7 @@ import math
 
 from benchmarks.detection.scenarios import BACKGROUND, INTERVAL_S, QUARTER_S
 from controller.simulation.scenario import LatencyDistribution
-from monitor.config.settings import ControllerSettings
+from monitor.config.controller_settings import ControllerSettings
 
 _NEGLIGIBLE = 1e-12
 

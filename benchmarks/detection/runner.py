@@ -16,7 +16,7 @@ from benchmarks.detection.rules import NEVER, Rule
 from benchmarks.detection.scenarios import INTERVAL_S
 from controller.simulation.scenario import LatencyDistribution, Scenario
 from controller.simulation.world import Segment, Timeline
-from monitor.config.settings import Route
+from monitor.config.route import Route
 from monitor.detection.pacing import phases
 from probes.outcome import Outcome
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from random import Random
 
 from controller.simulation.scenario import AFTERMATH_S, BlipStream, Flap, Outage, QuietBehaviour, Scenario
-from monitor.config.settings import Route, Settings
+from monitor.config.route import Route
+from monitor.config.settings import Settings
 from probes.outcome import Outcome
 from probes.target import Provider, Secret, Target
 

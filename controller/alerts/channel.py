@@ -12,7 +12,8 @@ from controller.alerts.delivery import Action, Delivery, DeliveryKind, DueAlert,
 from controller.alerts.delivery_store import DeliveryStore
 from controller.incidents.incident import FLAPPING
 from monitor.config.alert_settings import Severity
-from monitor.config.settings import Route, Settings
+from monitor.config.route import Route
+from monitor.config.settings import Settings
 from monitor.storage.column_conversions import from_ms, to_ms
 from probes.target import Secret
 

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Engine, RowMapping, func, select
 from controller.history.route_rollup import Probes, RouteRollup, sum_up_route
 from controller.incidents.impact import periods_of_route
 from controller.incidents.queries import read_decisions
-from monitor.config.settings import Route, Settings
+from monitor.config.route import Route
+from monitor.config.settings import Settings
 from monitor.history.rollup import DAY, HOUR, span_start
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.tables import OBSERVATIONS, ROUTE_ROLLUPS

@@ -13,7 +13,8 @@ from controller.plan.trials import BACKGROUND, DAY_S, RATES, TrialSubject, probe
 from controller.simulation.results import poisson_interval, summarize
 from monitor.budget.allocation import BudgetForecast, stretched_s
 from monitor.budget.usual_month import MONTH, MONTH_DAYS
-from monitor.config.settings import Route, Settings
+from monitor.config.route import Route
+from monitor.config.settings import Settings
 
 _Z95 = 1.96
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from controller.plan.trials import BACKGROUND
 from monitor.budget.allocation import PaidTarget, describe_stretches, format_usd
-from monitor.config.settings import Route, Settings
+from monitor.config.route import Route
+from monitor.config.settings import Settings
 from monitor.detection import fresh_evidence, fresh_tests
 from monitor.detection.background import rounded
 from monitor.detection.fresh_evidence import FreshModel

@@ -13,7 +13,8 @@ from controller.routing.decision import MoveKind
 from controller.simulation.loop import Decisions, RunResult, run_seed
 from controller.simulation.scenario import BlipStream, Outage, QuietBehaviour, Scenario
 from controller.simulation.world import build_timelines
-from monitor.config.settings import Route, Settings
+from monitor.config.route import Route
+from monitor.config.settings import Settings
 from probes.target import Target
 
 #: The failure rates that are tried.

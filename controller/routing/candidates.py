@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from controller.routing.overrides import Override, Overrides
-from monitor.config.settings import Route, Settings
+from monitor.config.route import Route
+from monitor.config.settings import Settings
 from monitor.health import ELIGIBLE, Health, RecentProbe, TargetHealth
 
 #: An eligible target has a good observation within this many intervals and one probe.

@@ -26,7 +26,9 @@ from controller.routing.decision import Decision, MoveKind
 from controller.routing.least_bad import can_be_least_bad, find_least_bad, least_failing
 from controller.routing.override_text import with_author
 from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
-from monitor.config.settings import ControllerSettings, Route, Settings
+from monitor.config.controller_settings import ControllerSettings
+from monitor.config.route import Route
+from monitor.config.settings import Settings
 from monitor.formatting import format_elapsed
 from monitor.health import UNHEALTHY, Health, TargetHealth
 from probes.limit_headers import LONGEST_LIMIT_S

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from controller.routing.decision import Decision, MoveKind
 from controller.routing.unjournalled import LARGEST_GENERATION
-from monitor.config.settings import Route, Settings
+from monitor.config.route import Route
+from monitor.config.settings import Settings
 from monitor.health import UNHEALTHY, Health
 from probes.redaction import one_line
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from controller.routing.decision import Decision
 from controller.routing.overrides import Override
-from monitor.config.settings import ControllerSettings
+from monitor.config.controller_settings import ControllerSettings
 from monitor.formatting import clock
 
 #: So many candidates are named.

@@ -8,7 +8,7 @@ from controller.routing.decision import Decision, MoveKind
 from controller.simulation.loop import RunResult
 from controller.simulation.scenario import AFTERMATH_S, Outage, Scenario
 from controller.simulation.world import Span, Timeline
-from monitor.config.settings import Route
+from monitor.config.route import Route
 
 #: A failover so many seconds after an outage may still be caused by it.
 TOUCHED_S = 120.0

@@ -11,10 +11,11 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Annotated, Final
 
+from monitor.config.controller_settings import BLIP_LENGTH, BLIPS_PER_DAY
 from monitor.config.document import Node
 from monitor.config.reading import ReadContext
 from monitor.config.section import Section
-from monitor.config.settings import BLIP_LENGTH, BLIPS_PER_DAY, Settings
+from monitor.config.settings import Settings
 from monitor.config.units import parse_number, parse_share
 from monitor.config.values import Value, choice, duration, measure, must
 from monitor.formatting import format_duration

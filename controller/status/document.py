@@ -7,8 +7,9 @@ from typing import Any
 from controller.incidents.incident import Incident, VendorClaim
 from controller.incidents.vendor_claim import lead_phrase
 from controller.routing import override_text
-from controller.status.overview import Overview, TargetView, VendorView
+from controller.status.overview import Overview, TargetView
 from controller.status.probe_history import EvidenceTrail
+from controller.status.vendor_views import VendorView
 from monitor.budget.summary import BudgetSummary
 from monitor.formatting import instant
 from monitor.health import FAILING

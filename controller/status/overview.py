@@ -14,12 +14,10 @@ from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import Incident
 from controller.incidents.queries import read_facts
 from controller.incidents.text import shares_served
-from controller.incidents.vendor_claim import status_phrase
 from controller.journal import Journal
-from controller.routing.decision import Decision, MoveKind, format_destination
-from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
-from controller.routing.routing_file import RoutingFile
-from controller.status.headline import CandidateStatus, Level, PendingAlerts, RouteView, failing_sentence, headline
+from controller.routing.decision import Decision
+from controller.routing.overrides import Override, Overrides
+from controller.status.headline import Level, PendingAlerts, RouteView, failing_sentence, headline
 from controller.status.probe_history import EvidenceTrail, ProbeHistory, RecentDetails
 from controller.status.queries import (
     read_events,
@@ -28,18 +26,18 @@ from controller.status.queries import (
     read_machine_notice,
     read_recent_details,
 )
+from controller.status.route_views import route_views
 from controller.status.route_waits import describe_route_wait
 from controller.status.standing import route_standing
+from controller.status.vendor_views import VendorView, vendor_views
 from monitor.budget.allocation import stretched
 from monitor.budget.summary import BudgetSummary, read_summary, without_price
-from monitor.config.settings import Route, Settings
+from monitor.config.settings import Settings
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.detection import target_state
 from monitor.detection.notices import noisy_background
-from monitor.formatting import clock
-from monitor.health import ELIGIBLE, FAILING, WORST_FIRST, Health, TargetHealth
+from monitor.health import FAILING, Health, TargetHealth
 from monitor.liveness import Liveness, ServiceStatus, service_status
-from monitor.status_pages.reading import VendorState, VendorStateChange, page_name
 from monitor.storage.column_conversions import from_ms
 from monitor.storage.row_conversions import SavedTargetState
 from monitor.storage.store import Store
@@ -48,7 +46,6 @@ from monitor.storage.tables import EventRow
 RECENT = 10
 #: What tries a channel that does not take alerts.
 _TRIES = "`hotspare alerts test` tries it"
-_PUBLISHED_WITHIN_S = 2.0
 #: Of an older open incident `hotspare incidents show` alone counts the probes: that costs what it has lasted.
 _FIGURED_S = 24 * 3600.0
 
@@ -77,28 +74,6 @@ class TargetView:
         """`answered 62.0 %, refused 38.0 %` in the last hour, where it refused many probes; else None."""
         counts = self.history.last_hour
         return shares_served(counts.answered, counts.refused, counts.asked)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VendorView:
-    """One provider: what we see, and what its vendor says."""
-
-    provider: str
-    health: Health
-    """Our own verdict: the worst health of the provider's targets."""
-    url: str
-    """Of the vendor's status page."""
-    report: VendorStateChange | None = None
-    """What it said last; None while it has not been read. It may stem from anybody, and must be escaped."""
-
-    def sentence(self, now: datetime) -> str:
-        """`status.openai.com says: partial outage: Elevated errors, since 14:02 UTC`."""
-        page = page_name(self.url)
-        if self.report is None:
-            return f"{page} has not been read yet"
-        if self.report.state is VendorState.UNKNOWN:
-            return f"{page} cannot be read"
-        return f"{page} says: {status_phrase(self.report.state, self.report.headline, self.report.since, now)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +180,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
     pointed = journal.routes()
     routes = tuple(
         replace(view, waits_for=describe_route_wait(view, pointed.get(view.name), saved, paced, now))
-        for view in _route_views(settings, pointed, states, stuck, overrides, now=now)
+        for view in route_views(settings, pointed, states, stuck, overrides, now=now)
     )
     connectivity = store.last_connectivity()
     state = connectivity.state if connectivity else ConnectivityState.ONLINE
@@ -276,118 +251,3 @@ def noisy_backgrounds(settings: Settings, saved: Mapping[str, SavedTargetState])
 def _noisy_background(saved: SavedTargetState | None) -> str | None:
     state = target_state.from_json(saved.record) if saved else None
     return noisy_background(state) if state else None
-
-
-def vendor_views(
-    settings: Settings, states: Mapping[str, TargetHealth], reports: Mapping[str, VendorStateChange]
-) -> tuple[VendorView, ...]:
-    """The providers that have a status page, in the order of the configuration; `reports` are the last of each.
-
-    What another page said, which the configuration had before, does not count.
-    """
-    return tuple(
-        VendorView(
-            provider=provider.name,
-            health=min(
-                (states[target.id].health for target in settings.targets if target.provider.name == provider.name),
-                key=WORST_FIRST.index,
-            ),
-            url=provider.status_page,
-            report=report if (report := reports.get(provider.name)) and report.url == provider.status_page else None,
-        )
-        for provider in settings.providers
-        if provider.status_page
-    )
-
-
-def _route_views(
-    settings: Settings,
-    pointed: Mapping[str, Decision],
-    states: Mapping[str, TargetHealth],
-    stuck: frozenset[str],
-    overrides: Overrides,
-    *,
-    now: datetime,
-) -> tuple[RouteView, ...]:
-    """Every configured route, beside what the routing file says of it."""
-    in_file = RoutingFile(settings.routing_file).read_targets()
-    applicable, manual = overrides.applicable(settings), settings.controller.failback.mode == "manual"
-    return tuple(
-        replace(
-            route_view(route, pointed.get(route.name), states, stuck, applicable, manual=manual),
-            published=file_mismatch(pointed.get(route.name), in_file.get(route.name), now, first=route.candidates[0]),
-        )
-        for route in settings.routes
-    )
-
-
-def route_view(
-    route: Route,
-    pointed: Decision | None,
-    states: Mapping[str, TargetHealth],
-    stuck_routes: frozenset[str],
-    overrides: Overrides = NO_OVERRIDES,
-    *,
-    manual: bool = False,
-) -> RouteView:
-    """Where `route` points; `stuck_routes` are those that an open incident calls stuck.
-
-    `manual` says that nothing but an operator brings it back.
-    """
-    dry_run = pointed is not None and pointed.dry_run
-    target = pointed.target if pointed and not dry_run else route.candidates[0]
-    failed_over = target in route.candidates[1:]
-    others = [states[candidate].health for candidate in route.candidates if candidate != target]
-    failing = target in states and states[target].health in route.fail_over_on
-    override = overrides.pin(route.name) or overrides.paused(route.name)
-    candidates = tuple(
-        CandidateStatus(
-            target=candidate,
-            health=states[candidate].health,
-            serving=candidate == target,
-            drain=overrides.drained(candidate, candidate.partition("/")[0]),
-        )
-        for candidate in route.candidates
-    )
-    waiting = None
-    if manual and not dry_run and not override:
-        better = candidates[: route.candidates.index(target)] if failed_over else ()
-        waiting = next((each.target for each in better if each.health is Health.UP and not each.drain), None)
-    return RouteView(
-        name=route.name,
-        target=target,
-        since=pointed.at if pointed and not dry_run else None,
-        reason=_reason(pointed, overrides.pin(route.name), states.get(target)) if pointed else "no decision yet",
-        candidates=candidates,
-        override=override,
-        failed_over=failed_over,
-        stuck=failing and (route.name in stuck_routes or set(ELIGIBLE).isdisjoint(others)),
-        weights=pointed.weights if pointed and not dry_run else (),
-        waiting=waiting,
-        dry_run=dry_run,
-        would=format_destination(pointed) if pointed and dry_run and pointed.target != target else None,
-    )
-
-
-def _reason(pointed: Decision, pin: Override | None, state: TargetHealth | None) -> str:
-    """Why it points there: as it was decided, or what is wrong with a target that has failed since.
-
-    A pin that ended without a move has left its reason behind.
-    """
-    if pointed.move is not MoveKind.PIN:
-        failed_since = state and state.health in FAILING and state.since > pointed.at
-        return state.sentence if state and failed_since and not pointed.dry_run else pointed.reason
-    if pin is None:
-        return f"it stays where a pin, which is over, had put it ({pointed.reason})"
-    return f"pinned by {pin.author} until {clock(pin.until, pin.at)}: {pin.reason}"
-
-
-def file_mismatch(decided: Decision | None, in_file: str | None, now: datetime, *, first: str) -> str | None:
-    """The target in the routing file where it is not the decided one; "" without a file; None where they agree.
-
-    A decision of the last 2 s may not be published yet. In a dry run the file should say `first`, the first candidate.
-    """
-    expected = first if decided and decided.dry_run else decided and decided.target
-    if decided is None or in_file == expected or (now - decided.at).total_seconds() < _PUBLISHED_WITHIN_S:
-        return None
-    return in_file or ""

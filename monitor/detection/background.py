@@ -15,7 +15,7 @@ import math
 from datetime import datetime
 from functools import lru_cache
 
-from monitor.config.settings import LARGEST_BACKGROUND
+from monitor.config.controller_settings import LARGEST_BACKGROUND
 from probes.observation import hot_dataclass
 
 _PRIOR_FAILURES = 5.0

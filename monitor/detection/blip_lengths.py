@@ -10,7 +10,7 @@ exaggeration; a quarter is added for what the probes did not see.
 import math
 from datetime import datetime, timedelta
 
-from monitor.config.settings import Blips
+from monitor.config.controller_settings import Blips
 from probes.observation import hot_dataclass, replaced
 
 #: No blip is taken to be longer, so that outages are found so much later at the most.

@@ -38,7 +38,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from monitor.config.settings import Blips, ControllerSettings
+from monitor.config.controller_settings import Blips, ControllerSettings
 from monitor.detection.evidence import Evidence, extended_trail, step_down, step_up
 from monitor.detection.latency import HANGING_SHARE
 from monitor.health import WeighedProbe

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from monitor.config.settings import LARGEST_BACKGROUND
+from monitor.config.controller_settings import LARGEST_BACKGROUND
 from monitor.detection import reasons
 from monitor.detection.target_state import CheckFailures, TargetState
 from monitor.detection.verdict_rules import REPORTED_INCONCLUSIVE

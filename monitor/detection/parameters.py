@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib.metadata import version
 
-from monitor.config.settings import Blips, ControllerSettings, Settings
+from monitor.config.controller_settings import Blips, ControllerSettings
+from monitor.config.settings import Settings
 from monitor.detection import latency
 from monitor.detection.threshold import AlarmModel, threshold
 from probes.target import Target

@@ -37,7 +37,7 @@ from hashlib import sha256
 from itertools import zip_longest
 from operator import mul
 
-from monitor.config.settings import Blips
+from monitor.config.controller_settings import Blips
 from monitor.detection.evidence import step_down, step_up
 
 DAY_S = 86400.0

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from monitor.config.settings import ControllerSettings, Route, Settings
+from monitor.config.controller_settings import ControllerSettings
+from monitor.config.route import Route
+from monitor.config.settings import Settings
 from monitor.detection import state_machine
 from monitor.detection.parameters import (
     ProviderParameters,

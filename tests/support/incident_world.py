@@ -10,7 +10,8 @@ from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.incident import Incident
 from controller.incidents.tracker import update_incidents
 from controller.routing.decision import Decision, MoveKind
-from monitor.config.settings import Route, Settings
+from monitor.config.route import Route
+from monitor.config.settings import Settings
 from monitor.health import Health, TargetHealth
 from probes.target import Provider, Secret, Target
 

@@ -15,7 +15,8 @@ from typing import Final
 from controller.demo.fake_slack import FakeSlack
 from controller.incidents.incident import FLAPPING, EntryKind, Incident
 from monitor.config.alert_settings import AlertSettings, SlackSettings
-from monitor.config.settings import Route, Settings
+from monitor.config.route import Route
+from monitor.config.settings import Settings
 from monitor.health import FAILING
 from probes.observation import Observation, replaced
 from probes.outcome import Outcome

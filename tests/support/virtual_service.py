@@ -26,7 +26,8 @@ from controller.journal import Journal
 from controller.routing.policy import AFTER_DUE_S, GATHER_S, TICK_S
 from controller.routing.routing_file import RoutingFile
 from controller.status.overview import Overview, read
-from monitor.config.settings import Route, Settings
+from monitor.config.route import Route
+from monitor.config.settings import Settings
 from monitor.detection.fresh_evidence import SHORTEST_HANG_S
 from monitor.detection.pacing import BurstProbe, is_resting, phases
 from monitor.health import Health

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from controller.simulation.scenario import Outage, Scenario
-from monitor.config.settings import Route, Settings
+from monitor.config.route import Route
+from monitor.config.settings import Settings
 from tests.support.builders import settings
 
 NAMES = ("openai/a", "openai/b", "anthropic/c")

@@ -20,8 +20,9 @@ from controller.incidents.incident import (
 from controller.routing.decision import Decision, MoveKind
 from controller.routing.overrides import Override, OverrideKind
 from controller.status.headline import UNTRUSTED, CandidateStatus, Level, RouteView
-from controller.status.overview import Overview, TargetView, VendorView
+from controller.status.overview import Overview, TargetView
 from controller.status.probe_history import Bucket, EvidenceTrail, ProbeHistory, RecentDetails
+from controller.status.vendor_views import VendorView
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.health import Health, TargetHealth, WeighedProbe
 from monitor.history.rollup import OutcomeCounts

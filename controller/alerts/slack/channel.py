@@ -42,7 +42,8 @@ from controller.alerts.slack.planner import plan_messages, plan_webhook_messages
 from controller.alerts.slack.planning_input import SINK, PlanningInput
 from controller.alerts.slack.reach import reach_bot, reach_webhook
 from monitor.config.alert_settings import Severity, SlackSettings
-from monitor.config.settings import NetworkSettings, Route
+from monitor.config.route import Route
+from monitor.config.settings import NetworkSettings
 from monitor.storage.column_conversions import to_ms
 from probes.target import Secret
 

@@ -18,7 +18,7 @@ from controller.alerts.quiet_hours import quiet_until
 from controller.alerts.severity import most_urgent, severity_of
 from controller.incidents.incident import FLAPPING, EntryKind, Incident
 from monitor.config.alert_settings import Severity, SlackSettings
-from monitor.config.settings import Route
+from monitor.config.route import Route
 
 SINK: Final = "slack"
 #: What waited for longer than this is told late, and says so.

@@ -16,7 +16,7 @@ from controller.routing.decision import MoveKind
 from controller.routing.override_text import begun_event
 from controller.routing.overrides import Override, OverrideKind
 from controller.routing.routing_file import RoutingFile
-from monitor.config.settings import ControllerSettings, Failback
+from monitor.config.controller_settings import ControllerSettings, Failback
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from tests.support.builders import T0, observation, settings

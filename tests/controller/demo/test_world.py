@@ -15,8 +15,8 @@ import pytest
 from controller.demo import files
 from controller.demo.providers import CANDIDATES, PROVIDERS, TARGETS, Fault
 from controller.demo.world import LatencyMiddleware, World
+from monitor.config.controller_settings import ControllerSettings
 from monitor.config.loader import load
-from monitor.config.settings import ControllerSettings
 from monitor.detection.parameters import LONGEST_BURST, target_parameters
 from monitor.detection.threshold import AlarmModel, threshold
 from probes.target import Check

@@ -13,7 +13,7 @@ from controller.incidents.json_document import incident_summary
 from controller.incidents.text import route_users
 from controller.incidents.timeline import MAX_ENTRIES
 from controller.routing.decision import Decision, MoveKind
-from monitor.config.settings import Route
+from monitor.config.route import Route
 from monitor.health import Health, TargetHealth
 from tests.support.incident_world import CHAT, HAIKU, LETTERS, LUNA, MINI, NOON, World, lines, seen, settings
 from ui.incidents import users

@@ -13,7 +13,7 @@ from controller.incidents.tracker import REOPENS_WITHIN, lead_incident_id
 from controller.routing.overrides import Override, OverrideKind, Overrides
 from monitor.config.alert_settings import Severity
 from monitor.config.owner import OwnerSection
-from monitor.config.settings import Route
+from monitor.config.route import Route
 from monitor.connectivity.messages import NetworkLoss
 from monitor.health import Health, TargetHealth
 from probes.target import Owner

@@ -15,8 +15,10 @@ from controller.plan import promise_checks
 from controller.plan.promise_checks import expected_false_failovers
 from controller.plan.runner import ThresholdTimeoutError, find_thresholds, limit_subjects, plan
 from controller.plan.trials import TrialSubject, onset_phase, run_trial, trial_subjects
+from monitor.config.controller_settings import ControllerSettings
 from monitor.config.loader import load
-from monitor.config.settings import BudgetSettings, ControllerSettings, Route, Settings
+from monitor.config.route import Route
+from monitor.config.settings import BudgetSettings, Settings
 from monitor.health import Health
 from probes.target import Price, Target
 from tests.support.builders import settings, target

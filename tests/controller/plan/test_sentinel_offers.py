@@ -9,7 +9,8 @@ import pytest
 from controller.plan.runner import plan
 from controller.plan.sentinel_offers import SentinelOffer, sentinel_offers
 from controller.plan.trials import trial_subjects
-from monitor.config.settings import BudgetSettings, Route, Settings
+from monitor.config.route import Route
+from monitor.config.settings import BudgetSettings, Settings
 from probes.target import Price
 from tests.support.builders import settings
 

@@ -22,7 +22,8 @@ from controller.routing.store import OverrideStore
 from controller.simulation.scenario import BlipStream, Outage, Scenario
 from monitor.budget import tracker
 from monitor.budget.tracker import Throttling
-from monitor.config.settings import ControllerSettings, Failback, Settings
+from monitor.config.controller_settings import ControllerSettings, Failback
+from monitor.config.settings import Settings
 from monitor.storage.database import open_reader, open_writer
 from monitor.storage.store import Store
 from probes.outcome import Outcome

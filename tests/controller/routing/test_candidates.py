@@ -9,7 +9,8 @@ import pytest
 from controller.routing.candidates import Candidate
 from controller.routing.decision import Decision, MoveKind
 from controller.routing.policy import RouteCase, RouteVerdict, decide
-from monitor.config.settings import ControllerSettings, Failback, Route
+from monitor.config.controller_settings import ControllerSettings, Failback
+from monitor.config.route import Route
 from monitor.health import ELIGIBLE, Health, TargetHealth
 from tests.support.builders import T0
 

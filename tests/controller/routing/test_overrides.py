@@ -19,7 +19,7 @@ from controller.routing.overrides import (
     touched_routes,
     warning_due,
 )
-from monitor.config.settings import Route
+from monitor.config.route import Route
 from monitor.health import Health, TargetHealth
 from tests.support.builders import T0, settings
 

@@ -10,7 +10,8 @@ import pytest
 from controller.routing.candidates import Candidate
 from controller.routing.decision import Decision, MoveKind
 from controller.routing.policy import RouteCase, RouteVerdict, decide, decide_all
-from monitor.config.settings import ControllerSettings, Route
+from monitor.config.controller_settings import ControllerSettings
+from monitor.config.route import Route
 from monitor.health import Health, LowLimit, TargetHealth
 from tests.support.builders import T0, settings
 

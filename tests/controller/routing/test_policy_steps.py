@@ -11,7 +11,8 @@ import pytest
 
 from controller.routing.decision import Decision, MoveKind
 from controller.routing.policy import ABORTING, RouteVerdict, decide_all
-from monitor.config.settings import ControllerSettings, Failback, Route
+from monitor.config.controller_settings import ControllerSettings, Failback
+from monitor.config.route import Route
 from monitor.health import Health, TargetHealth
 from tests.support.builders import T0, settings
 

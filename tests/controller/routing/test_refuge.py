@@ -11,7 +11,7 @@ from controller.routing.refuge import refuge_probes
 from controller.simulation.loop import EPOCH, run_seed
 from controller.simulation.scenario import QuietBehaviour
 from controller.simulation.world import build_timelines
-from monitor.config.settings import Route
+from monitor.config.route import Route
 from monitor.detection.pacing import BurstProbe
 from monitor.health import Health, TargetHealth, Transition
 from probes.observation import Observation

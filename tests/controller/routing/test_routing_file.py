@@ -25,7 +25,9 @@ from benchmarks import routing as routing_benchmark
 from controller.routing import routing_file
 from controller.routing.decision import Decision
 from controller.routing.routing_file import RoutingFile, RoutingFileError, build_table
-from monitor.config.settings import ControllerSettings, Route, Settings
+from monitor.config.controller_settings import ControllerSettings
+from monitor.config.route import Route
+from monitor.config.settings import Settings
 from monitor.health import Health
 from probes.target import Provider, Secret, Target
 from tests.support.paths import DATA, ROOT

@@ -14,7 +14,9 @@ from controller.routing.spend_where_used import spend_where_used
 from controller.simulation.loop import run_seed
 from controller.simulation.scenario import QuietBehaviour
 from controller.simulation.world import build_timelines
-from monitor.config.settings import ControllerSettings, Route, Settings
+from monitor.config.controller_settings import ControllerSettings
+from monitor.config.route import Route
+from monitor.config.settings import Settings
 from probes.observation import Observation
 from tests.support.builders import T0, settings
 from tests.support.worlds import outage, scenario

@@ -5,7 +5,7 @@ from datetime import timedelta
 from controller.routing import waiting
 from controller.routing.decision import Decision
 from controller.routing.overrides import Override, OverrideKind
-from monitor.config.settings import ControllerSettings
+from monitor.config.controller_settings import ControllerSettings
 from tests.support.builders import T0
 
 WAITS = {"b/x": "down, next probe by 18:00:30 UTC", "c/x": "recovering, up at 18:02:00 UTC"}

@@ -16,7 +16,8 @@ from llmock.testing import LLMockServer
 from controller.service.service import Service
 from monitor.budget.allocation import month_of
 from monitor.budget.summary import read_summary
-from monitor.config.settings import Blips, BudgetSettings, ConnectivitySettings, ControllerSettings, Settings
+from monitor.config.controller_settings import Blips, ControllerSettings
+from monitor.config.settings import BudgetSettings, ConnectivitySettings, Settings
 from monitor.storage.database import open_reader
 from monitor.storage.store import Store
 from probes.target import Price

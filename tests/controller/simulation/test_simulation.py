@@ -20,7 +20,9 @@ from controller.simulation.results import poisson_interval, probes_at_fixed_inte
 from controller.simulation.runner import simulate, simulate_seed
 from controller.simulation.scenario import BlipStream, LatencyDistribution, QuietBehaviour, Scenario
 from controller.simulation.world import build_timelines
-from monitor.config.settings import BudgetSettings, ControllerSettings, Route
+from monitor.config.controller_settings import ControllerSettings
+from monitor.config.route import Route
+from monitor.config.settings import BudgetSettings
 from monitor.detection.pacing import BurstProbe
 from probes.outcome import Outcome
 from probes.target import Price

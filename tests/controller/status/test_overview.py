@@ -17,9 +17,11 @@ from controller.routing.overrides import Override, OverrideKind
 from controller.routing.store import OverrideStore
 from controller.status.document import status_document
 from controller.status.headline import BLIND, UNTRUSTED, CandidateStatus, Level, RouteView, headline
-from controller.status.overview import MachineFault, Overview, file_mismatch, read, route_view
+from controller.status.overview import MachineFault, Overview, read
 from controller.status.probe_history import BUCKETS, Bucket, build_buckets, quantile
-from monitor.config.settings import Route, Settings
+from controller.status.route_views import file_mismatch, route_view
+from monitor.config.route import Route
+from monitor.config.settings import Settings
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.detection import notices, reasons
 from monitor.health import Health, TargetHealth

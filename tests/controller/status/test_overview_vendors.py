@@ -14,7 +14,8 @@ from controller.incidents.incident import IncidentKind
 from controller.journal import Journal
 from controller.routing.routing_file import RoutingFile
 from controller.status.document import status_document
-from controller.status.overview import Overview, VendorView, read, vendor_views
+from controller.status.overview import Overview, read
+from controller.status.vendor_views import VendorView, vendor_views
 from monitor.config.settings import Settings
 from monitor.detection.pacing import BurstProbe
 from monitor.health import Health, TargetHealth

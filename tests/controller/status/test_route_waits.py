@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from controller.routing.decision import Decision
-from controller.status.overview import route_view
+from controller.status.route_views import route_view
 from controller.status.route_waits import describe_route_wait
-from monitor.config.settings import ControllerSettings, Route
+from monitor.config.controller_settings import ControllerSettings
+from monitor.config.route import Route
 from monitor.detection import target_state
 from monitor.detection.evidence import EvidenceTrack
 from monitor.detection.target_state import TargetState

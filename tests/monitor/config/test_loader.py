@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import trustme
 
+from monitor.config.controller_settings import ControllerSettings, Failback
 from monitor.config.loader import load
-from monitor.config.settings import ControllerSettings, Failback, NetworkSettings, Settings
+from monitor.config.settings import NetworkSettings, Settings
 from monitor.health import Health
 from probes.custom_check import CustomCheck
 from probes.target import Check, Price, Secret, Timeouts

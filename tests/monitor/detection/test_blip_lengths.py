@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.config.settings import Blips
+from monitor.config.controller_settings import Blips
 from monitor.detection.blip_lengths import LONGEST_S, NO_PERIODS, BlipLengths
 from tests.support.builders import T0
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from monitor.config.settings import ControllerSettings, Settings
+from monitor.config.controller_settings import ControllerSettings
+from monitor.config.settings import Settings
 from monitor.detection import degradation, provider_pool, state_machine, target_state
 from monitor.detection.background import BackgroundRate
 from monitor.detection.detector import Detector, DetectorState

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config.settings import Blips, ControllerSettings
+from monitor.config.controller_settings import Blips, ControllerSettings
 from monitor.detection import fresh_evidence
 from monitor.detection.blip_lengths import NO_PERIODS
 from monitor.detection.detector import Detector

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config.settings import Blips, ControllerSettings, Settings
+from monitor.config.controller_settings import Blips, ControllerSettings
+from monitor.config.settings import Settings
 from monitor.detection.background import BackgroundRate
 from monitor.detection.parameters import LONGEST_BURST
 from monitor.detection.threshold import DAY_S, AlarmModel, false_alarms_per_day, threshold

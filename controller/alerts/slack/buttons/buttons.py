@@ -15,7 +15,8 @@ from controller.routing.decision import Decision
 from controller.routing.operator_requests import OperatorRequest
 from controller.routing.override_text import describe_override, format_end
 from controller.routing.overrides import Override, OverrideKind, Overrides
-from monitor.config.settings import Route, Settings
+from monitor.config.route import Route
+from monitor.config.settings import Settings
 from monitor.health import FAILING, NO_VERDICT, Health, TargetHealth
 from probes.redaction import one_line
 

@@ -24,7 +24,8 @@ from controller.alerts.slack.channel import sdk_options
 from controller.alerts.slack.errors import SlackRefusal, as_delivery_errors
 from controller.alerts.slack.planning_input import SINK
 from monitor.config.alert_settings import SlackSettings
-from monitor.config.settings import NetworkSettings, Route, Settings
+from monitor.config.route import Route
+from monitor.config.settings import NetworkSettings, Settings
 from monitor.storage.database import DatabaseError
 from monitor.storage.store import Store
 from probes.target import Secret

@@ -33,7 +33,7 @@ from controller.incidents.incident import (
 from controller.incidents.incident import VendorClaim as Lead
 from controller.incidents.timeline import MAX_ENTRIES
 from monitor.config.alert_settings import Severity
-from monitor.config.settings import Route
+from monitor.config.route import Route
 from monitor.health import Health
 from monitor.status_pages.reading import VendorState
 from probes.outcome import Outcome

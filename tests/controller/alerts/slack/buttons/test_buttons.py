@@ -25,7 +25,9 @@ from controller.alerts.slack.incident_message import incident_headline
 from controller.incidents.incident import AffectedTarget, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.routing.decision import Decision, MoveKind
 from controller.routing.overrides import NO_OVERRIDES, Override, OverrideKind, Overrides
-from monitor.config.settings import ControllerSettings, Route, Settings
+from monitor.config.controller_settings import ControllerSettings
+from monitor.config.route import Route
+from monitor.config.settings import Settings
 from monitor.health import Health, TargetHealth
 from tests.support.builders import T0, target
 from tests.support.slack_rules import content_fault

@@ -1,0 +1,109 @@
+"""Where each route points and why, beside what the routing file says of it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from controller.routing.decision import Decision, MoveKind, format_destination
+from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
+from controller.routing.routing_file import RoutingFile
+from controller.status.headline import CandidateStatus, RouteView
+from monitor.config.route import Route
+from monitor.config.settings import Settings
+from monitor.formatting import clock
+from monitor.health import ELIGIBLE, FAILING, Health, TargetHealth
+
+_PUBLISHED_WITHIN_S = 2.0
+
+
+def route_views(
+    settings: Settings,
+    pointed: Mapping[str, Decision],
+    states: Mapping[str, TargetHealth],
+    stuck: frozenset[str],
+    overrides: Overrides,
+    *,
+    now: datetime,
+) -> tuple[RouteView, ...]:
+    """Every configured route, beside what the routing file says of it."""
+    in_file = RoutingFile(settings.routing_file).read_targets()
+    applicable, manual = overrides.applicable(settings), settings.controller.failback.mode == "manual"
+    return tuple(
+        replace(
+            route_view(route, pointed.get(route.name), states, stuck, applicable, manual=manual),
+            published=file_mismatch(pointed.get(route.name), in_file.get(route.name), now, first=route.candidates[0]),
+        )
+        for route in settings.routes
+    )
+
+
+def route_view(
+    route: Route,
+    pointed: Decision | None,
+    states: Mapping[str, TargetHealth],
+    stuck_routes: frozenset[str],
+    overrides: Overrides = NO_OVERRIDES,
+    *,
+    manual: bool = False,
+) -> RouteView:
+    """Where `route` points; `stuck_routes` are those that an open incident calls stuck.
+
+    `manual` says that nothing but an operator brings it back.
+    """
+    dry_run = pointed is not None and pointed.dry_run
+    target = pointed.target if pointed and not dry_run else route.candidates[0]
+    failed_over = target in route.candidates[1:]
+    others = [states[candidate].health for candidate in route.candidates if candidate != target]
+    failing = target in states and states[target].health in route.fail_over_on
+    override = overrides.pin(route.name) or overrides.paused(route.name)
+    candidates = tuple(
+        CandidateStatus(
+            target=candidate,
+            health=states[candidate].health,
+            serving=candidate == target,
+            drain=overrides.drained(candidate, candidate.partition("/")[0]),
+        )
+        for candidate in route.candidates
+    )
+    waiting = None
+    if manual and not dry_run and not override:
+        better = candidates[: route.candidates.index(target)] if failed_over else ()
+        waiting = next((each.target for each in better if each.health is Health.UP and not each.drain), None)
+    return RouteView(
+        name=route.name,
+        target=target,
+        since=pointed.at if pointed and not dry_run else None,
+        reason=_reason(pointed, overrides.pin(route.name), states.get(target)) if pointed else "no decision yet",
+        candidates=candidates,
+        override=override,
+        failed_over=failed_over,
+        stuck=failing and (route.name in stuck_routes or set(ELIGIBLE).isdisjoint(others)),
+        weights=pointed.weights if pointed and not dry_run else (),
+        waiting=waiting,
+        dry_run=dry_run,
+        would=format_destination(pointed) if pointed and dry_run and pointed.target != target else None,
+    )
+
+
+def _reason(pointed: Decision, pin: Override | None, state: TargetHealth | None) -> str:
+    """Why it points there: as it was decided, or what is wrong with a target that has failed since.
+
+    A pin that ended without a move has left its reason behind.
+    """
+    if pointed.move is not MoveKind.PIN:
+        failed_since = state and state.health in FAILING and state.since > pointed.at
+        return state.sentence if state and failed_since and not pointed.dry_run else pointed.reason
+    if pin is None:
+        return f"it stays where a pin, which is over, had put it ({pointed.reason})"
+    return f"pinned by {pin.author} until {clock(pin.until, pin.at)}: {pin.reason}"
+
+
+def file_mismatch(decided: Decision | None, in_file: str | None, now: datetime, *, first: str) -> str | None:
+    """The target in the routing file where it is not the decided one; "" without a file; None where they agree.
+
+    A decision of the last 2 s may not be published yet. In a dry run the file should say `first`, the first candidate.
+    """
+    expected = first if decided and decided.dry_run else decided and decided.target
+    if decided is None or in_file == expected or (now - decided.at).total_seconds() < _PUBLISHED_WITHIN_S:
+        return None
+    return in_file or ""
