@@ -136,7 +136,7 @@ class Cycle:
         self.publisher.changed |= bool(transitions)
         self._overrides = self._read_overrides(now)
         self._decide(loss, now)
-        self.publisher.publish(self._routes, self.detection.detector.health, self._overrides, now)
+        self.publisher.publish(self._routes, self.detection.detector, self._overrides, now)
         if not self.publisher.error and not self._is_unusable():
             self._mark_published(now)
         bursts, health = self.detection.burst_probes(observations), self.detection.detector.health

@@ -10,7 +10,7 @@ from controller.routing.decision import Decision, apply_dry_run
 from controller.routing.overrides import NO_OVERRIDES, Overrides
 from controller.routing.routing_file import RoutingFile, RoutingFileError
 from monitor.config.settings import Settings
-from monitor.health import TargetHealth
+from monitor.detection.detector import Detector
 from monitor.storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -60,20 +60,18 @@ class RoutingPublisher:
             return {}
         return {name: shown for name, shown in self._shown.items() if name in routes and routes[name].target != shown}
 
-    def publish(
-        self, routes: Mapping[str, Decision], health: Mapping[str, TargetHealth], overrides: Overrides, now: datetime
-    ) -> None:
+    def publish(self, routes: Mapping[str, Decision], detector: Detector, overrides: Overrides, now: datetime) -> None:
         """Write the file when something changed, when its heartbeat is due, or when somebody touched it.
 
-        `routes` are as decided; the reasons in the file name the overrides. That the file cannot be written is logged
-        and recorded once; the next call tries again.
+        `routes` are as decided, the reasons in the file name the overrides, and `detector` knows the targets. That the
+        file cannot be written is logged and recorded once; the next call tries again.
         """
         tampered = self._file.find_tampering()
         self.changed |= tampered is not None or self._heartbeat_due(now) or overrides != self._published_overrides
         if not self.changed:
             return
         try:
-            self._write(routes, health, overrides, now)
+            self._write(routes, detector, overrides, now)
         except RoutingFileError as error:
             if str(error) != self.error:
                 self.error = str(error)
@@ -84,9 +82,7 @@ class RoutingPublisher:
             log.warning("routing_file_restored: %s", tampered)
             self._store.add_event(now, "routing_file_restored", str(self._settings.routing_file), tampered)
 
-    def _write(
-        self, decided: Mapping[str, Decision], health: Mapping[str, TargetHealth], overrides: Overrides, now: datetime
-    ) -> None:
+    def _write(self, decided: Mapping[str, Decision], detector: Detector, overrides: Overrides, now: datetime) -> None:
         routes = self.published_routes(decided)
         shown = {name: state.target for name, state in routes.items()}
         generation = self._next_generation(shown)
@@ -94,10 +90,12 @@ class RoutingPublisher:
         table = routing_file.build_table(
             self._settings,
             {name: replace(state, reason=reasons[name]) for name, state in routes.items()},
-            {target: state.health for target, state in health.items()},
+            {target: state.health for target, state in detector.health.items()},
             generation=generation,
             written_at=now,
             valid_for_s=VALID_FOR_S,
+            overrides=overrides,
+            latency={target: detector.state_of(target).latency for target in detector.health},
         )
         self._file.publish(table)
         self._shown, self._file_generation = shown, generation

@@ -78,7 +78,7 @@ def apply_dry_run(settings: Settings, decided: Mapping[str, Decision], since: da
         state = decided[name]
         elsewhere = f"; it would be on {format_destination(state)}: {state.reason}" if state.target != first else ""
         reason = f"dry run: as configured{elsewhere}"
-        published[name] = replace(state, target=first, at=since, weights=(), reason=reason)
+        published[name] = replace(state, target=first, at=since, move=MoveKind.FIRST, weights=(), reason=reason)
     return published
 
 

@@ -14,8 +14,11 @@ from typing import Any
 
 from controller.routing.ballast import FULL, Ballast
 from controller.routing.decision import Decision
+from controller.routing.overrides import NO_OVERRIDES, Overrides
+from controller.routing.request_limits import request_limits
 from controller.routing.unjournalled import LARGEST_GENERATION
 from monitor.config.settings import Settings
+from monitor.detection.latency import NO_LATENCY, LatencyEvidence
 from monitor.formatting import instant
 from monitor.health import Health
 from monitor.storage.lock import InstanceLock, LockError
@@ -28,6 +31,7 @@ _MODE = 0o644
 _CANNOT_SYNC_FOLDERS = frozenset({errno.EINVAL, errno.ENOTSUP})
 #: Far more than any table of ours.
 _MAX_BYTES = 64 * 1024 * 1024
+_NO_LATENCIES: Mapping[str, LatencyEvidence] = {}
 
 
 class RoutingFileError(Exception):
@@ -42,11 +46,14 @@ def build_table(
     generation: int,
     written_at: datetime,
     valid_for_s: float,
+    overrides: Overrides = NO_OVERRIDES,
+    latency: Mapping[str, LatencyEvidence] = _NO_LATENCIES,
 ) -> dict[str, Any]:
     """The table for `RoutingFile.publish`, as `routing.schema.json` describes it, in the order of the configuration.
 
     `routes` are to be published: in a dry run, as configured. A route without a state is left out, a target without a
-    known health is `unknown`. Raises KeyError when a route points at a target that the configuration does not have.
+    known health is `unknown`; `latency` is by target, as `health`. Raises KeyError when a route points at a target that
+    the configuration does not have.
     """
     published = [(route, routes[route.name]) for route in settings.routes if route.name in routes]
     wanted = {name for route, state in published for name in (*route.candidates, state.target, *dict(state.weights))}
@@ -61,7 +68,15 @@ def build_table(
         "valid_for_s": _number(valid_for_s),
         **({"dry_run": True} if settings.controller.dry_run else {}),
         "routes": {route.name: _route(state, route.candidates) for route, state in published},
-        "targets": {target.id: _target(target, health.get(target.id, Health.UNKNOWN)) for target in ordered},
+        "targets": {
+            target.id: _target(
+                target,
+                health.get(target.id, Health.UNKNOWN),
+                drained=overrides.drained(target.id, target.provider.name) is not None,
+                latency=latency.get(target.id, NO_LATENCY),
+            )
+            for target in ordered
+        },
     }
 
 
@@ -69,14 +84,16 @@ def _route(state: Decision, candidates: tuple[str, ...]) -> dict[str, Any]:
     return {
         "target": state.target,
         "since": instant(state.at),
+        "move": state.move.value,
         "reason": state.reason,
         "candidates": list(candidates),
         "weights": {target: _number(percent) for target, percent in state.weights} or {state.target: 100},
     }
 
 
-def _target(target: Target, health: Health) -> dict[str, Any]:
+def _target(target: Target, health: Health, *, drained: bool, latency: LatencyEvidence) -> dict[str, Any]:
     provider = target.provider
+    limits = request_limits(latency, longest_probe_s=target.timeouts.total_s)
     rare = {"preset": provider.preset, "region": provider.region, "api_version": provider.api_version}
     return {
         "provider": provider.name,
@@ -85,6 +102,8 @@ def _target(target: Target, health: Health) -> dict[str, Any]:
         "base_url": provider.base_url,
         "api_key_env": provider.api_key_env,
         "health": health.value,
+        "drained": drained,
+        **({"limits": {name: _number(seconds) for name, seconds in limits.items()}} if limits else {}),
         **{name: value for name, value in rare.items() if value is not None},
         **({"signing": True} if provider.signing else {}),
     }

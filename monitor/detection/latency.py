@@ -64,7 +64,6 @@ _FIRST_GUESS = 2.0
 _Z = NormalDist().inv_cdf(HIGH)
 #: One in so many answers takes longer than `LatencyBaseline.longest_s`.
 HANGING_SHARE = 1e-4
-_Z_LONGEST = NormalDist().inv_cdf(1 - HANGING_SHARE)
 _USUAL_STEP = 0.5 / NormalDist().pdf(0)
 _HIGH_STEP_UP = HIGH / NormalDist().pdf(_Z)
 _HIGH_STEP_DOWN = (1 - HIGH) / NormalDist().pdf(_Z)
@@ -104,10 +103,14 @@ class LatencyBaseline:
 
     @property
     def longest_s(self) -> float:
-        """What but one in 10,000 answers takes less than, by a log-normal law. Infinite until it is known."""
+        """What but one in 10,000 answers takes less than. Infinite until it is known."""
+        return self.quantile_s(1 - HANGING_SHARE)
+
+    def quantile_s(self, share: float) -> float:
+        """What this share of the answers (more than half) stays under, by a log-normal law. Infinite until known."""
         if self.answers < ENOUGH:
             return math.inf
-        return self.usual_s * math.exp(math.log(self.high_s / self.usual_s) * _Z_LONGEST / _Z)
+        return self.usual_s * math.exp(math.log(self.high_s / self.usual_s) * NormalDist().inv_cdf(share) / _Z)
 
     def learn(self, took_s: float, *, no_evidence: bool) -> "LatencyBaseline":
         """The baseline after one more answer; `no_evidence` against the target. A time of zero changes nothing."""
@@ -296,6 +299,18 @@ class LatencyEvidence:
     def is_suspicious(self, threshold: float) -> bool:
         """Whether there is more evidence than ordinary days bring, so that the target is `suspect`."""
         return self.lateness.value >= _SUSPICIOUS_SHARE * threshold
+
+    def slowest_check_s(self, share: float) -> float | None:
+        """What this share of the answers stays under, of the check where that is longest; None until it is known."""
+        return self._slowest_s(share, first_token=False)
+
+    def slowest_first_token_s(self, share: float) -> float | None:
+        """The same of the time to first token; None where no check is a stream, too."""
+        return self._slowest_s(share, first_token=True)
+
+    def _slowest_s(self, share: float, *, first_token: bool) -> float | None:
+        known = (base for measure, base in self.usual.items() if measure.endswith(_TO_FIRST_PIECE) == first_token)
+        return max((base.quantile_s(share) for base in known if base.answers >= ENOUGH), default=None)
 
     def clear(self) -> "LatencyEvidence":
         """The same without evidence; the baselines stay."""

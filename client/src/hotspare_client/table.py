@@ -24,6 +24,7 @@ class TableError(ValueError):
 _TEXTS = ("provider", "model", "dialect", "base_url", "health")
 #: Fields that only some targets have.
 _OPTIONAL_TEXTS = ("preset", "region", "api_version")
+_LIMITS = ("first_token_s", "stall_s", "p95_s")
 
 
 @dataclass(frozen=True)
@@ -148,8 +149,15 @@ def _check_target(fields: dict[str, Any], place: str) -> None:
     for key in _OPTIONAL_TEXTS:
         if fields.get(key) is not None:
             _get(fields, key, place, str)
-    if "signing" in fields:
-        _get(fields, "signing", place, bool)
+    for key in ("signing", "drained"):
+        if key in fields:
+            _get(fields, key, place, bool)
+    limits = _get(fields, "limits", place, dict) if "limits" in fields else {}
+    for key in _LIMITS:
+        if key in limits:
+            seconds = _number(_get(limits, key, f"{place}.limits", (int, float)), f"{place}.limits.{key}")
+            if seconds <= 0:
+                raise TableError(f"{_cut(place)}.limits.{key}: expected more than 0, found {seconds}")
 
 
 def _shares(name: str, fields: dict[str, Any], descriptions: dict[str, Any]) -> list[tuple[Target, float]]:
@@ -161,6 +169,8 @@ def _shares(name: str, fields: dict[str, Any], descriptions: dict[str, Any]) -> 
         if not isinstance(target, str) or target not in descriptions:
             raise TableError(f"{place}: {_cut(repr(target))} is not among the targets")
     reason, since = _get(fields, "reason", place, str), _instant(fields, "since", place)
+    if "move" in fields:
+        _get(fields, "move", place, str)
     shares = []
     for target in weights:
         weight = _number(_get(weights, target, f"{place}.weights", (int, float)), f"{place}.weights")

@@ -35,7 +35,7 @@ class Lab:
         self.folder = folder
         self.now_s = 0.0
         self.files: list[dict[str, Any]] = []
-        """The chat route of the file after each cycle that changed its target or its weights."""
+        """Target, move and weights of the chat route after each cycle that changed one of them."""
         self.start(controller)
 
     def start(self, controller: ControllerSettings) -> None:
@@ -74,7 +74,7 @@ class Lab:
             )
             self.cycle.run(seen, self.now)
             route = self.table()["routes"]["chat"]
-            shown = {"target": route["target"], "weights": route["weights"]}
+            shown = {name: route[name] for name in ("target", "move", "weights")}
             if not self.files or self.files[-1] != shown:
                 self.files.append(shown)
 
@@ -112,7 +112,7 @@ def lab(tmp_path: Path) -> Iterator[Callable[[ControllerSettings], Lab]]:
 
 
 def test_a_failback_in_steps_is_published_step_by_step(lab: Callable[[ControllerSettings], Lab]) -> None:
-    """Target and weights of each file, each under a higher generation, over a restart; the incident ends at the end."""
+    """Target, move and weights of each file, each under a higher generation, over a restart; then the incident ends."""
     one = lab(STEPS)
     one.play("x", until=one.on(C))
     before = one.table()["generation"]
@@ -124,11 +124,11 @@ def test_a_failback_in_steps_is_published_step_by_step(lab: Callable[[Controller
     assert one.on(C, first=50)(), "a restart neither repeats nor skips a step"
     one.play(".", until=one.on(A))
     assert one.files == [
-        {"target": A, "weights": {A: 100}},
-        {"target": C, "weights": {C: 100}},
-        {"target": C, "weights": {A: 10, C: 90}},
-        {"target": C, "weights": {A: 50, C: 50}},
-        {"target": A, "weights": {A: 100}},
+        {"target": A, "move": "first", "weights": {A: 100}},
+        {"target": C, "move": "failover", "weights": {C: 100}},
+        {"target": C, "move": "step", "weights": {A: 10, C: 90}},
+        {"target": C, "move": "step", "weights": {A: 50, C: 50}},
+        {"target": A, "move": "failback", "weights": {A: 100}},
     ]
     assert one.table()["generation"] == before + 3
     moves = [(decision.move, dict(decision.weights)) for decision in reversed(one.journal.decisions(3))]
@@ -269,7 +269,7 @@ def test_a_dry_run_tells_everything_and_moves_nothing(lab: Callable[[ControllerS
     one.restart(DRY)
     one.play(".", until=lambda: one.journal.decisions(1)[0].move is MoveKind.FAILBACK)
     one.play(".", until=one.after(60))
-    assert one.files == [{"target": A, "weights": {A: 100}}]
+    assert one.files == [{"target": A, "move": "first", "weights": {A: 100}}]
     table = one.table()
     assert (table["generation"], table["routes"]["chat"]["reason"]) == (1, "dry run: as configured")
     assert one.journal.open_incidents() == []

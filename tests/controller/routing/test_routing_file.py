@@ -23,11 +23,13 @@ from hotspare_client import table as client_table
 
 from benchmarks import routing as routing_benchmark
 from controller.routing import routing_file
-from controller.routing.decision import Decision
+from controller.routing.decision import Decision, MoveKind
+from controller.routing.overrides import NO_OVERRIDES, Override, OverrideKind, Overrides
 from controller.routing.routing_file import RoutingFile, RoutingFileError, build_table
 from monitor.config.controller_settings import ControllerSettings
 from monitor.config.route import Route
 from monitor.config.settings import Settings
+from monitor.detection.latency import LatencyBaseline, LatencyEvidence
 from monitor.health import Health
 from probes.target import Provider, Secret, Target
 from tests.support.paths import DATA, ROOT
@@ -63,11 +65,15 @@ CHAT = Decision(
     target=HAIKU,
     at=datetime(2026, 11, 21, 17, 58, 41, 120_999, tzinfo=UTC),
     reason=f"{LUNA} is down: 9 of 14 probes failed in 41 s (server_error)",
+    move=MoveKind.FAILOVER,
 )
+LEARNED = LatencyEvidence(usual={"chat": LatencyBaseline(usual_s=0.9, high_s=2.6, answers=20_000)})
 
 
-def a_table(chat: Decision = CHAT, settings: Settings = SETTINGS, generation: int = 42) -> dict[str, Any]:
-    """The table of design 6.2, with both targets judged."""
+def a_table(
+    chat: Decision = CHAT, settings: Settings = SETTINGS, generation: int = 42, overrides: Overrides = NO_OVERRIDES
+) -> dict[str, Any]:
+    """The table of design 6.2, with both targets judged and the times of one of them known."""
     return build_table(
         settings,
         {"chat": chat},
@@ -75,6 +81,8 @@ def a_table(chat: Decision = CHAT, settings: Settings = SETTINGS, generation: in
         generation=generation,
         written_at=datetime(2026, 11, 21, 18, 0, tzinfo=UTC),
         valid_for_s=90.0,
+        overrides=overrides,
+        latency={HAIKU: LEARNED},
     )
 
 
@@ -123,6 +131,8 @@ def test_schema_allows_added_keys_everywhere() -> None:
         pytest.param(lambda t: t["routes"]["chat"].update(weights={}), id="a route without weights"),
         pytest.param(lambda t: t["routes"]["chat"].update(target="luna"), id="a target id without provider"),
         pytest.param(lambda t: t["targets"][HAIKU].pop("base_url"), id="a target without base URL"),
+        pytest.param(lambda t: t["targets"][HAIKU].update(drained="no"), id="a drain that is a text"),
+        pytest.param(lambda t: t["targets"][HAIKU]["limits"].update(stall_s=0), id="a limit of no time at all"),
     ],
 )
 def test_schema_refuses(spoil: Callable[[dict[str, Any]], object]) -> None:
@@ -159,6 +169,15 @@ def test_a_failback_in_steps_has_its_weights() -> None:
     check_schema(table)
     whole = a_table(replace(CHAT, weights=((LUNA, 10.0), (HAIKU, 90.0))))["routes"]["chat"]["weights"]
     assert json.dumps(whole) == json.dumps({LUNA: 10, HAIKU: 90})
+
+
+@pytest.mark.parametrize("subject", [LUNA, "openai"])
+def test_a_drained_target_says_so(subject: str) -> None:
+    """Whether an operator drained it or its provider; all others say that they are not."""
+    until = CHAT.at + timedelta(hours=1)
+    drain = Override(kind=OverrideKind.DRAIN, subject=subject, author="a", reason="b", at=CHAT.at, until=until)
+    targets = a_table(overrides=Overrides(active=(drain,)))["targets"]
+    assert {name: target["drained"] for name, target in targets.items()} == {LUNA: True, HAIKU: False}
 
 
 def test_a_dry_run_says_so() -> None:
@@ -559,7 +578,8 @@ def test_documented_example_is_golden() -> None:
 
 def test_every_field_is_documented() -> None:
     """The document explains each field of the schema."""
-    fields = [*SCHEMA["properties"], *SCHEMA["$defs"]["route"]["properties"], *SCHEMA["$defs"]["target"]["properties"]]
+    route, target = SCHEMA["$defs"]["route"]["properties"], SCHEMA["$defs"]["target"]["properties"]
+    fields = [*SCHEMA["properties"], *route, *target, *target["limits"]["properties"]]
     table = DOCUMENT.partition("## Field by field")[2].partition("## When")[0]
     assert [name for name in fields if not re.search(rf"`(….)?{name}(\.<\w+>)?`", table)] == []
 
