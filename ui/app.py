@@ -14,6 +14,7 @@ from controller.history.queries import History, read_past
 from controller.incidents import post_mortem
 from controller.status.incident_view import IncidentView, read_incident, read_incidents
 from controller.status.overview import Overview, read
+from controller.status.public_view import public_incident, public_incident_view, public_overview
 from monitor.clock import utc_now
 from monitor.config.loader import load
 from monitor.config.settings import Settings
@@ -22,6 +23,7 @@ from monitor.storage.database import DatabaseError, database_path, open_reader
 from monitor.storage.store import Store
 from ui import charts, components, history, incidents, sections
 from ui.components import section
+from ui.masthead import logo_address, masthead
 
 _STATIC = Path(__file__).parent / "static"
 _FAST_S = 2.0
@@ -39,7 +41,13 @@ def _settings(path: str) -> Settings:
 def _overview(path: str) -> Overview:
     """The overview, read at most once a second for all viewers together; raises DatabaseError."""
     settings = _settings(path)
-    return read(settings, open_reader(settings.database), utc_now())
+    overview = read(settings, open_reader(settings.database), utc_now())
+    return public_overview(overview) if settings.ui.public else overview
+
+
+@st.cache_resource(show_spinner=False)
+def _logo(path: str) -> str | None:
+    return logo_address(_settings(path).ui.logo)
 
 
 def _show(path: str, *renderers: Callable[[Overview], str], says_trouble: bool) -> None:
@@ -51,7 +59,7 @@ def _show(path: str, *renderers: Callable[[Overview], str], says_trouble: bool) 
             _say_trouble(path, error)
         return
     if says_trouble:
-        st.set_page_config(page_title=sections.tab_title(overview))
+        st.set_page_config(page_title=sections.tab_title(overview, _settings(path).ui.title))
     for render in renderers:
         # An empty element keeps the order: nothing below is drawn again when an incident opens.
         st.html(render(overview) or "<span></span>")
@@ -80,9 +88,10 @@ def show(path: str) -> None:
         st.Page(partial(_show_incidents, path), title="Incidents", url_path="incidents"),
     ]
     page = st.navigation(pages, position="hidden")
-    st.set_page_config(page_title="Hotspare", page_icon=str(_STATIC / "icon.png"), layout="wide")
+    st.set_page_config(page_title=_settings(path).ui.title, page_icon=str(_STATIC / "icon.png"), layout="wide")
     st.html(_STATIC / "page.css")
-    st.html(history.navigation([(each.title, each.url_path or "./") for each in pages], page.title))
+    links = [(each.title, each.url_path or "./") for each in pages]
+    st.html(masthead(_settings(path).ui, _logo(path), links, page.title))
     page.run()
 
 
@@ -103,7 +112,7 @@ def _show_status(path: str) -> None:
 
 def _show_history(path: str) -> None:
     """The last 90 days of every route and target; with `?target=` also the charts of one."""
-    st.set_page_config(page_title="History – Hotspare")
+    st.set_page_config(page_title=f"History – {_settings(path).ui.title}")
     try:
         target = st.query_params.get("target")
         if target in {known.id for known in _settings(path).targets}:
@@ -118,22 +127,25 @@ def _show_history(path: str) -> None:
 
 def _show_incidents(path: str) -> None:
     """The incidents of the past; with `?incident=` all that is known of one."""
-    st.set_page_config(page_title="Incidents – Hotspare")
-    wanted, now = st.query_params.get("incident", ""), utc_now()
+    st.set_page_config(page_title=f"Incidents – {_settings(path).ui.title}")
+    wanted, now, is_public = st.query_params.get("incident", ""), utc_now(), _settings(path).ui.public
     try:
         engine = open_reader(_settings(path).database)
         if wanted.isdecimal() and len(wanted) <= _LONGEST_ID:
-            _show_incident(read_incident(engine, int(wanted), now), wanted, now)
-        st.html(incidents.incident_list(read_incidents(engine), now))
+            view = read_incident(engine, int(wanted), now)
+            view = public_incident_view(view) if view and is_public else view
+            _show_incident(view, wanted, now, _settings(path).ui.title)
+        listed = read_incidents(engine)
+        st.html(incidents.incident_list([*map(public_incident, listed)] if is_public else listed, now))
     except DatabaseError as error:
         _say_trouble(path, error)
 
 
-def _show_incident(view: IncidentView | None, wanted: str, now: datetime) -> None:
+def _show_incident(view: IncidentView | None, wanted: str, now: datetime, title: str) -> None:
     if view is None:
         st.html(f'<p class="hs-empty">There is no incident {wanted}.</p>')
         return
-    st.set_page_config(page_title=f"Incident {wanted} – Hotspare")
+    st.set_page_config(page_title=f"Incident {wanted} – {title}")
     st.html(section(f"Incident {wanted}", "times in UTC", incidents.whole_incident(view, now)))
     with st.expander("The report, to be pasted into a ticket or a wiki"):
         st.code(post_mortem.markdown(view.incident, view.periods, now=now), language="markdown", wrap_lines=True)

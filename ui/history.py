@@ -3,7 +3,7 @@
 Bars are HTML by hand: a native chart for each of 200 targets would be 200 drawing surfaces in the browser.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from controller.history.availability import PERIODS, DayServed, TargetAvailability
@@ -33,15 +33,6 @@ def targets(history: History, *, linked: bool = True) -> str:
     )
     note = "; a name opens its charts" if linked else ""
     return section("Targets", f"the share of probes that users could have used{note}", table)
-
-
-def navigation(pages: Iterable[tuple[str, str]], current: str) -> str:
-    """Links to the pages, given as title and address; `current` is the title of the one that is shown."""
-    links = "".join(
-        f'<a href="{text(address)}" target="_self"{" aria-current=page" if title == current else ""}>{text(title)}</a>'
-        for title, address in pages
-    )
-    return f'<nav class="hs-nav" aria-label="Pages">{links}</nav>'
 
 
 def _route(route: RouteDays) -> str:

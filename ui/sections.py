@@ -60,7 +60,7 @@ def top(overview: Overview) -> str:
     warning = f'<span class="hs-life"><span class="hs-dot hs-watch" aria-hidden="true"></span>{text(UNTRUSTED)}</span>'
     untrusted = warning if overview.untrusted else ""
     return (
-        '<header class="hs-top"><span class="hs-name">Hotspare</span>'
+        '<header class="hs-top">'
         f'<span class="hs-life"><span class="hs-dot hs-{dot}" aria-hidden="true"></span>'
         f"{text(_service_line(overview.service, overview.now))}</span>"
         f"{untrusted}"
@@ -68,8 +68,8 @@ def top(overview: Overview) -> str:
     )
 
 
-def tab_title(overview: Overview) -> str:
-    """What the browser's tab is called: the worst first, in a few words, where there is anything to say."""
+def tab_title(overview: Overview, title: str = "Hotspare") -> str:
+    """What the browser's tab is called: the worst first, in a few words, where there is any; then `title`."""
     failing = {view.state.target for view in overview.targets if view.state.health in FAILING}
     stuck = [route.name for route in overview.routes if route.stuck]
     hit = [route.name for route in overview.routes if route.target in failing]
@@ -85,13 +85,13 @@ def tab_title(overview: Overview) -> str:
         fact = f"{moved[0] if len(moved) == 1 else f'{len(moved)} routes'} failed over"
     elif failing:
         fact = f"{plural(len(failing), 'target')} failing"
-    return f"{fact} – Hotspare" if fact else "Hotspare"
+    return f"{fact} – {title}" if fact else title
 
 
 def banner(overview: Overview) -> str:
     """The overall state, whether a person must act, and what is wrong with the monitor itself."""
     links = (f' <a href="{text(address)}">Runbook</a>' for address in overview.action.runbooks)
-    act = f'<p class="hs-act">{_code(overview.action.sentence)}{"".join(links)}</p>'
+    act = f'<p class="hs-act">{_code(overview.action.sentence)}{"".join(links)}</p>' if overview.action.sentence else ""
     return headline(overview, f"{act}{_advice(overview.service)}{_present_troubles(overview)}")
 
 

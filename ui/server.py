@@ -6,22 +6,16 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from os import environ, getpid
+from os import environ
 from pathlib import Path
 
 import streamlit as st
 
-from controller.history.queries import read_past
-from controller.status.incident_view import read_incidents
-from controller.status.overview import read
-from monitor.clock import utc_now
 from monitor.config.loader import load
 from monitor.config.problems import ConfigError
-from monitor.storage.database import DatabaseError, open_reader
-from ui import static_page
+from ui.static_file import write_static
 
 _SCRIPT = Path(__file__).with_name("app.py")
-_STYLE = Path(__file__).parent / "static" / "page.css"
 _OPTIONS = {
     "browser.gatherUsageStats": False,
     "client.showErrorDetails": "none",
@@ -58,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--static", type=Path, metavar="DIR", help="write the status as DIR/index.html, and end")
     options = parser.parse_args(arguments)
     if options.static:
-        return _write_static(options.config, options.static)
+        return write_static(options.config, options.static)
     try:
         load(options.config, environ, keys=False)
         _require_free(options.address, options.port)
@@ -75,29 +69,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: sys.exit(0))
     app = st.App(_SCRIPT, lifespan=_announce, secrets={"config": str(options.config.resolve())})
     app.run(config={**_OPTIONS, "server.address": options.address, "server.port": options.port})
-    return 0
-
-
-def _write_static(config: Path, folder: Path) -> int:
-    """Write `index.html` into the folder, at once or not at all; returns the exit status."""
-    file = folder / "index.html"
-    try:
-        settings = load(config, environ, keys=False)
-        engine, now = open_reader(settings.database), utc_now()
-        style = _STYLE.read_text(encoding="utf-8")
-        html = static_page.render(
-            read(settings, engine, now), read_past(engine, settings, now), read_incidents(engine), style
-        )
-        folder.mkdir(parents=True, exist_ok=True)
-        unfinished = file.with_name(f".{file.name}.{getpid()}.part")
-        unfinished.write_text(html, encoding="utf-8")
-        unfinished.replace(file)
-    except (ConfigError, DatabaseError) as error:
-        print(error, file=sys.stderr)  # noqa: T201 -- for the person at the terminal
-        return 2
-    except OSError as error:
-        print(f"{file} cannot be written: {error.strerror or error}", file=sys.stderr)  # noqa: T201 -- likewise
-        return 2
     return 0
 
 

@@ -271,6 +271,8 @@ def _incidents(overview: Overview, console: Console, detail: _Detail) -> Iterato
         acknowledged = f"; {incident.acknowledged_by} looks after it" if incident.acknowledged_by else ""
         line = Text.assemble((title, "bold red"), acknowledged)
         yield from wrap(line, console.width, indent=2, most=detail.text_lines)
+        if incident.link and detail.has_extras:
+            yield from wrap(Text(f"  {incident.link}"), console.width, indent=2, most=detail.text_lines)
         if incident.vendor and detail.has_extras:
             lead = Text(f"  {lead_sentence(incident.vendor, incident.opened_at)}")
             yield from wrap(lead, console.width, indent=2, most=detail.text_lines)

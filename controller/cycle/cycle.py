@@ -57,6 +57,8 @@ class Cycle:
         self._incidents = IncidentMemory(store, journal)
         self.publisher = RoutingPublisher(settings, file, store)
         self._overrides = NO_OVERRIDES
+        self.revision = 0
+        """Grows with each cycle that changed a health, a route or an override."""
         self._routes: dict[str, Decision] = {}
         self._reported: dict[tuple[str, str], str] = {}
         self._stuck: frozenset[str] = frozenset()
@@ -134,8 +136,10 @@ class Cycle:
         # Noted at once: a later step may fail, and the next cycle has no transition to go by.
         transitions = self.detection.take_in(observations, now, blind)
         self.publisher.changed |= bool(transitions)
+        before = self._overrides, self.publisher.generation
         self._overrides = self._read_overrides(now)
         self._decide(loss, now)
+        self.revision += bool(transitions) or before != (self._overrides, self.publisher.generation)
         self.publisher.publish(self._routes, self.detection.detector, self._overrides, now)
         if not self.publisher.error and not self._is_unusable():
             self._mark_published(now)

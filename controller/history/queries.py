@@ -1,5 +1,6 @@
 """Reads the report of a period, and the past that the page shows: sums, never single observations but the newest."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -64,6 +65,12 @@ class RouteDays:
     """The last 30 days, from midnight on."""
 
 
+def _route_days(route: str, days: Mapping[datetime, RouteRollup], now: datetime) -> RouteDays:
+    since = span_start(now - PERIODS["30 d"], DAY)
+    month = sum((rollup for day, rollup in days.items() if day >= since), start=RouteRollup())
+    return RouteDays(route=route, days=route_days(days, now), month=month)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """What the page shows of the past."""
@@ -80,15 +87,10 @@ def read_past(engine: Engine, settings: Settings, now: datetime) -> History:
     names = [target.id for target in settings.targets]
     days = store.outcome_counts(names, DAY, since=dates[0])
     hours = store.outcome_counts(names, HOUR, since=now - DAY)
-    month = span_start(now - PERIODS["30 d"], DAY)
     return History(
         now=now,
         routes=tuple(
-            RouteDays(
-                route=route.name,
-                days=route_days(dict(history.rollups(route.name, DAY, since=dates[0], until=now)), now),
-                month=history.total(route.name, since=month, until=now),
-            )
+            _route_days(route.name, history.days(route.name, since=dates[0], until=now), now)
             for route in settings.routes
         ),
         targets=tuple(target_availability(name, days.get(name, {}), hours.get(name, {}), now) for name in names),

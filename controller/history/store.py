@@ -64,6 +64,21 @@ class RouteHistory:
         with self._engine.connect() as connection:
             return _stored(connection, route, span, since, until)
 
+    def days(self, route: str, *, since: datetime, until: datetime) -> dict[datetime, RouteRollup]:
+        """The sums of the days from `since` on; what no hour holds yet is calculated, of the last two hours at most."""
+        with self._engine.connect() as connection:
+            days = dict(_stored(connection, route, DAY, since, until))
+            begins = span_start(until, HOUR) - 2 * HOUR
+            hours = _stored(connection, route, HOUR, begins, until)
+            begins = max((at + HOUR for at, _ in hours), default=begins)
+            while begins < until:
+                day = span_start(begins, DAY)
+                ends = min(day + DAY, until)
+                rest = self._sum(connection, self._routes[route], begins, ends)
+                days[day] = days.get(day, RouteRollup()) + rest
+                begins = ends
+        return days
+
     def total(self, route: str, *, since: datetime, until: datetime) -> RouteRollup:
         """The sum from `since`, the beginning of an hour, until then: what is stored, and the rest as it is now.
 

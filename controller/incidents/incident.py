@@ -267,6 +267,8 @@ class IncidentDocument:
     routes: Readable[RouteImpact] = ()
     runbooks: Readable[str] = ()
     """Addresses of what to do, of the owners of its provider and of the routes that it touches."""
+    page_url: str | None = None
+    """The address of the page when it was last judged; None where none was configured."""
     vendor: Annotated[VendorClaim | None, WrapValidator(readable_fields)] = None
     """Who knew first; None where the vendor has no page that is read, or where the fault is ours."""
     periods: Readable[BadPeriod] = ()
@@ -311,6 +313,11 @@ class Incident(IncidentDocument):
     def slot(self) -> Slot:
         """Its provider, and what it is about."""
         return self.provider, self.kind.slot
+
+    @property
+    def link(self) -> str | None:
+        """Its own address on the page; None where it has none, or is not stored yet."""
+        return f"{self.page_url}/incidents?incident={self.id}" if self.page_url and self.id else None
 
     @property
     def onset(self) -> datetime:

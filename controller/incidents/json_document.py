@@ -15,7 +15,7 @@ def incident_summary(incident: Incident, now: datetime) -> dict[str, Any]:
     return {
         **_fields(incident, "id", "kind", "provider", "opened_at", "resolved_at"),
         "lasted_s": round(incident.lasted_s(now), 3),
-        **_fields(incident, "reopened", "lead_id", "acknowledged_by"),
+        **_fields(incident, "reopened", "lead_id", "acknowledged_by", "link"),
         "periods": [_fields(period, "kind", "began_at", "opened_at", "ended_at") for period in incident.bad_periods],
         "affected": [_fields(target, "target", "health", "since", "reason") for target in incident.affected],
         "routes": [

@@ -62,6 +62,7 @@ def update_incidents(cycle: CycleFacts) -> list[Incident]:
     facts = replace(cycle, health={name: known for name, known in cycle.health.items() if name in cycle.provider_of})
     present = [*_of_targets(facts), *_of_network(facts)]
     present += _of_routes(present, facts)
+    present = [replace(incident, page_url=facts.settings.ui.url) for incident in present]
     known = {incident.id: incident for incident in (*facts.resolved, *facts.open_incidents)}
     return [
         replace(with_periods(incident, known.get(incident.id)), revision=incident.revision + bool(incident.id))

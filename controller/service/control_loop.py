@@ -31,6 +31,8 @@ class ControlLoop:
     health: ServiceHealth
     request: Callable[[Iterable[BurstProbe]], None]
     """Is handed the extra probes that each cycle asks for."""
+    changed: Callable[[], None] = lambda: None
+    """Is called on the event loop after a cycle that changed a health, a route or an override."""
     recorder: BackgroundRecorder
     _batch: list[Observation] = field(default_factory=list)
     """Those that no cycle has stored yet."""
@@ -88,6 +90,7 @@ class ControlLoop:
 
     async def _run_cycle(self) -> bool:
         """One control cycle; empties the batch, or keeps it for another try when it could not be stored."""
+        revision = self.cycle.revision
         batch, blind, loss = tuple(self._batch), frozenset(self._blind), self.network.detector.messages.loss
         try:
             bursts = await self.recorder.database.run(self.cycle.run, batch, self.recorder.clock(), blind, loss)
@@ -97,5 +100,7 @@ class ControlLoop:
         self.health.cycled(self.cycle.publisher.error, behind=self.cycle.is_behind)
         self._batch.clear()
         self._blind.clear()
+        if self.cycle.revision != revision:
+            self.changed()
         self.request(bursts)
         return True

@@ -24,6 +24,7 @@ from controller.service.background import BackgroundRecorder, WorkerThread
 from controller.service.control_loop import ControlLoop
 from controller.service.housekeeping import Housekeeping
 from controller.service.probing import Probing
+from controller.service.static_page_writer import StaticPageWriter
 from monitor.budget import tracker as budget_tracker
 from monitor.budget.summary import open_tracker, unread_tracker
 from monitor.clock import utc_now
@@ -205,7 +206,10 @@ class Service:
 
     def _build_loops(self, routes: RouteHistory) -> None:
         """What probes, decides and keeps house while the service runs."""
-        network = self._settings.network
+        network, ui = self._settings.network, self._settings.ui
+        self._static_page = ui.static and StaticPageWriter(
+            config=self._settings.path, folder=ui.static, recorder=self._recorder
+        )
         self._probing = Probing(
             settings=self._settings,
             budget=self._budget,
@@ -221,6 +225,7 @@ class Service:
             network=self._network,
             health=self._health,
             request=self._probing.request,
+            changed=self._static_page.change if self._static_page else lambda: None,
             recorder=self._recorder,
         )
         self._housekeeping = Housekeeping(
@@ -242,6 +247,7 @@ class Service:
                 self._probing.watch_budget(),
                 self._buttons.run(),
                 *self._channels.tasks(stop),
+                *([self._static_page.run()] if self._static_page else []),
             )
             others = [tasks.create_task(work) for work in endless]
             await stop.wait()

@@ -149,6 +149,7 @@ def _incident(incident: Incident, trails: Sequence[EvidenceTrail]) -> dict[str, 
         "provider": incident.provider,
         "kind": incident.kind,
         "opened_at": _instant(incident.opened_at),
+        "link": incident.link,
         "affected": [{"target": a.target, "health": a.health, "reason": a.reason} for a in incident.affected],
         "routes": [{"route": r.route, "target": r.target, "stuck": r.stuck} for r in incident.routes],
         "trails": [

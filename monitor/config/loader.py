@@ -22,15 +22,18 @@ _SECRET_NAME: Final = re.compile(
 )
 
 
-def load(path: Path, environ: Mapping[str, str], *, keys: bool = True, stores: bool = True) -> Settings:
+def load(
+    path: Path, environ: Mapping[str, str], *, keys: bool = True, stores: bool = True, page: bool = False
+) -> Settings:
     """The settings in this file, with variables from `environ`; raises ConfigError with all mistakes at once.
 
     The settings carry warnings about what was accepted; no message holds a key. With `keys=False`, for commands that
     call no provider, no key or token need be in the environment and the settings hold none. With `stores=False`, for
-    commands that store nothing, a database in memory is accepted.
+    commands that store nothing, a database in memory is accepted. The secrets of `ui.sign_in` are read for the `page`
+    alone.
     """
     problems = Problems(file=str(path))
-    context = ReadContext(environ=environ, problems=problems, keys=keys, stores=stores)
+    context = ReadContext(environ=environ, problems=problems, keys=keys, stores=stores, page=page)
     settings = read_sections(path, Settings, context, example=EXAMPLE)
     if settings is None or problems.problems:
         raise ConfigError(problems.problems)

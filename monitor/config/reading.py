@@ -53,6 +53,8 @@ class ReadContext:
     """False where keys and tokens are not needed, and need not be in the environment."""
     stores: bool = True
     """False where nothing is stored: then a database in memory is accepted."""
+    page: bool = False
+    """Whether the secrets of the page are needed."""
     root: Node = _NOTHING
     """The whole file, for rules about keys of several sections."""
     targets: dict[str, Target] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from typing import Annotated, Final
 from monitor.config.alert_settings import AlertSettings
 from monitor.config.controller_settings import ControllerSettings
 from monitor.config.document import Node, Place
+from monitor.config.page_settings import PageSettings
 from monitor.config.provider_sections import ProbingSection, ProviderSection, build_targets
 from monitor.config.reading import ReadContext
 from monitor.config.retention import RetentionSettings
@@ -158,6 +159,7 @@ class Settings(Section):
     network: NetworkSettings = NetworkSettings()
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     budget: BudgetSettings = BudgetSettings()
+    ui: PageSettings = field(default_factory=PageSettings)
 
     @property
     def providers(self) -> tuple[Provider, ...]:

@@ -8,6 +8,7 @@ from controller.history.route_rollup import RouteRollup
 from monitor.history.rollup import DAY, OutcomeCounts, span_start
 from tests.support.builders import T0
 from ui import history
+from ui.masthead import navigation
 
 HOSTILE = 'a/<script>"&x'
 TODAY = span_start(T0, DAY)
@@ -55,6 +56,6 @@ def test_a_route_says_what_the_failover_saved() -> None:
 
 def test_the_current_page_is_marked() -> None:
     """For screen readers too."""
-    html = history.navigation([("Status", "./"), ("History", "history")], "History")
+    html = navigation([("Status", "./"), ("History", "history")], "History")
     assert html.count("aria-current=page") == 1
     assert '<a href="history" target="_self" aria-current=page>History</a>' in html

@@ -142,7 +142,8 @@ def plain_text(incident: Incident) -> str:
     came_back = [sentence] if (sentence := came_back_sentence(incident)) else []
     lines = [headline_of(incident), incident_action([incident]).line, *came_back]
     lines += [*route_lines(incident, plain_name), *vendor, *fixes]
-    lines += [*story, f"Incident {incident.id}, opened {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC"]
+    link = f": {incident.link}" if incident.link else ""
+    lines += [*story, f"Incident {incident.id}, opened {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC{link}"]
     return "\n".join(one_line(line, 600) for line in lines)
 
 
@@ -354,11 +355,17 @@ def _timeline_sections(timeline: Sequence[TimelineEntry], incident: Incident) ->
     return [section(["*What happened* (UTC)", *lines[:end]]), *([section(lines[end:])] if lines[end:] else [])]
 
 
+def incident_number(incident: Incident) -> str:
+    """`Incident 7` in Slack's markup, a link where the page has an address."""
+    number = f"Incident {incident.id}" if incident.id else "Incident"
+    return f"<{escape(incident.link)}|{number}>" if incident.link else number
+
+
 def _footer(incident: Incident, now: datetime, *, is_edited: bool) -> Block:
     opened = f"{incident.opened_at:%Y-%m-%d %H:%M:%S} UTC"
     # Slack shows the reader's own time here; where it cannot, the words after the bar.
     local = f"<!date^{int(incident.opened_at.timestamp())}^{{date_short_pretty}} {{time}} your time|UTC>"
-    number = f"Incident {incident.id}" if incident.id else "Incident"
+    number = incident_number(incident)
     again = f" · reopened {incident.reopened} ×" if incident.reopened else ""
     state = "This message is kept up to date." if is_edited else "This message will not change."
     state = "This message is final." if incident.resolved_at else state

@@ -11,6 +11,7 @@ from controller.alerts.slack.incident_message import (
     exposure_lines,
     format_timeline_entry,
     headline_of,
+    incident_number,
     time_of_day,
     timeline_lines,
 )
@@ -64,7 +65,8 @@ def call_message(incident: Incident, *, now: datetime, mention: Sequence[str], a
     who = f"{' '.join(mention)} " if mention else ""
     acknowledge = f"`hotspare incidents ack {incident.id}` ends the reminders."
     action = action_line([incident])
-    lines = [f"{who}*{safe(headline)}*", action, *([acknowledge] if again else [])]
+    page = [incident_number(incident)] if incident.link else []
+    lines = [f"{who}*{safe(headline)}*", action, *([acknowledge] if again else []), *page]
     return Message(text=f"{who}{safe(headline)}\n{action}", blocks=(section(lines),))
 
 

@@ -132,3 +132,18 @@ def test_a_clock_that_was_set_back_loses_no_hour(engine: Engine, configured: Set
         BEGIN,
         BEGIN + 100 * HOUR,
     ]
+
+
+def test_today_is_there_before_its_first_hour_is_over(engine: Engine, configured: Settings) -> None:
+    """A new service, and the first minutes after midnight: what no hour holds is calculated, for two hours at most."""
+    _move(engine, A, None, minute=0)
+    _probe(engine, A, "x" * 4 + "." * 56)
+    history = RouteHistory(engine, configured)
+    now, day = BEGIN + timedelta(minutes=30), span_start(BEGIN, DAY)
+    found = history.days("chat", since=day, until=now)[day]
+    total = history.total("chat", since=day, until=now)
+    assert (found.felt_s, found.observed_s) == (total.felt_s, total.observed_s) == (120.0, 1800.0)
+    _sum_up(history, 1)
+    later = BEGIN + timedelta(minutes=75)
+    assert history.days("chat", since=day, until=later)[day].felt_s == 120.0
+    assert history.days("chat", since=day, until=BEGIN + timedelta(hours=9))[day].felt_s == 120.0
