@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 import hotspare_client
 import jsonschema
 import pytest
-from hotspare_client import Routing, Status, Target
+from hotspare_client import Limits, MissingKeyError, Routing, Status, Target
 from hotspare_client.reader import MAX_BYTES
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -152,7 +152,52 @@ def test_route_gives_everything_an_application_needs(routing: Routing) -> None:
         route="chat",
         reason="openai/gpt-6-luna is down: 9 of 14 probes failed in 41 s (server_error)",
         since=datetime(2026, 11, 21, 17, 58, 41, 120_000, tzinfo=UTC),
+        weight=1.0,
+        move="failover",
+        drained=False,
+        limits=Limits(first_token_s=15.0, stall_s=15.0, p95_s=2.6),
+        context=None,
     )
+
+
+def test_candidates_are_all_targets_in_order_of_preference(routing: Routing, path: Path) -> None:
+    """With health, drains and shares; a target that only the weights name is one, too."""
+    first, second = routing.candidates("chat")
+    assert (first.id, first.health, first.weight, first.limits) == (LUNA, "down", 0.0, Limits())
+    assert second == routing.route("chat")
+    assert routing.candidates("none") == ()
+    table = split({LUNA: 10, HAIKU: 30})
+    table["routes"]["chat"]["candidates"] = [HAIKU]
+    table["targets"][LUNA].update(drained=True, context=128_000)
+    publish(path, table)
+    assert [(each.id, each.weight, each.drained, each.context) for each in routing.candidates("chat")] == [
+        (HAIKU, 0.75, False, None),
+        (LUNA, 0.25, True, 128_000),
+    ]
+
+
+def test_a_key_is_read_from_its_variable(routing: Routing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anew each time; a variable that is not set or empty is said by its name, with the target."""
+    target = routing.route("chat")
+    assert target
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-1\n")
+    assert target.api_key() == "sk-1"
+    for missing in ("", "  "):
+        monkeypatch.setenv("ANTHROPIC_API_KEY", missing)
+        with pytest.raises(MissingKeyError, match=f"^ANTHROPIC_API_KEY is not set: it holds the key of {HAIKU}$"):
+            target.api_key()
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    with pytest.raises(MissingKeyError):
+        target.api_key()
+
+
+@pytest.mark.parametrize("name", ["\x00", "A=B", "\ud800"])
+def test_a_variable_that_no_system_has_is_not_set(routing: Routing, name: str) -> None:
+    """The error is the same."""
+    target = routing.route("chat")
+    assert target
+    with pytest.raises(MissingKeyError):
+        replace(target, api_key_env=name).api_key()
 
 
 def test_status_of_a_good_file(routing: Routing) -> None:
@@ -219,6 +264,7 @@ def test_no_key_variable(routing: Routing, path: Path) -> None:
     target = routing.route("chat")
     assert target
     assert target.api_key_env is None
+    assert target.api_key() is None
 
 
 # When the file is looked at
@@ -806,20 +852,22 @@ def test_works_without_site_packages(path: Path) -> None:
 
 
 @pytest.mark.parametrize("source", sorted(SOURCES.glob("*.py")), ids=lambda source: source.name)
-def test_source_is_python_3_9(source: Path) -> None:
+def test_source_is_python_3_10(source: Path) -> None:
     """Applications on the oldest supported Python can import it: its syntax, and annotations that are not evaluated."""
-    tree = ast.parse(source.read_text(), feature_version=(3, 9))
+    tree = ast.parse(source.read_text(), feature_version=(3, 10))
     names = [
         node.names[0].name for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"
     ]
     assert names == ["annotations"] or source.name == "__init__.py"
 
 
-def test_exports_are_what_is_documented() -> None:
-    """The public names are three, sorted, and each is named in the README."""
-    assert hotspare_client.__all__ == ["Routing", "Status", "Target"]
-    readme = (ROOT / "client" / "README.md").read_text()
-    assert [name for name in hotspare_client.__all__ if f"`{name}" not in readme] == []
+def test_exports_are_documented() -> None:
+    """The public names are sorted, and each is named in the client's README or its document."""
+    names = hotspare_client.__all__
+    documents = [ROOT / "client" / "README.md", ROOT / "docs" / "client.md"]
+    text = "".join(path.read_text() for path in documents if path.exists())
+    assert names == sorted(names)
+    assert [name for name in names if f"`{name}" not in text] == []
 
 
 def test_age_is_real(path: Path) -> None:

@@ -8,12 +8,17 @@ import stat
 import threading
 import time
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
-from typing import Callable
+from typing import Literal
 
-from hotspare_client.table import Table, TableError, Target, parse
+from hotspare_client.attempts import Attempts
+from hotspare_client.memory import Memory
+from hotspare_client.request import Terms, check_terms
+from hotspare_client.status import Status
+from hotspare_client.table import Table, TableError, parse
+from hotspare_client.target import Target
 
 #: Far above any real table; a larger file is not one.
 MAX_BYTES = 16 * 1024 * 1024
@@ -24,24 +29,6 @@ _SETTLED_AFTER_S = 2.0
 
 #: Inode, size and time of change (ns) of a file.
 _FileVersion = tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class Status:
-    """The state of the routing file and its writer at one moment."""
-
-    generation: int | None = None
-    """Of the table in use; None while nothing is known yet, like the next two."""
-    written_at: datetime | None = None
-    """When the writer last wrote the table in use."""
-    age_s: float | None = None
-    """Seconds since then; does not jump with the wall clock while this process runs."""
-    writer_alive: bool = False
-    """Whether the table in use is younger than `valid_for_s`."""
-    problem: str | None = None
-    """Why the present file is not the table in use, in one sentence; None when it is."""
-    routes: tuple[str, ...] = ()
-    """The routes of the table in use, in alphabetical order."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +77,11 @@ class Routing:
         # Absolute, so that an application may change its working directory.
         self._path = Path(path).absolute()
         self._check_every_s = max(0.0, check_every_s)
-        self._draw = draw
+        self.draw = draw
+        self.monotonic = monotonic
+        self.memory = Memory()
+        """What failed lately, for all attempts of this process."""
         self._wall = wall
-        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._checked_at = monotonic()
@@ -100,22 +89,68 @@ class Routing:
         self._state = _State()
         self._refresh()
 
-    def route(self, name: str) -> Target | None:
+    def route(self, name: str, key: str | None = None) -> Target | None:  # noqa: ARG002
         """The target to use for route `name` now; None while nothing is known about it. Never raises.
 
         Each call for a route that is split between targets draws anew, by their weights.
         """
-        if self._monotonic() >= self._next_check:
+        if self.monotonic() >= self._next_check:
             self._refresh()
         table = self._state.table
         if table is None:
             return None
         return table.single.get(name) or self._draw_target(table, name)
 
+    def candidates(self, name: str) -> tuple[Target, ...]:
+        """Every target of route `name`, in the order of preference; empty while nothing is known. Never raises."""
+        if self.monotonic() >= self._next_check:
+            self._refresh()
+        table = self._state.table
+        return () if table is None else table.candidates.get(name, ())
+
+    def attempts(
+        self,
+        name: str,
+        *,
+        deadline_s: float | None = None,
+        first_token_s: float | None = None,
+        answer_s: float | None = None,
+        wait_s: float = 3.0,
+        key: str | None = None,
+        stateful: bool = False,
+        hedge: bool = False,
+        on_cut: Literal["raise", "restart"] = "raise",
+    ) -> Attempts:
+        """The attempts of one request: `for attempt in routing.attempts("chat"): with attempt: …`, also with `async`.
+
+        **Raise `answer_s` for long answers**: a plain call (no stream) is given up after 10 s unless it says more.
+
+        The loop ends with the first block that ends well. An exception inside is read, remembered, and answered by
+        another attempt, at the same target or at the next, or raised as it is, with `hotspare_attempts`.
+
+        - `deadline_s`: over all attempts and pauses
+        - `answer_s`: what a plain call may take, 10 s without it: `attempt.timeout_s`
+        - `first_token_s`: what a stream may take until its first piece; the file's limit, or 10 s, without it
+        - `wait_s`: the longest Retry-After to wait for
+        - `key`: of the session; see `route`
+        - `stateful`: the request must not be moved: it goes to one target, and again only where it cannot have begun
+        - `hedge`: `attempt.call` asks a second target where a target in doubt is later than usual
+        - `on_cut`: what follows when a stream breaks off after its first piece: the error, or another attempt
+
+        Raises ValueError where an argument makes no sense; the loop raises NoTargetError where nothing is known about
+        the route, and DeadlineError where no time was left to begin with.
+        """
+        terms = Terms(
+            *(name, key, deadline_s, first_token_s, answer_s, wait_s, stateful, hedge),
+            restarts=on_cut == "restart",
+        )
+        check_terms(terms, on_cut)
+        return Attempts(self, terms)
+
     @property
     def status(self) -> Status:
         """The state of the file and its writer; checks the file when it is time to. Never raises."""
-        now = self._monotonic()
+        now = self.monotonic()
         if now >= self._next_check:
             self._refresh()
         state, table = self._state, self._state.table
@@ -136,7 +171,7 @@ class Routing:
             return None
         ends, targets = table.split[name]
         # The last end may be a rounding error below 1, and a draw above it.
-        return targets[min(bisect_right(ends, self._draw()), len(targets) - 1)]
+        return targets[min(bisect_right(ends, self.draw()), len(targets) - 1)]
 
     def _refresh(self) -> None:
         """Check the file, unless another thread does."""
@@ -146,7 +181,7 @@ class Routing:
         if not self._lock.acquire(blocking=False):
             return
         try:
-            now = self._monotonic()
+            now = self.monotonic()
             self._state = self._next_state(self._state, now)
             self._checked_at = now
             self._next_check = now + self._check_every_s

@@ -9,12 +9,13 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
-from typing import Any, Union
+from typing import Any
+
+from hotspare_client.target import Limits, Target
 
 FORMAT = "hotspare.routing/1"
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
-_Kind = Union[type, tuple[type, ...]]
 
 
 class TableError(ValueError):
@@ -28,39 +29,6 @@ _LIMITS = ("first_token_s", "stall_s", "p95_s")
 
 
 @dataclass(frozen=True)
-class Target:
-    """One model at one provider, as a route points at it."""
-
-    id: str
-    """`provider/model`."""
-    provider: str
-    model: str
-    """As the provider names it."""
-    dialect: str
-    """The wire format to speak: `openai-chat`, `anthropic`, `gemini`, …"""
-    base_url: str
-    """Without a trailing slash. For `openai-chat` it ends in the version (`…/v1`), for the others it is the host."""
-    api_key_env: str | None
-    """The environment variable that holds the key; None when Hotspare's configuration holds it."""
-    health: str
-    """`up`, `suspect`, `degraded`, `down`, … New words may appear."""
-    route: str
-    """The route that was asked for."""
-    reason: str
-    """Why the route points there, in one sentence. It may quote a provider: show it as text, never as markup."""
-    since: datetime
-    """When the route came to where it points."""
-    preset: str | None = None
-    """The provider's preset in the configuration (`groq`, `mistral`, …)."""
-    region: str | None = None
-    """The region of the cloud, where the dialect needs one (`bedrock`)."""
-    api_version: str | None = None
-    """The version in the address of a classic Azure resource."""
-    signing: bool = False
-    """Whether requests are signed with the credentials of AWS (SigV4), in place of a key."""
-
-
-@dataclass(frozen=True)
 class Table:
     """The content of one routing file, checked."""
 
@@ -71,6 +39,8 @@ class Table:
     """Routes with one target: all of them unless a failback in steps is under way. Never changed."""
     split: dict[str, tuple[tuple[float, ...], tuple[Target, ...]]]
     """Routes with several targets: the upper end of each target's slice of 0 to 1, and the targets."""
+    candidates: dict[str, tuple[Target, ...]]
+    """Every target of a route, in the order of preference; one that only the present weights name comes last."""
 
 
 def parse(content: bytes) -> Table:
@@ -122,16 +92,14 @@ def _table(document: dict[str, Any]) -> Table:
         _check_target(_get(descriptions, name, "targets", dict), f"targets.{name}")
     single: dict[str, Target] = {}
     split = {}
+    candidates = {}
     for name in routes:
-        shares = _shares(name, _get(routes, name, "routes", dict), descriptions)
-        targets, weights = zip(*shares)
-        # Divided before they are added, so that weights near the largest float cannot add up to infinity.
-        parts = [weight / max(weights) for weight in weights]
-        total = math.fsum(parts)
+        candidates[name] = _route(name, _get(routes, name, "routes", dict), descriptions)
+        targets = tuple(target for target in candidates[name] if target.weight > 0)
         if len(targets) == 1:
             single[name] = targets[0]
         else:
-            split[name] = (tuple(accumulate(part / total for part in parts)), targets)
+            split[name] = (tuple(accumulate(target.weight for target in targets)), targets)
     generation = _get(document, "generation", "", int)
     if generation < 0:
         raise TableError(f"generation: expected 0 or more, found {generation}")
@@ -139,7 +107,14 @@ def _table(document: dict[str, Any]) -> Table:
     valid_for_s = _number(_get(document, "valid_for_s", "", (int, float)), "valid_for_s")
     if valid_for_s <= 0:
         raise TableError(f"valid_for_s: expected more than 0, found {valid_for_s}")
-    return Table(generation=generation, written_at=written_at, valid_for_s=valid_for_s, single=single, split=split)
+    return Table(
+        generation=generation,
+        written_at=written_at,
+        valid_for_s=valid_for_s,
+        single=single,
+        split=split,
+        candidates=candidates,
+    )
 
 
 def _check_target(fields: dict[str, Any], place: str) -> None:
@@ -149,6 +124,8 @@ def _check_target(fields: dict[str, Any], place: str) -> None:
     for key in _OPTIONAL_TEXTS:
         if fields.get(key) is not None:
             _get(fields, key, place, str)
+    if fields.get("context") is not None and _get(fields, "context", place, int) < 1:
+        raise TableError(f"{_cut(place)}.context: expected 1 or more, found {fields['context']}")
     for key in ("signing", "drained"):
         if key in fields:
             _get(fields, key, place, bool)
@@ -160,32 +137,50 @@ def _check_target(fields: dict[str, Any], place: str) -> None:
                 raise TableError(f"{_cut(place)}.limits.{key}: expected more than 0, found {seconds}")
 
 
-def _shares(name: str, fields: dict[str, Any], descriptions: dict[str, Any]) -> list[tuple[Target, float]]:
-    """The targets of a route that get requests, each with its weight; never empty."""
+def _route(name: str, fields: dict[str, Any], descriptions: dict[str, Any]) -> tuple[Target, ...]:
+    """The targets of a route; one of them at least gets requests."""
     place = f"routes.{name}"
     weights = _get(fields, "weights", place, dict)
     candidates = _get(fields, "candidates", place, list)
     for target in (_get(fields, "target", place, str), *candidates, *weights):
         if not isinstance(target, str) or target not in descriptions:
             raise TableError(f"{place}: {_cut(repr(target))} is not among the targets")
-    reason, since = _get(fields, "reason", place, str), _instant(fields, "since", place)
+    shares = _shares(weights, f"{place}.weights")
+    common = {"route": name, "reason": _get(fields, "reason", place, str), "since": _instant(fields, "since", place)}
     if "move" in fields:
-        _get(fields, "move", place, str)
-    shares = []
+        common["move"] = _get(fields, "move", place, str)
+    # In the order of preference, so that the slice of the preferred target only grows while its weight rises.
+    return tuple(
+        _target(target, descriptions[target], weight=shares.get(target, 0.0), **common)
+        for target in dict.fromkeys((*candidates, *weights, fields["target"]))
+    )
+
+
+def _shares(weights: dict[str, Any], place: str) -> dict[str, float]:
+    """The share of each target that gets requests, from 0 to 1."""
+    numbers = {}
     for target in weights:
-        weight = _number(_get(weights, target, f"{place}.weights", (int, float)), f"{place}.weights")
-        if weight < 0:
-            raise TableError(f"{place}.weights: expected 0 or more, found {weight}")
-        if weight > 0:
-            known = (*_TEXTS, "api_key_env", *_OPTIONAL_TEXTS, "signing")
-            description = {key: value for key, value in descriptions[target].items() if key in known}
-            shares.append((Target(id=target, route=name, reason=reason, since=since, **description), weight))
-    if not shares:
-        raise TableError(f"{place}.weights: expected one above 0, found none")
-    return shares
+        number = _number(_get(weights, target, place, (int, float)), place)
+        if number < 0:
+            raise TableError(f"{place}: expected 0 or more, found {number}")
+        if number > 0:
+            numbers[target] = number
+    if not numbers:
+        raise TableError(f"{place}: expected one above 0, found none")
+    # Divided before they are added, so that weights near the largest float cannot add up to infinity.
+    parts = {target: number / max(numbers.values()) for target, number in numbers.items()}
+    total = math.fsum(parts.values())
+    return {target: part / total for target, part in parts.items()}
 
 
-def _get(fields: dict[str, Any], key: str, place: str, kind: _Kind) -> Any:
+def _target(name: str, fields: dict[str, Any], **common: Any) -> Target:
+    known = (*_TEXTS, "api_key_env", *_OPTIONAL_TEXTS, "signing", "drained", "context")
+    description = {key: value for key, value in fields.items() if key in known}
+    limits = {key: float(value) for key, value in fields.get("limits", {}).items() if key in _LIMITS}
+    return Target(id=name, limits=Limits(**limits), **description, **common)
+
+
+def _get(fields: dict[str, Any], key: str, place: str, kind: type | tuple[type, ...]) -> Any:
     """The value under `key`, of the right type; True and False are not numbers."""
     where = f"{place}.{key}" if place else key
     if key not in fields:
@@ -201,7 +196,7 @@ def _instant(fields: dict[str, Any], key: str, place: str) -> datetime:
     value = _get(fields, key, place, str)
     if _INSTANT.fullmatch(value):
         try:
-            # Python 3.9 and 3.10 read neither "Z" nor a fraction of other than 3 or 6 digits.
+            # Python 3.10 reads neither "Z" nor a fraction of other than 3 or 6 digits.
             whole, _, fraction = value[:-1].partition(".")
             return datetime.fromisoformat(f"{whole}.{fraction.ljust(6, '0')}+00:00")
         except ValueError:

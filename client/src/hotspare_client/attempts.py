@@ -1,0 +1,171 @@
+"""The loops around a request: `for attempt in attempts: with attempt: …`, and the same with `async`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from types import TracebackType
+from typing import Final
+
+from hotspare_client.policy import Step
+from hotspare_client.request import USUAL_LIMIT_S, Request, Terms, World
+from hotspare_client.target import Target
+
+#: SDKs take 0 for "no limit", or refuse it.
+_SHORTEST_TIMEOUT_S: Final = 0.001
+
+
+class AttemptBase:
+    """One request at one target, as the block of the application sees it."""
+
+    __slots__ = (
+        *("_began_at", "_entered", "_request", "_stream_error", "has_begun", "is_running"),
+        *("number", "restarted", "target"),
+    )
+
+    def __init__(self, request: Request, target: Target, *, restarted: bool) -> None:
+        self._request = request
+        self._entered = False
+        self._began_at = 0.0
+        self._stream_error: BaseException | None = None
+        self.is_running = True
+        """Until its block has ended."""
+        self.has_begun = False
+        """Whether `watch` has given a piece of its stream."""
+        request.number += 1
+        self.number = request.number
+        """1 for the first attempt."""
+        self.target = target
+        """Whom to ask."""
+        self.restarted = restarted
+        """Whether an attempt before this one has given pieces of a stream already: discard them."""
+
+    @property
+    def timeout_s(self) -> float:
+        """What to give the SDK as the timeout of a plain call: `answer_s`, else 10 s, and no more than is left."""
+        limit_s = self._request.terms.answer_s or USUAL_LIMIT_S
+        return max(_SHORTEST_TIMEOUT_S, min(limit_s, self._request.left_s()))
+
+    def _enter(self) -> None:
+        if self._entered:
+            raise RuntimeError("an attempt is one request: take the next one from the loop")
+        self._entered = True
+        self._began_at = self._request.routing.monotonic()
+
+    def _leave(self, error: BaseException | None) -> bool:
+        self.is_running = False
+        # KeyboardInterrupt, CancelledError, GeneratorExit and the like are none of ours.
+        if not isinstance(error, Exception):
+            return False
+        return self._request.fail(
+            error,
+            self.target,
+            self._began_at,
+            in_stream=error is self._stream_error,
+            has_begun=self.has_begun,
+        )
+
+
+class Attempt(AttemptBase):
+    """One request at one target: `with attempt: …`."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> Attempt:
+        self._enter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        return self._leave(error)
+
+
+class AsyncAttempt(AttemptBase):
+    """One request at one target: `async with attempt: …`."""
+
+    __slots__ = ()
+
+    async def __aenter__(self) -> AsyncAttempt:
+        self._enter()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        return self._leave(error)
+
+
+class Attempts:
+    """The attempts of a request: `for attempt in attempts: with attempt: …`, or `async for` and `async with`.
+
+    Each loop is a request of its own, and the deadline begins with the loop.
+    """
+
+    __slots__ = ("_routing", "_terms")
+
+    def __init__(self, routing: World, terms: Terms) -> None:
+        self._routing = routing
+        self._terms = terms
+
+    def __iter__(self) -> AttemptLoop:
+        return AttemptLoop(Request(self._routing, self._terms))
+
+    def __aiter__(self) -> AsyncAttemptLoop:
+        return AsyncAttemptLoop(Request(self._routing, self._terms))
+
+
+class AttemptLoop:
+    """Gives one attempt after another until one has ended well."""
+
+    __slots__ = ("_last", "_request")
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._last: Attempt | None = None
+
+    def __iter__(self) -> AttemptLoop:
+        return self
+
+    def __next__(self) -> Attempt:
+        step = _next_step(self._request, self._last)
+        if step is None:
+            raise StopIteration
+        if step.pause_s > 0:
+            time.sleep(step.pause_s)
+        self._last = Attempt(self._request, step.target, restarted=_is_restart(self._last))
+        return self._last
+
+
+class AsyncAttemptLoop:
+    """The same for `async for`."""
+
+    __slots__ = ("_last", "_request")
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._last: AsyncAttempt | None = None
+
+    def __aiter__(self) -> AsyncAttemptLoop:
+        return self
+
+    async def __anext__(self) -> AsyncAttempt:
+        step = _next_step(self._request, self._last)
+        if step is None:
+            raise StopAsyncIteration
+        if step.pause_s > 0:
+            await asyncio.sleep(step.pause_s)
+        self._last = AsyncAttempt(self._request, step.target, restarted=_is_restart(self._last))
+        return self._last
+
+
+def _next_step(request: Request, last: AttemptBase | None) -> Step | None:
+    if last is None:
+        return request.start()
+    if last.is_running:
+        raise RuntimeError("the last attempt has not ended: put the request into `with attempt:`")
+    return request.next_step()
+
+
+def _is_restart(last: AttemptBase | None) -> bool:
+    return last is not None and (last.has_begun or last.restarted)

@@ -1,0 +1,179 @@
+"""One request of the application: which targets it has asked, what they said, and which one is next."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from hotspare_client.failure import read_failure
+from hotspare_client.memory import Memory
+from hotspare_client.policy import Situation, Step, choose_first, choose_next, is_final
+from hotspare_client.status import Status
+from hotspare_client.target import Target
+
+#: What an answer, or a piece of a stream, may take where neither the caller nor the file says more.
+USUAL_LIMIT_S = 10.0
+_SHORTEST_S = 0.001
+
+
+class NoTargetError(LookupError):
+    """Nothing is known about the route; the message says why."""
+
+
+class DeadlineError(TimeoutError):
+    """The deadline had passed before anything could be asked."""
+
+
+class Terms(NamedTuple):
+    """What the application asks for; `Routing.attempts` says what each means."""
+
+    route: str
+    key: str | None
+    deadline_s: float | None
+    first_token_s: float | None
+    answer_s: float | None
+    wait_s: float
+    stateful: bool
+    hedge: bool
+    restarts: bool
+    """Whether a stream that breaks off after its first piece is begun anew at another target."""
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def check_terms(terms: Terms, on_cut: str) -> None:
+    """Raise ValueError, naming the argument, where the terms make no sense. A deadline may have passed already."""
+    for name, value, lowest in (
+        ("deadline_s", terms.deadline_s, -math.inf),
+        ("first_token_s", terms.first_token_s, _SHORTEST_S),
+        ("answer_s", terms.answer_s, _SHORTEST_S),
+        ("wait_s", terms.wait_s, 0.0),
+    ):
+        if value is not None and not (_is_number(value) and value >= lowest):
+            raise ValueError(f"{name}: expected seconds, {lowest:g} or more, found {value!r}")
+    if on_cut not in {"raise", "restart"}:
+        raise ValueError(f"on_cut: expected 'raise' or 'restart', found {on_cut!r}")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A target that was asked and failed, as `hotspare_attempts` of the last error lists them."""
+
+    target: str
+    """`provider/model`."""
+    outcome: str
+    """A word of Hotspare's outcomes: `server_error`, `timeout`, `rate_limited`, …"""
+    detail: str
+    """The class of the exception and the beginning of its message."""
+    status: int | None
+    """Of HTTP; None where none came."""
+    took_s: float
+    """From the start of the attempt to its error."""
+
+
+class World(Protocol):
+    """Where a request takes place: a `Routing`."""
+
+    monotonic: Callable[[], float]
+    draw: Callable[[], float]
+    memory: Memory
+
+    @property
+    def status(self) -> Status: ...  # noqa: D102
+
+    def route(self, name: str, key: str | None = None) -> Target | None: ...  # noqa: D102
+
+    def candidates(self, name: str) -> tuple[Target, ...]: ...  # noqa: D102
+
+
+class Request:
+    """The course of one request; its clock and its memory are those of the `Routing` that it came from."""
+
+    __slots__ = ("_asked", "_candidates", "_deadline", "_next", "_repeated", "_tried", "number", "routing", "terms")
+
+    def __init__(self, routing: World, terms: Terms) -> None:
+        self.routing = routing
+        self.terms = terms
+        self.number = 0
+        """Of the attempts that have begun."""
+        self._deadline = None if terms.deadline_s is None else routing.monotonic() + terms.deadline_s
+        self._asked: list[Asked] = []
+        self._tried: set[str] = set()
+        self._repeated = False
+        self._candidates: tuple[Target, ...] = ()
+        self._next: Step | None = None
+
+    def left_s(self) -> float:
+        """Seconds until the deadline; below zero after it, endless where there is none."""
+        return float("inf") if self._deadline is None else self._deadline - self.routing.monotonic()
+
+    def start(self) -> Step:
+        """The first step. Raises NoTargetError or DeadlineError where there can be none."""
+        routing, terms = self.routing, self.terms
+        now = routing.monotonic()
+        pick = routing.route(terms.route, terms.key)
+        if pick is None:
+            problem = routing.status.problem or "the routing file does not have it"
+            raise NoTargetError(f"no target for route {terms.route!r}: {problem}")
+        if self._deadline is not None and now >= self._deadline:
+            raise DeadlineError(f"the deadline of {terms.deadline_s} s had passed before {pick.id} could be asked")
+        memory = routing.memory
+        memory.count_request(now)
+        if not terms.stateful and memory.is_failing(pick.id, now):
+            pick = choose_first(pick, self._current(), lambda target: memory.is_failing(target, now))
+        return Step(pick)
+
+    def next_step(self) -> Step | None:
+        """What `fail` has decided; None when no request is to follow."""
+        step, self._next = self._next, None
+        return step
+
+    def fail(self, error: Exception, target: Target, began_at: float, *, in_stream: bool, has_begun: bool) -> bool:
+        """Decide what follows `error`; False when it is the answer, which then carries `hotspare_attempts`."""
+        routing, now = self.routing, self.routing.monotonic()
+        failure = read_failure(error, in_stream=in_stream)
+        failed_before = routing.memory.is_failing(target.id, now) and target.id not in self._tried
+        self._repeated = self._repeated or target.id in self._tried
+        self._tried.add(target.id)
+        self._asked.append(Asked(target.id, failure.outcome, failure.detail, failure.status, now - began_at))
+        if failure.known and not is_final(failure) and not failure.too_long:
+            routing.memory.note_failure(target.id, now)
+        if not has_begun or self.terms.restarts:
+            candidates = self._current()
+            situation = Situation(
+                pick=routing.route(self.terms.route, self.terms.key),
+                candidates=candidates,
+                failed=next((each for each in candidates if each.id == target.id), target),
+                tried=self._tried,
+                was_repeated=self._repeated,
+                failed_elsewhere=failed_before,
+                has_begun=has_begun,
+                left_s=self.left_s(),
+                wait_s=self.terms.wait_s,
+                stateful=self.terms.stateful,
+            )
+            self._next = choose_next(
+                failure,
+                situation,
+                is_failing=lambda name: routing.memory.is_failing(name, now),
+                may_repeat=lambda: routing.memory.take_extra(now),
+                draw=routing.draw,
+            )
+        if self._next is None:
+            self._attach(error)
+        return self._next is not None
+
+    def _current(self) -> tuple[Target, ...]:
+        """The candidates now; the last known ones where the route has vanished meanwhile."""
+        self._candidates = self.routing.candidates(self.terms.route) or self._candidates
+        return self._candidates
+
+    def _attach(self, error: Exception) -> None:
+        # An exception that takes no attributes is raised as it is.
+        with contextlib.suppress(Exception):
+            error.hotspare_attempts = tuple(self._asked)  # type: ignore[attr-defined]
