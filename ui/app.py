@@ -21,7 +21,7 @@ from monitor.config.settings import Settings
 from monitor.history.rollup import DAY, HOUR, Rollup, span_start
 from monitor.storage.database import DatabaseError, database_path, open_reader
 from monitor.storage.store import Store
-from ui import charts, components, history, incidents, sections
+from ui import charts, components, cost, history, incidents, operate, sections
 from ui.components import section
 from ui.masthead import logo_address, masthead
 
@@ -87,6 +87,10 @@ def show(path: str) -> None:
         st.Page(partial(_show_history, path), title="History", url_path="history"),
         st.Page(partial(_show_incidents, path), title="Incidents", url_path="incidents"),
     ]
+    if not _settings(path).ui.public:
+        pages.append(st.Page(partial(_show_cost, path), title="Cost", url_path="cost"))
+    if _settings(path).ui.sign_in:
+        pages.append(st.Page(partial(_show_operate, path), title="Operate", url_path="operate"))
     page = st.navigation(pages, position="hidden")
     st.set_page_config(page_title=_settings(path).ui.title, page_icon=str(_STATIC / "icon.png"), layout="wide")
     st.html(_STATIC / "page.css")
@@ -149,6 +153,22 @@ def _show_incident(view: IncidentView | None, wanted: str, now: datetime, title:
     st.html(section(f"Incident {wanted}", "times in UTC", incidents.whole_incident(view, now)))
     with st.expander("The report, to be pasted into a ticket or a wiki"):
         st.code(post_mortem.markdown(view.incident, view.periods, now=now), language="markdown", wrap_lines=True)
+
+
+def _show_cost(path: str) -> None:
+    st.set_page_config(page_title=f"Cost – {_settings(path).ui.title}")
+    try:
+        cost.show(path, _settings(path))
+    except DatabaseError as error:
+        _say_trouble(path, error)
+
+
+def _show_operate(path: str) -> None:
+    st.set_page_config(page_title=f"Operate – {_settings(path).ui.title}")
+    try:
+        operate.show(_settings(path))
+    except DatabaseError as error:
+        _say_trouble(path, error)
 
 
 def _show_target(path: str, target: str) -> None:

@@ -6,13 +6,18 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from os import environ
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
+from starlette.middleware import Middleware
 
 from monitor.config.loader import load
+from monitor.config.page_settings import PageSettings
 from monitor.config.problems import ConfigError
+from ui.same_origin import SameOrigin
 from ui.static_file import write_static
 
 _SCRIPT = Path(__file__).with_name("app.py")
@@ -54,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.static:
         return write_static(options.config, options.static)
     try:
-        load(options.config, environ, keys=False)
+        settings = load(options.config, environ, keys=False, page=True)
         _require_free(options.address, options.port)
     except (ConfigError, OSError, OverflowError) as error:
         problem = str(error)
@@ -64,12 +69,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
             problem = f"cannot listen on {where}: {why}; choose another with --port or --address"
         print(problem, file=sys.stderr)  # noqa: T201 -- for the person at the terminal
         return 2
+    if settings.ui.sign_in and find_spec("authlib") is None:
+        print("ui.sign_in needs: pip install 'hotspare[auth]'", file=sys.stderr)  # noqa: T201 -- likewise
+        return 2
     # uvicorn shuts down in good order, then raises the signal once more: that must end the process quietly.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
-    app = st.App(_SCRIPT, lifespan=_announce, secrets={"config": str(options.config.resolve())})
-    app.run(config={**_OPTIONS, "server.address": options.address, "server.port": options.port})
+    app = st.App(
+        _SCRIPT,
+        lifespan=_announce,
+        middleware=[Middleware(SameOrigin, url=settings.ui.url)],
+        secrets={"config": str(options.config.resolve()), **_auth_secrets(settings.ui)},
+    )
+    origins = [settings.ui.url] if settings.ui.url else []
+    options_here = {
+        "server.address": options.address,
+        "server.port": options.port,
+        "server.corsAllowedOrigins": origins,
+    }
+    app.run(config={**_OPTIONS, **options_here})
     return 0
+
+
+def _auth_secrets(page: PageSettings) -> dict[str, Any]:
+    """What Streamlit's sign-in reads, where there is one."""
+    if page.sign_in is None:
+        return {}
+    return {
+        "auth": {
+            "redirect_uri": f"{page.url}/oauth2callback",
+            "cookie_secret": page.sign_in.cookie_secret.reveal(),
+            "client_id": page.sign_in.client_id,
+            "client_secret": page.sign_in.client_secret.reveal(),
+            "server_metadata_url": page.sign_in.metadata_url,
+        }
+    }
 
 
 @asynccontextmanager

@@ -1,11 +1,12 @@
-"""Reads the report of a period, and the past that the page shows: sums, never single observations but the newest."""
+"""Reads the report of a period, and what the page shows of the past: sums, never single observations but the newest."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from controller.history.availability import (
     PERIODS,
@@ -21,7 +22,9 @@ from controller.history.store import RouteHistory
 from controller.journal import Journal
 from monitor.config.settings import Settings
 from monitor.history.rollup import DAY, HOUR, Rollup, span_start
+from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.store import Store
+from monitor.storage.tables import ROLLUPS
 
 #: Shorter periods begin with an hour, longer ones with a day (UTC).
 _BY_HOUR: Final = timedelta(days=2)
@@ -95,3 +98,45 @@ def read_past(engine: Engine, settings: Settings, now: datetime) -> History:
         ),
         targets=tuple(target_availability(name, days.get(name, {}), hours.get(name, {}), now) for name in names),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckCost:
+    """The probes of one target with one check on one day (UTC)."""
+
+    day: datetime
+    target: str
+    check: str
+    usd: float
+    """As far as it is known."""
+    probes: int
+    unpriced: int
+    """Those of them whose cost is not known."""
+
+    @property
+    def provider(self) -> str:
+        """The target's."""
+        return self.target.partition("/")[0]
+
+
+def read_costs(engine: Engine, targets: Sequence[str], *, since: datetime) -> list[CheckCost]:
+    """The costs of these targets from that day on, oldest first, from the sums of days; raises DatabaseError."""
+    row = ROLLUPS.c
+    wanted = select(row.start_ms, row.target, row.check_, row.cost_usd, row.unpriced, row.asked, row.failed_here).where(
+        row.target.in_(map(storable, targets)),
+        row.span_s == int(DAY.total_seconds()),
+        row.start_ms >= to_ms(since),
+    )
+    with engine.connect() as connection:
+        rows = connection.execute(wanted.order_by(row.start_ms, row.target, row.check_)).all()
+    return [
+        CheckCost(
+            day=from_ms(start_ms),
+            target=target,
+            check=check,
+            usd=usd,
+            probes=sum(json.loads(asked).values()) + failed_here,
+            unpriced=unpriced,
+        )
+        for start_ms, target, check, usd, unpriced, asked, failed_here in rows
+    ]

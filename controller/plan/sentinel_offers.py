@@ -25,6 +25,8 @@ class SentinelOffer:
 
     subject: TrialSubject
     """The provider, with the intervals that the sentinel would bring."""
+    probed: Settings
+    """All targets, with the intervals that it would bring."""
     sentinel: str
     """The model."""
     usd_per_month: float
@@ -54,7 +56,7 @@ def sentinel_offers(
     They are for those of the providers that have none and equal intervals. `prices` are those of a good probe by
     target id; where one of a provider is unknown, or all are free, none is offered.
     """
-    now_usd = _usd_per_month(as_probed(configured, prices)[0], prices)
+    now_usd = usd_per_month(as_probed(configured, prices)[0], prices)
     for subject in subjects:
         models = [target for target in configured.targets if target.provider.name == subject.name]
         known = {target.model: prices[target.id] for target in models}
@@ -65,10 +67,12 @@ def sentinel_offers(
             continue
         sentinel = min(costs, key=costs.__getitem__)
         probed, _ = as_probed(_with_sentinel(configured, subject.name, sentinel), prices)
-        usd = _usd_per_month(probed, prices)
+        usd = usd_per_month(probed, prices)
         if usd <= max(now_usd, (1 - RESERVE) * (configured.budget.usd_per_month or 0.0)):
             tried = next(each for each in trial_subjects(probed) if each.name == subject.name)
-            yield SentinelOffer(subject=tried, sentinel=sentinel, usd_per_month=usd, usd_per_month_without=now_usd)
+            yield SentinelOffer(
+                subject=tried, probed=probed, sentinel=sentinel, usd_per_month=usd, usd_per_month_without=now_usd
+            )
 
 
 def _with_sentinel(configured: Settings, provider: str, sentinel: str) -> Settings:
@@ -81,5 +85,6 @@ def _with_sentinel(configured: Settings, provider: str, sentinel: str) -> Settin
     return replace(configured, targets=tuple(map(changed, configured.targets)))
 
 
-def _usd_per_month(probed: Settings, prices: Mapping[str, float | None]) -> float:
+def usd_per_month(probed: Settings, prices: Mapping[str, float | None]) -> float:
+    """The dollars of regular probes in a usual month, as far as prices are known."""
     return math.fsum((prices[target.id] or 0.0) / target.interval_s for target in probed.targets) * MONTH_DAYS * DAY_S

@@ -72,7 +72,9 @@ class SignInSettings(Section):
     """What the provider calls this page. Its redirect address is `ui.url` with `/oauth2callback` behind it."""
     client_secret: Annotated[Secret, _of_page(secret("HOTSPARE_CLIENT_SECRET", "secret"))]
     """The provider's secret for it, as `${HOTSPARE_CLIENT_SECRET}`; the page alone reads it."""
-    cookie_secret: Annotated[Secret, _of_page(secret("HOTSPARE_COOKIE_SECRET", "secret", check=_LONG_ENOUGH))]
+    cookie_secret: Annotated[
+        Secret, _of_page(secret("HOTSPARE_COOKIE_SECRET", "secret", check=_LONG_ENOUGH, header=False))
+    ]
     """What signs the page's cookies, at least 32 random characters. A new one signs everybody out."""
     allow: Annotated[frozenset[str], items(_LINE, "a list such as [ana@example.com]")]
     """The values of the claim that may act, letter for letter."""

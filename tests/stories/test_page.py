@@ -121,9 +121,9 @@ def test_a_stopped_monitor(config: Path) -> None:
 
 
 @contextmanager
-def served(config: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
-    """The page's own process on a free port, and its address."""
-    command = [sys.executable, "-m", "ui.server", "--config", str(config), "--port", "0"]
+def served(config: Path, port: int = 0) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """The page's own process, on a free port unless one is given, and its address."""
+    command = [sys.executable, "-m", "ui.server", "--config", str(config), "--port", str(port)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
         try:

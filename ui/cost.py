@@ -1,0 +1,134 @@
+"""The page of what probing costs: by provider, check and day, against the budget, and what would cost less."""
+
+import subprocess
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Final
+
+import streamlit as st
+
+from controller.history.queries import CheckCost, read_costs
+from controller.plan.savings import Alternative
+from monitor.budget.allocation import format_usd
+from monitor.budget.summary import BudgetSummary, read_summary
+from monitor.clock import utc_now
+from monitor.config.settings import Settings
+from monitor.formatting import format_elapsed
+from monitor.history.rollup import DAY, span_start
+from monitor.storage.database import open_reader
+from monitor.storage.store import Store
+from ui import savings
+from ui.components import section, text
+
+_DAYS: Final = 30
+_KEPT_S: Final = 60.0
+_LOOK_S: Final = 1.0
+
+
+@st.cache_resource(show_spinner=False, ttl=_KEPT_S, hash_funcs={Settings: lambda settings: str(settings.path)})
+def _costs(settings: Settings) -> tuple[BudgetSummary, list[CheckCost]]:
+    """The month and the last 30 days, read at most once a minute for all viewers together; raises DatabaseError."""
+    engine, now = open_reader(settings.database), utc_now()
+    names = [target.id for target in settings.targets]
+    since = span_start(now, DAY) - (_DAYS - 1) * DAY
+    return read_summary(settings, Store(engine), now), read_costs(engine, names, since=since)
+
+
+@st.cache_resource(show_spinner=False)
+def _savings(path: str) -> Future[Sequence[Alternative]]:
+    """Worked out once as long as this process runs: it depends on the configuration and the price list alone."""
+    return savings.start(Path(path))
+
+
+def show(path: str, settings: Settings) -> None:
+    """The page; raises DatabaseError."""
+    summary, costs = _costs(settings)
+    sentence = summary.sentence[:1].upper() + summary.sentence[1:]
+    st.html(section("Cost of probing", "known costs; months and days are UTC", f"<p>{text(sentence)}.</p>"))
+    if summary.cap_usd:
+        st.progress(min(1.0, summary.spent_usd / summary.cap_usd))
+    if not costs:
+        st.html('<p class="hs-empty">Nothing was probed in 30 days.</p>')
+    else:
+        st.vega_lite_chart(daily_chart(costs, by="provider"))
+        st.html(section("By provider and check", f"the last {_DAYS} days", ""))
+        st.dataframe(table(costs), hide_index=True, width="stretch")
+    head = "by the trials of <code>hotspare plan</code>, with an outage of a provider at 50 %"
+    st.html(section("What other settings would cost", head, ""))
+    st.fragment(_show_savings, run_every=_LOOK_S if not _savings(path).done() else None)(path)
+
+
+def _show_savings(path: str) -> None:
+    future = _savings(path)
+    if not future.done():
+        st.html('<p class="hs-empty">Being worked out …</p>')
+        return
+    try:
+        found = future.result()
+    except (OSError, subprocess.SubprocessError, ValueError):
+        st.html('<p class="hs-empty">It could not be worked out; <code>hotspare plan</code> says why.</p>')
+        return
+    st.dataframe(savings_table(found), hide_index=True, width="stretch")
+
+
+def daily_chart(costs: Sequence[CheckCost], *, by: str) -> dict[str, Any]:
+    """The dollars of each day, stacked, as a Vega-Lite specification."""
+    sums: dict[tuple[str, str], float] = {}
+    for cost in costs:
+        key = f"{cost.day:%Y-%m-%d}", getattr(cost, by)
+        sums[key] = sums.get(key, 0.0) + cost.usd
+    rows = [{"day": day, by: name, "usd": round(usd, 6)} for (day, name), usd in sums.items()]
+    return {
+        "data": {"values": rows},
+        "mark": {"type": "bar", "tooltip": True},
+        "height": 220,
+        "encoding": {
+            "x": {"field": "day", "type": "ordinal", "title": None, "axis": {"labelOverlap": True}},
+            "y": {"field": "usd", "type": "quantitative", "title": "dollars a day"},
+            "color": {"field": by, "type": "nominal", "title": None},
+            "order": {"field": by},
+        },
+    }
+
+
+def table(costs: Sequence[CheckCost]) -> list[dict[str, str | int]]:
+    """A row for each provider and check, the most expensive first."""
+    sums: dict[tuple[str, str], tuple[float, int, int]] = {}
+    for cost in costs:
+        usd, probes, unpriced = sums.get((cost.provider, cost.check), (0.0, 0, 0))
+        sums[cost.provider, cost.check] = usd + cost.usd, probes + cost.probes, unpriced + cost.unpriced
+    return [
+        {
+            "provider": provider,
+            "check": check,
+            "probes": probes,
+            "cost": format_usd(usd) if unpriced < probes else "price unknown",
+            "a thousand": format_usd(1000 * usd / (probes - unpriced)) if unpriced < probes else "–",
+            "of unknown price": unpriced,
+        }
+        for (provider, check), (usd, probes, unpriced) in sorted(sums.items(), key=lambda item: -item[1][0])
+    ]
+
+
+def savings_table(found: Sequence[Alternative]) -> list[dict[str, str]]:
+    """A row for each way to probe; what it saves is against the first, which is how it is now."""
+    now_usd = found[0].usd_per_month
+    return [
+        {
+            "setting": each.name,
+            "a month": format_usd(each.usd_per_month),
+            "saves": _difference(now_usd - each.usd_per_month) if each is not found[0] else "–",
+            "routes move after, mean": _after(each.mean_s),
+            "19 of 20 within": _after(each.p95_s),
+        }
+        for each in found
+    ]
+
+
+def _difference(usd: float) -> str:
+    return format_usd(usd) if usd >= 0 else f"costs {format_usd(-usd)} more"
+
+
+def _after(seconds: float | None) -> str:
+    return "–" if seconds is None else format_elapsed(round(seconds))
