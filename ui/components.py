@@ -3,10 +3,8 @@
 from datetime import datetime
 from html import escape
 
-from controller.incidents.incident import AffectedTarget
-from monitor.detection.verdict_text import plain_reason
 from monitor.formatting import percent_number
-from monitor.health import Health, TargetHealth
+from monitor.health import Health
 from probes.outcome import Outcome
 
 _NONE = '<span class="hs-none" title="nothing measured yet">–</span>'
@@ -80,8 +78,3 @@ def money(usd: float | None, *, answered: bool = False) -> str:
 def section(title: str, subtitle: str, body: str) -> str:
     """A part of the page under a heading; all three are HTML."""
     return f'<section class="hs-section"><h2>{title}<span class="hs-sub">{subtitle}</span></h2>{body}</section>'
-
-
-def short_reason(state: TargetHealth | AffectedTarget) -> str:
-    """The reason without statistics, and without the target and the health, which are shown beside it."""
-    return plain_reason(state.reason).removeprefix(f"{state.target} is {state.health}: ")

@@ -30,7 +30,7 @@ from monitor.detection.verdict_text import plain_reason
 from monitor.formatting import format_elapsed, plural
 from monitor.health import WeighedProbe
 from probes.outcome import Outcome
-from ui.components import instant, outcome_class, pill, section, short_reason, target, text
+from ui.components import instant, outcome_class, pill, section, target, text
 
 _KIND = {
     IncidentKind.OUTAGE: "bad",
@@ -160,7 +160,7 @@ def _affected(affected: AffectedTarget, now: datetime) -> str:
     return (
         f'<li><div class="hs-row">{target(affected.target)}{pill(affected.health)}'
         f'<span class="hs-since">since {instant(affected.since, now)}</span></div>'
-        f'<p class="hs-reason">{text(short_reason(affected))}</p></li>'
+        f'<p class="hs-reason">{text(words.short_reason(affected))}</p></li>'
     )
 
 

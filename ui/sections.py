@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from controller.incidents.text import short_reason
 from controller.routing import override_text
 from controller.routing.decision import Decision
 from controller.routing.overrides import ALL, Override, OverrideKind
@@ -25,7 +26,7 @@ from monitor.status_pages.reading import VendorState
 from monitor.storage.column_conversions import from_ms
 from monitor.storage.tables import EventRow
 from probes.outcome import Outcome
-from ui.components import instant, money, outcome_class, pill, seconds, section, share, short_reason, target, text
+from ui.components import instant, money, outcome_class, pill, seconds, section, share, target, text
 
 _TONE = {
     Level.GOOD: ("✓", "good", "All well"),

@@ -1,7 +1,7 @@
 """What channels besides Slack are given: one alert as plain text and as a JSON document (pure)."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -81,9 +81,11 @@ class Alert:
     notice: PendingEvent | None = None
 
 
-def incident_alert(incident: Incident, kind: AlertKind, *, alert_id: str, at: datetime) -> Alert:
-    """An incident as it is now, told as `kind`."""
-    headline, _, text = plain_text(incident).partition("\n")
+def incident_alert(
+    incident: Incident, kind: AlertKind, others: Sequence[Incident] = (), *, alert_id: str, at: datetime
+) -> Alert:
+    """An incident as it is now, told as `kind`; `others` are told with it."""
+    headline, _, text = plain_text(incident, others).partition("\n")
     return Alert(
         id=alert_id,
         at=at,
@@ -91,7 +93,7 @@ def incident_alert(incident: Incident, kind: AlertKind, *, alert_id: str, at: da
         severity=severity_of(incident),
         headline=headline,
         text=text,
-        action=incident_action([incident]),
+        action=incident_action([incident, *others]),
         incident=incident,
     )
 

@@ -3,14 +3,15 @@
 import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, fields, is_dataclass
+from dataclasses import KW_ONLY, dataclass, fields, is_dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeVar
 
 from controller.alerts.alert import Alert, AlertKind, PendingEvent, incident_alert, notice_alert
-from controller.alerts.delivery import Action, Delivery, DeliveryKind, DueAlert, PlannedMessage, Receipt
+from controller.alerts.delivery import Action, Delivery, DeliveryKind, DueAlert, PlannedMessage, Receipt, has_gathered
 from controller.alerts.delivery_store import DeliveryStore
-from controller.incidents.incident import FLAPPING
+from controller.alerts.severity import severity_of
+from controller.incidents.incident import FLAPPING, Incident
 from monitor.config.alert_settings import Severity
 from monitor.config.route import Route
 from monitor.config.settings import Settings
@@ -182,28 +183,63 @@ def plan_alerts(
 ) -> Iterator[PlannedMessage]:
     """What to send, in order, and what to mark because the channel need not be told.
 
-    Past `room` (None: there is no bound) only what is critical goes out.
+    Where the channel does not want every change, what opens together is one message. Past `room` (None: there is no
+    bound) only what is critical goes out.
     """
-    for item in due:
-        alert = alert_of(item, now)
-        action = Action.POST if every_change or is_wanted(alert, item) else Action.MARK
+    for together in _told_together(due, now, every_change=every_change):
+        first, *others = together
+        alert = alert_of(first, now, [item.about for item in others if isinstance(item.about, Incident)])
+        action = Action.POST if every_change or is_wanted(alert, first) else Action.MARK
         if action is Action.POST and room is not None:
             if room <= 0 and alert.severity is not Severity.CRITICAL:
                 continue
             room -= 1
-        yield PlannedMessage(
-            key=item.key,
-            kind=DeliveryKind.REVISION if alert.incident else DeliveryKind.EVENT,
-            action=action,
-            alert=alert,
-            incident_id=alert.incident.id if alert.incident else None,
-            event_id=alert.notice.id if alert.notice else None,
-            revision=alert.incident.revision if alert.incident else None,
-        )
+        planned = _planned(first, alert, action)
+        yield planned
+        for item in others:
+            known = replace(alert_of(item, now), severity=alert.severity)
+            yield replace(_planned(item, known, Action.MARK), kind=DeliveryKind.TOGETHER, group=planned.incident_id)
 
 
-def alert_of(due: DueAlert, now: datetime) -> Alert:
-    """What is told of it, under an id that stays the same however often it is sent."""
+def _told_together(due: Iterable[DueAlert], now: datetime, *, every_change: bool) -> Iterator[Sequence[DueAlert]]:
+    """What is one message each, what it is about first: the openings of one headline, the most urgent first.
+
+    One that is not critical waits for others of its headline: where all providers fail, that is one call.
+    """
+    openings: dict[int, list[DueAlert]] = {}
+    for item in due:
+        if every_change or not isinstance(item.about, Incident) or not _opens(item, now):
+            yield [item]
+        else:
+            openings.setdefault(item.about.lead_id or item.about.id, []).append(item)
+    for items in openings.values():
+        opened = [(item, item.about) for item in items if isinstance(item.about, Incident)]
+        opened.sort(key=lambda pair: severity_of(pair[1]) is not Severity.CRITICAL)
+        is_critical = severity_of(opened[0][1]) is Severity.CRITICAL
+        if is_critical or any(has_gathered(about.bad_periods[-1].opened_at, now) for _, about in opened):
+            yield [item for item, _ in opened]
+
+
+def _opens(item: DueAlert, now: datetime) -> bool:
+    alert = alert_of(item, now)
+    return alert.kind is AlertKind.INCIDENT_OPENED and is_wanted(alert, item)
+
+
+def _planned(item: DueAlert, alert: Alert, action: Action) -> PlannedMessage:
+    return PlannedMessage(
+        key=item.key,
+        kind=DeliveryKind.REVISION if alert.incident else DeliveryKind.EVENT,
+        action=action,
+        alert=alert,
+        incident_id=alert.incident.id if alert.incident else None,
+        event_id=alert.notice.id if alert.notice else None,
+        revision=alert.incident.revision if alert.incident else None,
+        group=alert.incident.id if alert.incident else None,
+    )
+
+
+def alert_of(due: DueAlert, now: datetime, others: Sequence[Incident] = ()) -> Alert:
+    """What is told of it, under an id that stays the same however often it is sent; `others` are told with it."""
     at = due.begun_at or from_ms(to_ms(now))  # as it will be known after a crash
     if isinstance(due.about, PendingEvent):
         return notice_alert(due.about, alert_id=f"notice-{due.about.id}-{to_ms(at):x}", at=at)
@@ -214,7 +250,7 @@ def alert_of(due: DueAlert, now: datetime) -> Alert:
         kind = AlertKind.INCIDENT_OPENED
     else:
         kind = AlertKind.INCIDENT_CHANGED
-    return incident_alert(due.about, kind, alert_id=alert_id, at=at)
+    return incident_alert(due.about, kind, others, alert_id=alert_id, at=at)
 
 
 def is_wanted(alert: Alert, due: DueAlert) -> bool:

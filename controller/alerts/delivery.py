@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -10,6 +10,13 @@ from controller.alerts.alert import Alert, AlertKind, PendingEvent
 from controller.alerts.slack.blocks import Message
 from controller.incidents.incident import Incident
 from monitor.config.alert_settings import Severity
+
+_GATHERED: Final = timedelta(seconds=15)
+
+
+def has_gathered(opened_at: datetime, now: datetime) -> bool:
+    """Whether an opening that is not critical has waited for others of its headline, where nothing can be edited."""
+    return not timedelta(0) <= now - opened_at < _GATHERED  # a clock that was set back holds nothing
 
 
 class DeliveryKind(StrEnum):
@@ -25,7 +32,7 @@ class DeliveryKind(StrEnum):
     OPENED = "opened"  # by Slack's incoming webhook: an incident was opened
     RESOLVED = "resolved"  # by Slack's incoming webhook: an incident is over
     EVENT = "event"  # something that happened once
-    TOGETHER = "together"  # several incidents or events in one message
+    TOGETHER = "together"  # several incidents or events in one message; as a mark, one that another message told
     HELD = "held"  # the list of what is held back
     REVISION = "revision"  # an incident in one of its revisions, as an alert
     PLACE = "place"  # Slack's id of a channel that the configuration names

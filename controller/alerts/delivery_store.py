@@ -65,7 +65,8 @@ class DeliveryStore:
 
     def taken_after(self, after: datetime) -> int:
         """How many messages the channel has taken after that."""
-        taken = select(func.count()).where(*taken_by(self.sink), col(DeliveryRow.done_ms) > to_ms(after))
+        counted = col(DeliveryRow.done_ms) > to_ms(after), col(DeliveryRow.attempts) > 0
+        taken = select(func.count()).where(*taken_by(self.sink), *counted)
         with Session(self._reading) as session:
             return session.exec(taken).one()
 
@@ -119,6 +120,8 @@ class DeliveryStore:
         with Session(self._engine) as session, session.begin():
             row = self._add_mark(session, planned.key, planned.kind, at)
             row.incident_id, row.revision = planned.incident_id, planned.revision
+            if planned.alert and planned.kind is DeliveryKind.TOGETHER:
+                row.alert_kind, row.severity = planned.alert.kind.value, planned.alert.severity.value
 
     def mark_unconfirmed(self, key: str, error: str) -> None:
         """Nobody knows whether the channel has taken it; it stays begun."""

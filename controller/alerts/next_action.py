@@ -145,9 +145,10 @@ def incident_action(incidents: Sequence[Incident]) -> NextAction:
     standings: dict[str, RouteStanding] = {}
     for incident in still_open:
         for route in incident.routes:
-            known = standings.get(route.route)
-            if known is None or (not known.is_harmed and _trouble(route, incident)):
-                standings[route.route] = _standing(route, incident)
+            known, seen = standings.get(route.route), _standing(route, incident)
+            worse = known is None or (seen.is_harmed and not known.is_harmed) or (seen.stuck and not known.stuck)
+            if worse:
+                standings[route.route] = seen
     blind = any(incident.kind is IncidentKind.BLINDNESS for incident in still_open)
     return next_action(list(standings.values()), still_open, blind=blind)
 
@@ -206,8 +207,10 @@ def _of_stuck(routes: Sequence[RouteStanding], incidents: Sequence[Incident]) ->
 def _ask(target: str, incidents: Sequence[Incident]) -> str:
     provider = target.partition("/")[0]
     number = next((incident.id for incident in incidents if incident.provider == provider and incident.id), None)
-    ids = f" (request ids for a ticket: `hotspare incidents show {number}`)" if number else ""
-    return f"ask {_name(provider)}{ids}, or add a candidate"
+    ids = f" (request ids: `hotspare incidents show {number}`)" if number else ""
+    failing = {i.provider for i in incidents for affected in i.affected if affected.health in FAILING} - {provider}
+    others = f" and {plural(len(failing), 'other provider')}" if failing else ""
+    return f"ask {_name(provider)}{others}{ids}, or add a candidate"
 
 
 def _of_keys(incidents: Sequence[Incident], *, now: bool) -> Iterator[str]:
@@ -272,7 +275,8 @@ def _served(routes: Sequence[RouteStanding], incidents: Sequence[Incident]) -> s
     if not incidents or not moved:
         return ": no route uses it" if incidents and not routes else ""
     where = _name(moved[0].target) if len({route.target for route in moved}) == 1 else "other candidates"
-    again = ", which answers again" if any(route.health is Health.RECOVERING for route in moved) else ""
+    answers = "answers" if len({route.target for route in moved}) == 1 else "answer"
+    again = f", which {answers} again" if any(route.health is Health.RECOVERING for route in moved) else ""
     return f": users of {_names([route.route for route in moved])} are served by {where}{again}"
 
 

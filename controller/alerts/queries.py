@@ -118,8 +118,9 @@ def read_due_alerts(connection: Connection, sink: str, now: datetime, since: dat
 
 
 def taken_by(sink: str) -> tuple[ColumnElement[bool], ...]:
-    """The condition for the messages that the channel has taken."""
-    return _ROWS.sink == sink, _ROWS.done_ms.is_not(None), _ROWS.attempts > 0
+    """The condition for what the channel has taken: messages, and what another message told."""
+    sent = or_(_ROWS.attempts > 0, _ROWS.kind == DeliveryKind.TOGETHER)
+    return _ROWS.sink == sink, _ROWS.done_ms.is_not(None), sent
 
 
 def _due_incidents(connection: Connection, sink: str, now: datetime, fresh_ms: int) -> list[DueAlert]:

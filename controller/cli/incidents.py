@@ -21,7 +21,6 @@ from controller.routing.operator_requests import RefusedError, checked_author
 from controller.status.incident_view import read_incident
 from monitor.clock import utc_now
 from monitor.config.settings import Settings
-from monitor.detection.verdict_text import plain_reason
 from monitor.formatting import clock, format_elapsed, instant
 from monitor.storage.database import open_operator, open_reader
 from probes.redaction import one_line
@@ -183,7 +182,7 @@ def _print_incident(incident: Incident, route_periods: Sequence[RoutePeriod], no
         _indented(console, f"{affected.target} is {affected.health}, since {clock(affected.since, now)}", 2)
         why = affected.reason.removeprefix(f"{affected.target} is ")
         if not any(why in entry.text for entry in incident.timeline):
-            _indented(console, plain_reason(affected.reason), 4, style="dim")
+            _indented(console, words.short_reason(affected), 4, style="dim")
     if incident.routes:
         console.print(Text("\nUsers were on" if incident.resolved_at else "\nUsers are on", style="bold"))
     for route in incident.routes:

@@ -14,6 +14,7 @@ from controller.replay.comparison import DecisionDifference, DecisionPair
 from controller.replay.document import ReplayResult, notes, replay_document, route_summaries
 from controller.replay.runner import NothingRecordedError, replay
 from monitor.clock import utc_now
+from monitor.detection.verdict_text import plain_reason
 from monitor.formatting import format_elapsed, plural
 from monitor.storage.database import open_reader
 from probes.redaction import one_line
@@ -73,7 +74,7 @@ def _timeline(pairs: Iterable[DecisionPair]) -> TextTable:
             decision.move,
             ", ".join(f"{target} {percent:g} %" for target, percent in decision.weights) or decision.target,
             _difference(pair),
-            one_line(decision.reason, _LONGEST_REASON),
+            one_line(plain_reason(decision.reason), _LONGEST_REASON),
         )
         style = "" if pair.change is DecisionDifference.SAME else "bold" if pair.change in _ONE_SIDED else "yellow"
         table.add(*cells, style=style)

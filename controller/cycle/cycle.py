@@ -33,6 +33,7 @@ from monitor.config.settings import Settings
 from monitor.connectivity.messages import NetworkLoss
 from monitor.detection import coming_back
 from monitor.detection.pacing import BurstProbe
+from monitor.detection.verdict_text import plain_reason
 from monitor.storage.buffered_store import BufferedStore
 from monitor.storage.database import DatabaseError
 from monitor.storage.store import Store
@@ -263,8 +264,8 @@ class Cycle:
             self.publisher.changed = True
         for decision in decisions:
             event = "route_would_move" if decision.dry_run else "route_moved"
-            to = format_destination(decision)
-            log.info("%s route=%s target=%s move=%s: %s", event, decision.route, to, decision.move, decision.reason)
+            to, reason = format_destination(decision), plain_reason(decision.reason)
+            log.info("%s route=%s target=%s move=%s: %s", event, decision.route, to, decision.move, reason)
         self._log_stuck(verdicts, now)
 
     def _facts(

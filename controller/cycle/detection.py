@@ -12,6 +12,7 @@ from monitor.detection import hold, provider_pool, target_state
 from monitor.detection.detector import Detector, DetectorState
 from monitor.detection.notices import NoticeFilter, TargetNotice
 from monitor.detection.pacing import BurstProbe
+from monitor.detection.verdict_text import plain_reason
 from monitor.health import FAILING, UNHEALTHY, Health, Transition
 from monitor.storage.database import DatabaseError
 from monitor.storage.row_conversions import SavedTargetState
@@ -95,7 +96,7 @@ class StoredDetector:
         self._judged = frozenset(observations)
         for made in transitions:
             level = logging.WARNING if made.after in FAILING else logging.INFO
-            log.log(level, "health_changed before=%s after=%s: %s", made.before, made.after, made.reason)
+            log.log(level, "health_changed before=%s after=%s: %s", made.before, made.after, plain_reason(made.reason))
         return transitions
 
     def update_intervals(self, settings: Settings) -> None:

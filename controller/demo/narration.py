@@ -13,6 +13,7 @@ from controller.demo.files import HOLD_S, MIN_OUTAGE_S, PROBE_INTERVAL_S
 from controller.demo.scenes import Awaited, Scene
 from controller.status.headline import Level
 from controller.status.overview import Overview
+from monitor.detection.verdict_text import plain_reason
 from monitor.health import UNHEALTHY, Health, TargetHealth, Transition
 from probes.observation import Observation
 from probes.outcome import Effect
@@ -158,7 +159,8 @@ class NarrationBuilder:
         self._transitions_reported = len(facts.transitions)
         for change in new:
             if not {change.before, change.after} <= _QUIET_CHANGES:
-                yield Line(change.at, "health", change.reason, good=change.after in {Health.UP, Health.RECOVERING})
+                good = change.after in {Health.UP, Health.RECOVERING}
+                yield Line(change.at, "health", plain_reason(change.reason), good=good)
 
 
 def introduction(at: datetime, scene: Scene, *, page: str) -> list[Line]:

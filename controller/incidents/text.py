@@ -1,6 +1,7 @@
 """What people read of an incident, the same in the terminal, in the report and on the page (pure)."""
 
 from collections.abc import Iterable, Sequence, Set
+from dataclasses import replace
 from datetime import datetime
 
 from controller.incidents.impact import RoutePeriod
@@ -22,9 +23,10 @@ from controller.incidents.vendor_claim import lead_sentence
 from monitor.detection.reasons import outcome_mix, refusal_clause
 from monitor.detection.verdict_text import plain_reason, statistics_of
 from monitor.formatting import format_elapsed, format_percent, listed, plural
-from monitor.health import Health
+from monitor.health import FAILING, Health, TargetHealth
 from probes.outcome import ANSWERED, EXCLUDED
 
+_ILL = FAILING | {Health.DEGRADED}
 #: The share of refusals that is worth a word.
 _MUCH_REFUSED = 0.05
 _OVER = frozenset({Health.UP, Health.UNKNOWN})
@@ -61,6 +63,16 @@ def incident_shares(incident: Incident) -> str | None:
     outcomes = count_outcomes(incident.numbers)
     answered, refused = (sum(outcomes[outcome] for outcome in group) for group in (ANSWERED, EXCLUDED))
     return shares_served(answered, refused, outcomes.total())
+
+
+def target_shares(incidents: Iterable[Incident]) -> dict[str, str]:
+    """The same of each target alone, by its name, where it fails by what these incidents are about."""
+    failing = ((incident, a.target) for incident in incidents for a in incident.affected if a.health in _ILL)
+    shares = {
+        target: incident_shares(replace(incident, numbers=tuple(n for n in incident.numbers if n.target == target)))
+        for incident, target in failing
+    }
+    return {target: text for target, text in shares.items() if text}
 
 
 def shares_served(answered: int, refused: int, asked: int) -> str | None:
@@ -141,6 +153,16 @@ def reasons(affected: Iterable[AffectedTarget]) -> list[str]:
         predicate if predicate == plain_reason(of[0].reason) else subject([one.target for one in of]) + predicate
         for predicate, of in sharing.items()
     ]
+
+
+def short_reason(state: TargetHealth | AffectedTarget) -> str:
+    """The reason without statistics, and without the target and the health, which are shown beside it.
+
+    Of what fails no more it says what it `was`.
+    """
+    reason = plain_reason(state.reason).removeprefix(f"{state.target} is {state.health}: ")
+    before = reason.removeprefix(f"{state.target} is ")
+    return reason if before == reason or before.startswith(state.health) else f"was {before}"
 
 
 def subject(targets: Sequence[str]) -> str:

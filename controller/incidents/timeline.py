@@ -22,6 +22,7 @@ from controller.routing.decision import Decision, MoveKind, failback_command
 from controller.routing.overrides import Override, OverrideKind, drained_targets, touched_routes
 from monitor.config.settings import Settings
 from monitor.connectivity.messages import NetworkLoss
+from monitor.detection.verdict_text import plain_reason
 from monitor.formatting import format_elapsed, plural
 from monitor.health import UNHEALTHY, Health, TargetHealth
 
@@ -182,7 +183,8 @@ def _move_text(route: str, before: str | None, target: str, reason: str, known: 
 
 def _reason_clause(reason: str, known: AbstractSet[str]) -> str:
     """Nothing where the timeline has the reason already: a move repeats the verdict that caused it."""
-    return "" if any(reason in text for text in known) else f": {reason}"
+    plain = plain_reason(reason)
+    return "" if any(plain in plain_reason(text) for text in known) else f": {reason}"
 
 
 def override_entries(

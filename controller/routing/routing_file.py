@@ -19,6 +19,7 @@ from controller.routing.request_limits import request_limits
 from controller.routing.unjournalled import LARGEST_GENERATION
 from monitor.config.settings import Settings
 from monitor.detection.latency import NO_LATENCY, LatencyEvidence
+from monitor.detection.verdict_text import plain_reason
 from monitor.formatting import instant
 from monitor.health import Health
 from monitor.storage.lock import InstanceLock, LockError
@@ -85,7 +86,7 @@ def _route(state: Decision, candidates: tuple[str, ...]) -> dict[str, Any]:
         "target": state.target,
         "since": instant(state.at),
         "move": state.move.value,
-        "reason": state.reason,
+        "reason": plain_reason(state.reason),
         "candidates": list(candidates),
         "weights": {target: _number(percent) for target, percent in state.weights} or {state.target: 100},
     }

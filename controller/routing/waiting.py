@@ -7,9 +7,7 @@ from controller.routing.decision import Decision
 from controller.routing.overrides import Override
 from monitor.config.controller_settings import ControllerSettings
 from monitor.formatting import clock
-
-#: So many candidates are named.
-_NAMED = 3
+from monitor.health import Health
 
 
 def stuck_until(
@@ -23,17 +21,16 @@ def stuck_until(
     """What moves a route that is stuck: that one of its other candidates is good again, or fails less.
 
     `own_wait` says what its present target waits for, `waits` what each other candidate does, in order of preference;
-    `drains` are of those that an operator keeps routes off. `least_bad_from` is when `dwell` will have passed since the
-    last move; None where it has.
+    `drains` are of those that an operator keeps routes off. One that is coming back is named before others.
+    `least_bad_from` is when `dwell` will have passed since the last move; None where it has.
     """
     if not waits:
         return f"it has no other candidate and stays until this one is well ({own_wait})"
-    drained = {name: f"drained until {clock(drain.until, now)}" for name, drain in drains.items()}
-    names = [f"{name} ({drained.get(name, wait)})" for name, wait in waits.items()]
-    more = [f"{len(names) - _NAMED} others"] if len(names) > _NAMED + 1 else names[_NAMED:]
-    named = " or ".join([*names[:_NAMED], *more])
-    text = f"it moves at good probes of {named}, or where one of them measurably fails less"
-    return f"{text}, from {clock(least_bad_from, now)} on (dwell)" if least_bad_from else text
+    waits = {**waits, **{name: f"drained until {clock(drain.until, now)}" for name, drain in drains.items()}}
+    first = min(waits, key=lambda name: (name in drains, not waits[name].startswith(Health.RECOVERING)))
+    others = {1: "", 2: " or the other candidate"}.get(len(waits), f" or one of {len(waits) - 1} others")
+    text = f"it moves once {first} ({waits[first]}){others} answers well, or one fails less"
+    return f"{text} (from {clock(least_bad_from, now)} on)" if least_bad_from else text
 
 
 def dwell_end(pointed: Decision | None, controller: ControllerSettings, now: datetime) -> datetime | None:
@@ -47,4 +44,4 @@ def dwell_end(pointed: Decision | None, controller: ControllerSettings, now: dat
 def goes_back(better: str, wait: str, dwell_until: datetime | None, now: datetime) -> str:
     """When a route goes back to a more preferred candidate that answers again."""
     text = f"it goes back to {better} ({wait})"
-    return f"{text}, not before {clock(dwell_until, now)} (dwell)" if dwell_until else text
+    return f"{text}, not before {clock(dwell_until, now)}" if dwell_until else text

@@ -117,8 +117,8 @@ def headline(
     providers fail, all of it is counted.
 
     `budget_alarm` says that paid targets are not probed any more; None while they are. `refusals` are the shares of
-    targets that refuse many probes, such as `answered 62.0 %, refused 38.0 %`; `machine_fault` says that probes fail on
-    this machine.
+    targets that refuse many probes, such as `answered 62.0 %, refused 38.0 %`; `machine_fault` says that
+    probes fail on this machine.
     """
     facts = _Facts(routes, states, now, refusals, machine_fault)
     by_urgency = chain(
@@ -280,7 +280,7 @@ class _Facts:
         if self.machine_fault:
             yield Level.NOTICE, f"{first}{up}, but probes fail on this machine"
         for target, shares in self.refusals.items():
-            yield Level.NOTICE, f"{first}{up}, but {target} {shares} of the last hour's probes"
+            yield Level.NOTICE, f"{first}{up}, but {target} {shares}"
         yield Level.GOOD, f"{first}{up}"
 
     def _override_sentence(self, route: RouteView, override: Override) -> str:

@@ -13,7 +13,7 @@ from controller.alerts.quiet_hours import quiet_until
 from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import Incident
 from controller.incidents.queries import read_facts
-from controller.incidents.text import shares_served
+from controller.incidents.text import shares_served, target_shares
 from controller.journal import Journal
 from controller.routing.decision import Decision
 from controller.routing.overrides import Override, Overrides
@@ -25,6 +25,7 @@ from controller.status.queries import (
     read_history,
     read_machine_notice,
     read_recent_details,
+    read_returns,
 )
 from controller.status.route_views import route_views
 from controller.status.route_waits import describe_route_wait
@@ -36,7 +37,8 @@ from monitor.config.settings import Settings
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.detection import target_state
 from monitor.detection.notices import noisy_background
-from monitor.health import FAILING, Health, TargetHealth
+from monitor.formatting import plural
+from monitor.health import FAILING, UNHEALTHY, Health, TargetHealth
 from monitor.liveness import Liveness, ServiceStatus, service_status
 from monitor.storage.column_conversions import from_ms
 from monitor.storage.row_conversions import SavedTargetState
@@ -65,15 +67,20 @@ class TargetView:
         """Sentences worth showing beside its health; while it fails, also request ids for a ticket to the vendor."""
         ids = ", ".join(self.details.request_ids) if self.state.health in FAILING else ""
         ticket = (f"request ids of {self.state.target}'s last failures, for a ticket: {ids}",) if ids else ()
-        refusals = (f"{self.state.target} {self.refusals} of the last hour's probes",) if self.refusals else ()
+        refusals = (f"{self.state.target} {self.refusals}",) if self.refusals else ()
         background = (self.background,) if self.background else ()
         return (*refusals, *background, *self.details.notices, *ticket)
 
     @property
     def refusals(self) -> str | None:
-        """`answered 62.0 %, refused 38.0 %` in the last hour, where it refused many probes; else None."""
-        counts = self.history.last_hour
-        return shares_served(counts.answered, counts.refused, counts.asked)
+        """`answered 62.0 %, refused 38.0 % of its last 45 probes`, where it refuses many and is not known to be ill.
+
+        Within the hour, and since it came back; what was before is no news of now.
+        """
+        counts = self.history.since_back
+        is_ill = self.state.health in UNHEALTHY
+        shares = None if is_ill else shares_served(counts.answered, counts.refused, counts.asked)
+        return f"{shares} of its last {plural(counts.asked, 'probe')}" if shares else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,10 +171,11 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
             for incident in open_incidents
             if incident.lasted_s(now) < _FIGURED_S
         }
+        returns = read_returns(connection, now)
         targets = tuple(
             TargetView(
                 state=states[target.id],
-                history=read_history(connection, target, now),
+                history=read_history(connection, target, now, back_at=returns.get(target.id)),
                 background=_noisy_background(saved.get(target.id)),
                 details=read_recent_details(connection, target.id, now),
             )
@@ -189,6 +197,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         failing = tuple(view.state.target for view in targets if view.details.failed_here)
         machine = MachineFault(since=from_ms(machine_notice.at_ms), text=machine_notice.text, targets=failing)
     refusals = {view.state.target: view.refusals for view in targets if view.refusals}
+    refusals |= target_shares(incident for incident, _ in facts.values())
     unheard = [failing_sentence(channel, now) for channel in failing_channels]
     level, sentence = headline(
         service,

@@ -61,6 +61,8 @@ class ProbeHistory:
     """One target's recent past."""
 
     last_hour: OutcomeCounts
+    since_back: OutcomeCounts
+    """The same without what was before it came back, where it did within the hour."""
     last_day: OutcomeCounts
     p50_s: float | None
     """Median duration of the answers (`ok` and `slow`) of the last ten minutes, or ten intervals; None without any."""

@@ -24,7 +24,7 @@ from controller.status.probe_history import (
     quantile,
 )
 from monitor.detection import notices, reasons
-from monitor.health import Health, low_limit
+from monitor.health import UNHEALTHY, Health, low_limit
 from monitor.history.rollup import OutcomeCounts
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.row_conversions import read_trail
@@ -69,10 +69,27 @@ _NEWEST = (
     .limit(_SEARCHED)
 )
 _CHANGE = TRANSITIONS.c
+_RETURNS = (
+    select(_CHANGE.target, func.max(_CHANGE.at_ms).label("at_ms"))
+    .where(_CHANGE.at_ms >= bindparam("since"), _CHANGE.after == Health.UP.value)
+    .where(_CHANGE.before.in_(sorted(UNHEALTHY)))
+    .group_by(_CHANGE.target)
+)
 
 
-def read_history(connection: Connection, target: Target, now: datetime) -> ProbeHistory:
-    """The history of `target` as of `now`; four range scans of its own key, never of the whole table."""
+def read_returns(connection: Connection, now: datetime) -> dict[str, datetime]:
+    """When each target that has come back within the hour did so last."""
+    rows = connection.execute(_RETURNS, {"since": to_ms(now - HOUR)})
+    return {row.target: from_ms(row.at_ms) for row in rows}
+
+
+def read_history(
+    connection: Connection, target: Target, now: datetime, *, back_at: datetime | None = None
+) -> ProbeHistory:
+    """The history of `target` as of `now`; a few range scans of its own key, never of the whole table.
+
+    `back_at` is when it came back, where that was within the hour.
+    """
     bucket = timedelta(seconds=max(target.interval_s, 1.0))
     longest = max(HOUR, bucket * (BUCKETS + 2))
     rows = connection.execute(_ROWS, {"of": target.id, "since": to_ms(now - longest)}).all()
@@ -83,6 +100,7 @@ def read_history(connection: Connection, target: Target, now: datetime) -> Probe
     last_day, cost_day_usd = _read_counts(connection, target.id, now - _DAY)
     return ProbeHistory(
         last_hour=last_hour,
+        since_back=_read_counts(connection, target.id, back_at)[0] if back_at else last_hour,
         last_day=last_day,
         p50_s=quantile(durations, 0.50),
         p95_s=quantile(durations, 0.95),

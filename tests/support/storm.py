@@ -31,7 +31,6 @@ BOUND: Final = timedelta(seconds=8)
 _HOUR: Final = timedelta(hours=1)
 _CALLS_APART: Final = timedelta(minutes=5)
 """A call that is not older counts for a further route as well."""
-_FRESH: Final = timedelta(minutes=5)
 _INTERVAL_S: Final = 60.0
 _BACKGROUND: Final = 0.002
 _QUIET_S: Final = 900.0
@@ -244,8 +243,6 @@ def silent(service: VirtualService, reader: Reader) -> Iterator[str]:
                 continue
             if lately >= FLAPPING and any("Flapping" in told.headline for told in new if at - _HOUR < told.at <= at):
                 continue  # that it flaps is told once an hour
-            if what == "opened" and _joined(service, incident, at):
-                continue
             yield f"{at:%H:%M:%S} incident {incident.id} of {incident.provider} {what}: no new message"
     for name, at in reader.stuck_since:
         calls = [told for told in new if at - _CALLS_APART <= told.at <= at + BOUND and "Act now" in told.headline]
@@ -255,14 +252,7 @@ def silent(service: VirtualService, reader: Reader) -> Iterator[str]:
 
 
 def _names(told: Told, incident: Incident) -> bool:
-    return bool(re.search(rf"[Ii]ncident {incident.id}\b", told.headline + told.body))
-
-
-def _joined(service: VirtualService, incident: Incident, at: datetime) -> bool:
-    """Whether a headline that was not five minutes old, and is still being read, took it up at once."""
-    fresh = {told.ts for told in service.told if told.is_new and at - _FRESH <= told.at <= at}
-    edits = [told for told in service.told if told.edited and told.ts in fresh and at <= told.at <= at + BOUND]
-    return any(_names(told, incident) for told in edits)
+    return bool(re.search(rf"[Ii]ncidents?(?: show)? {incident.id}\b", told.headline + told.body))
 
 
 def _beginnings(incident: Incident) -> Iterator[tuple[datetime, str, int]]:

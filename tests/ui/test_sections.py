@@ -84,6 +84,7 @@ def history() -> ProbeHistory:
     bars = [((Outcome.OK, 1),), ((Outcome.SERVER_ERROR, 2), (Outcome.OK, 1)), ((Outcome.SLOW, 1),), ()]
     return ProbeHistory(
         last_hour=OutcomeCounts(total=12, excluded=2, ok=8, answered=9, failed_here=1),
+        since_back=OutcomeCounts(total=12, excluded=2, ok=8, answered=9, failed_here=1),
         last_day=OutcomeCounts(),
         p50_s=0.84,
         p95_s=12.34,

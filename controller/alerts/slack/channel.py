@@ -38,9 +38,10 @@ from controller.alerts.owners import NO_OWNERS, Owners, owners_of
 from controller.alerts.slack.blocks import Message, header, safe, section
 from controller.alerts.slack.bounded_http import BoundedWebClient, BoundedWebhookClient
 from controller.alerts.slack.errors import ABOUT_TOKEN, SlackRefusal, as_delivery_errors, refusal_error
-from controller.alerts.slack.planner import plan_messages, plan_webhook_messages
+from controller.alerts.slack.planner import plan_messages
 from controller.alerts.slack.planning_input import SINK, PlanningInput
 from controller.alerts.slack.reach import reach_bot, reach_webhook
+from controller.alerts.slack.webhook_planner import plan_webhook_messages
 from monitor.config.alert_settings import Severity, SlackSettings
 from monitor.config.route import Route
 from monitor.config.settings import NetworkSettings

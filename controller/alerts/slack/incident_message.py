@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from html import escape
 from typing import Final
@@ -41,7 +41,7 @@ from controller.incidents.text import (
 )
 from monitor.config.alert_settings import Severity
 from monitor.detection.reasons import ALL_REFUSED
-from monitor.formatting import format_elapsed, listed, plural
+from monitor.formatting import format_elapsed, format_percent, listed, plural
 from monitor.health import FAILING, WORST_FIRST, Health
 from probes.redaction import one_line
 
@@ -98,7 +98,7 @@ def incident_headline(
     fixes, fix_reasons = reasons(to_fix)[:_MAX_FIXES], {affected.reason for affected in to_fix}
     timeline = [entry for entry in incident.timeline if entry.text not in fix_reasons]
     mentions = [*mention, ""] if severity_of(incident) is Severity.CRITICAL and not incident.acknowledged_by else []
-    routes, other_lines = route_lines(incident, code_span), _other_incident_lines(others)
+    routes, other_lines = route_lines(incident, code_span), _other_incident_lines(others, safe)
     acknowledged = []
     if incident.acknowledged_by and not incident.resolved_at:
         who = safe(incident.acknowledged_by, NAME_CHARS)
@@ -130,8 +130,11 @@ def incident_headline(
     return Message(text="\n".join(lines), blocks=tuple(blocks))
 
 
-def plain_text(incident: Incident) -> str:
-    """The same for where no markup is read: at most 40 lines, the headline first, then whether a person must act."""
+def plain_text(incident: Incident, others: Sequence[Incident] = ()) -> str:
+    """The same for where no markup is read: at most 40 lines, the headline first, then whether a person must act.
+
+    `others` are told with it.
+    """
     fixes = [f"To fix: {one_line(text, 280)}" for text in reasons(misconfigured_targets(incident))[:_MAX_FIXES]]
     vendor = [one_line(claim, _VENDOR_CHARS)] if (claim := vendor_sentence(incident)) else []
     story = _story_lines(
@@ -140,7 +143,8 @@ def plain_text(incident: Incident) -> str:
         lambda entry: f"{time_of_day(entry.at, incident.opened_at)} {one_line(entry_text(entry), 280)}",
     )
     came_back = [sentence] if (sentence := came_back_sentence(incident)) else []
-    lines = [headline_of(incident), incident_action([incident]).line, *came_back]
+    lines = [headline_of(incident, others), incident_action([incident, *others]).line, *came_back]
+    lines += _other_incident_lines(others, one_line)
     lines += [*route_lines(incident, plain_name), *vendor, *fixes]
     link = f": {incident.link}" if incident.link else ""
     lines += [*story, f"Incident {incident.id}, opened {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC{link}"]
@@ -162,27 +166,31 @@ def headline_of(incident: Incident, others: Sequence[Incident] = ()) -> str:
     what = _describe_several([incident, *others]) or describe_failure(incident)
     if incident.resolved_at:
         return f"✅ Resolved after {duration(incident, incident.resolved_at)}: {what}"
-    if (urgent := _urgent_clause(incident)) is not None:
+    if (urgent := _urgent_clause([incident, *others])) is not None:
         return f"🚨 Act now: {what}{urgent}"
     if misconfigured_targets(incident):
         return f"🔧 To fix: {what}"
     return f"{_symbol(incident)} {what}"
 
 
-def _urgent_clause(incident: Incident) -> str | None:
-    """Why a person must act now, after what is wrong; None where nobody must, or where a key is to be put right."""
-    if any(route.unpublished for route in incident.routes):
+def _urgent_clause(incidents: Sequence[Incident]) -> str | None:
+    """Why a person must act now, after what is wrong; None where nobody must, or where a key is to be put right.
+
+    What keeps routes counts in all of the incidents.
+    """
+    routes = [(route, incident) for incident in incidents for route in incident.routes if not incident.resolved_at]
+    if any(route.unpublished for route, _ in routes):
         return " and the routing file cannot be written"
-    if incident.kind is IncidentKind.NOTHING_ELIGIBLE:
+    if incidents[0].kind is IncidentKind.NOTHING_ELIGIBLE:
         return ""
-    if stuck := [route for route in incident.routes if is_stuck_now(route, incident)]:
-        who = f"route {plain_name(stuck[0].route)} has" if len(stuck) == 1 else f"{len(stuck)} routes have"
-        return f" and {who} {_nowhere(stuck)}"
-    held = (route for route in incident.routes if is_held_on_failing(route, incident))
+    if stuck := {route.route: route for route, incident in routes if is_stuck_now(route, incident)}:
+        who = f"route {plain_name(next(iter(stuck)))} has" if len(stuck) == 1 else f"{len(stuck)} routes have"
+        return f" and {who} {_nowhere(stuck.values())}"
+    held = (route for route, incident in routes if is_held_on_failing(route, incident))
     return next((f" and route {plain_name(route.route)} is {plain_name(route.held)}" for route in held), None)
 
 
-def _nowhere(stuck: Sequence[RouteImpact]) -> str:
+def _nowhere(stuck: Iterable[RouteImpact]) -> str:
     return "no good candidate" if any(route.least_bad for route in stuck) else "nowhere to go"
 
 
@@ -266,7 +274,7 @@ def exposure_lines(incident: Incident) -> list[str]:
     before_s = sum((period.opened_at - period.began_at).total_seconds() for period in incident.bad_periods)
     duration_s = max(1.0, incident.lasted_s(incident.opened_at) + before_s)
     routes = [
-        f"{code_span(route)} {format_elapsed(seconds)} ({min(1.0, seconds / duration_s):.0%})"
+        f"{code_span(route)} {format_elapsed(seconds)} ({format_percent(min(1.0, seconds / duration_s))})"
         for route, seconds in incident.on_failing_s[:_MAX_ROUTES]
     ]
     more = len(incident.on_failing_s) - len(routes)
@@ -315,11 +323,12 @@ def _route_line(route: RouteImpact, incident: Incident, format_name: Callable[[s
     return line + "."
 
 
-def _other_incident_lines(others: Sequence[Incident]) -> list[str]:
+def _other_incident_lines(others: Sequence[Incident], make_safe: Callable[[str, int], str]) -> list[str]:
     """What else is told under the same headline, what is open first."""
     ordered = sorted(others, key=lambda other: (other.resolved_at is not None, other.id))
     lines = [
-        f"{'Also reported' if one.resolved_at else 'Also failing'}: {safe(headline_of(one), 200)} (incident {one.id})"
+        f"{'Also reported' if one.resolved_at else 'Also failing'}: {make_safe(headline_of(one), 200)}"
+        f" (incident {one.id})"
         for one in ordered
     ]
     return first_lines(lines, 6, " incidents")

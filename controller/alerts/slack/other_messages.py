@@ -56,15 +56,20 @@ def reply_message(incident: Incident, lines: Sequence[TimelineEntry], *, named: 
     return Message(text="\n".join([*title, first]), blocks=tuple(blocks))
 
 
-def call_message(incident: Incident, *, now: datetime, mention: Sequence[str], again: bool) -> Message:
-    """Calls a person, below a headline that does not do so by itself; `again`: it is a reminder."""
-    headline = headline_of(incident)
+def call_message(
+    incident: Incident, others: Sequence[Incident] = (), *, now: datetime, mention: Sequence[str], again: bool
+) -> Message:
+    """Calls a person, below a headline that does not do so by itself; `again`: it is a reminder.
+
+    `others` are told under the same headline.
+    """
+    headline = headline_of(incident, others)
     if again:
         elapsed = format_elapsed(incident.bad_periods[-1].lasted_s(now))
         headline = f"⏰ Still open after {elapsed}, and nobody has acknowledged it: {headline}"
     who = f"{' '.join(mention)} " if mention else ""
     acknowledge = f"`hotspare incidents ack {incident.id}` ends the reminders."
-    action = action_line([incident])
+    action = action_line([incident, *others])
     page = [incident_number(incident)] if incident.link else []
     lines = [f"{who}*{safe(headline)}*", action, *([acknowledge] if again else []), *page]
     return Message(text=f"{who}{safe(headline)}\n{action}", blocks=(section(lines),))
@@ -95,10 +100,19 @@ def notices_message(notices: Sequence[PendingEvent], late: str) -> Message:
 
 
 def held_message(
-    incidents: Sequence[Incident], notices: Sequence[PendingEvent], most_per_hour: int, more_at: datetime | None
+    incidents: Sequence[tuple[Incident, str]],
+    notices: Sequence[PendingEvent],
+    most_per_hour: int,
+    more_at: datetime | None,
 ) -> Message:
-    """What is held back by the bound for a storm, if anything still is, and until when."""
-    lines = [f"• {safe(headline_of(incident), 200)} (incident {incident.id})" for incident in incidents]
+    """What is held back by the bound for a storm, if anything still is, and until when.
+
+    Beside each incident is the owner's channel that its message is for; empty where it is for the usual one.
+    """
+    lines = [
+        f"• {safe(headline_of(incident), 200)} (incident {incident.id})" + (f", for {safe(owner)}" if owner else "")
+        for incident, owner in incidents
+    ]
     lines += [f"• {_notice_text(event)}" for event in notices]
     if not lines:
         text = "▶️ All messages that were held back have been sent"

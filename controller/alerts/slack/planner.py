@@ -29,7 +29,6 @@ from controller.alerts.slack.other_messages import (
 )
 from controller.alerts.slack.planning_input import FLAPPING_PART, SINK, IncidentGroup, PlanningInput
 from controller.alerts.slack.thread_replies import new_lines, timely_replies
-from controller.incidents.incident import FLAPPING
 from monitor.config.alert_settings import Severity
 
 #: Up to so many that come late are told one by one.
@@ -56,13 +55,13 @@ def plan_messages(inputs: PlanningInput) -> list[PlannedMessage]:
     going_on = [group for group in posted if group not in again]
     urgent = [_headline(group) for group in new if group.is_critical]
     urgent += [_reopened(group) for group in again if group.is_critical]
-    urgent += [*(_call(group) for group in going_on if group.needs_call), *_calm_marks(posted)]
+    urgent += [*(_call(group) for group in going_on if group.needs_call), *calm_marks(posted)]
     urgent += [end for group in posted for end in _end_of_call(group)]
     openings = [_headline(group) for group in new if group.is_open and not group.is_critical]
     openings += [_reopened(group) for group in again if not group.is_critical]
     for group in going_on:
         (urgent if group.is_critical else openings).extend(_to_owners(group))
-    waiting = [*openings, *_passed(new, inputs), *_notices(inputs)]
+    waiting = [*openings, *_passed(new, inputs), *plan_notices(inputs)]
     now = waiting[: inputs.room]
     edits = [planned for group in posted for planned in _edits(group)]
     return [
@@ -137,7 +136,7 @@ def _passed(groups: Iterable[IncidentGroup], inputs: PlanningInput) -> list[Plan
     ]
 
 
-def _notices(inputs: PlanningInput) -> list[PlannedMessage]:
+def plan_notices(inputs: PlanningInput) -> list[PlannedMessage]:
     """What happened once, in the order in which it happened; many of them that come late together."""
     events = inputs.snapshot.events
     late = [event for event in events if inputs.late(event.at)]
@@ -167,7 +166,7 @@ def _notice(event: PendingEvent, inputs: PlanningInput) -> PlannedMessage:
     )
 
 
-def _calm_marks(groups: Iterable[IncidentGroup]) -> list[PlannedMessage]:
+def calm_marks(groups: Iterable[IncidentGroup]) -> list[PlannedMessage]:
     """Remember which are no longer critical, once after each call: the next call is no reminder."""
     return [
         replace(group.draft(DeliveryKind.CALM, f"calm {group.calls}"), action=Action.MARK)
@@ -193,9 +192,10 @@ def _call(group: IncidentGroup) -> PlannedMessage:
             shows=group.shows,
         )
     again = number > 1 and not group.was_calm
+    others = [incident for incident in group.incidents if incident is not group.primary]
     return replace(
         group.draft(DeliveryKind.CALL, f"call {number}"),
-        message=partial(call_message, group.primary, now=inputs.now, mention=group.people(), again=again),
+        message=partial(call_message, group.primary, others, now=inputs.now, mention=group.people(), again=again),
         channel=home[1],
         ts=home[2],
         broadcast=True,
@@ -265,7 +265,9 @@ def _held(
     waiting = due[sending:]
     incident_ids = {incident_id for planned in waiting for incident_id, _, _ in planned.receipt.incidents}
     event_ids = {event_id for planned in waiting for event_id in planned.receipt.events}
-    incidents = [group.primary for group in groups if group.primary.id in incident_ids]
+    incidents = [(group.primary, "") for group in groups if group.primary.id in incident_ids]
+    copies = [planned for planned in waiting if planned.kind is DeliveryKind.COPY]
+    incidents += [(group.primary, copy.channel) for copy in copies for group in groups if group.lead.id == copy.group]
     notices = [event for event in inputs.snapshot.events if event.id in event_ids]
     held = PlannedMessage(
         key=f"{SINK} held {inputs.now:%Y-%m-%d %H:%M}",
@@ -282,43 +284,3 @@ def _held(
             yield replace(held, key=key, action=Action.EDIT, channel=newest.channel, ts=newest.ts)
     elif waiting:
         yield held
-
-
-def plan_webhook_messages(inputs: PlanningInput) -> list[PlannedMessage]:
-    """The messages that an incoming webhook may send now: each incident by itself, when it opens and when it is over.
-
-    What changes in between is told by neither; the page and the log have it. What cannot wait goes first, reminders
-    too; the rest, notices among it, waits for the end of quiet hours and for room.
-    """
-    alone = [IncidentGroup(inputs, (member,)) for member in inputs.snapshot.incidents]
-    urgent = [planned for group in alone if group.is_critical for planned in _phase(group)]
-    others = [planned for group in alone if not group.is_critical for planned in _phase(group)]
-    free = [planned for planned in others if planned.action is not Action.POST]
-    waiting = [*(planned for planned in others if planned.action is Action.POST), *_notices(inputs)]
-    return [*urgent, *free, *_calm_marks(alone), *waiting[: inputs.room]]
-
-
-def _phase(group: IncidentGroup) -> Iterator[PlannedMessage]:
-    """The message of the opening or of the end; once it was sent, reminders, and the rest is known."""
-    now, calls, late = group.inputs.now, group.calls, group.late
-    kind = DeliveryKind.OPENED if group.is_open else DeliveryKind.RESOLVED
-    mention = group.inputs.slack.mention if group.may_mention else ()
-    # An incident opens once, and once more each time that it comes back; while it flaps, once an hour.
-    number = group.lead.reopened + 1
-    name, opened = f"{kind} {number}", f"{DeliveryKind.OPENED} {number}"
-    is_first = group.lead.outages_lately <= FLAPPING or group.inputs.delivered(group.key(opened)) is not None
-    is_due = is_first or (group.is_open and not group.told_of_flapping())
-    if is_due and group.inputs.delivered(group.key(name)) is None:
-        if group.is_open or group.is_behind:
-            headline = partial(incident_headline, group.lead, now=now, mention=mention, late=late, is_edited=False)
-            receipt = replace(group.receipt, call=calls + 1 if group.is_critical and group.may_mention else None)
-            yield replace(group.draft(kind, name), message=headline, receipt=receipt)
-        return
-    if group.is_behind:
-        yield replace(group.draft(kind), action=Action.KEEP, receipt=group.receipt)
-    if group.needs_call:
-        yield replace(
-            group.draft(DeliveryKind.CALL, f"call {calls + 1}"),
-            message=partial(call_message, group.lead, now=now, mention=mention, again=calls > 0),
-            receipt=Receipt(call=calls + 1),
-        )

@@ -277,6 +277,11 @@ class IncidentGroup:
             return since >= _CALLS_APART
         return may_remind and since >= timedelta(seconds=remind_s)
 
+    def is_called(self, incident: Incident) -> bool:
+        """Whether a call tells, or told, of this incident: its opening need not stand in the channel beside it."""
+        called = self.last_call is not None and self.last_call.begun_at >= incident.opened_at
+        return severity_of(incident) is Severity.CRITICAL and (called or self.needs_call)
+
     @property
     def may_mention(self) -> bool:
         """Whether a message about it may call a person: while it flaps, not before it is time for a reminder."""

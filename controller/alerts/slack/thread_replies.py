@@ -61,7 +61,7 @@ def _replies(group: IncidentGroup) -> Iterator[PlannedMessage]:
             group=group.lead.id,
             channel=channel,
             ts=ts,
-            broadcast=member.line == 0 or _is_news(group, incident, lines),
+            broadcast=(member.line == 0 and not group.is_called(incident)) or _is_news(group, incident, lines),
             incident_id=incident.id,
             receipt=Receipt(incidents=((incident.id, incident.revision if complete else 0, last),)),
         )

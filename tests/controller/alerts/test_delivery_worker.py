@@ -19,9 +19,10 @@ from controller.alerts.delivery import Receipt
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.delivery_worker import DeliveryWorker
 from controller.alerts.queries import read_due_alerts
-from controller.incidents.incident import Incident
+from controller.incidents.incident import AffectedTarget, Incident, RouteImpact
 from controller.journal import Journal
 from monitor.clock import utc_now
+from monitor.health import Health
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from monitor.storage.tables import DELIVERIES
@@ -228,6 +229,37 @@ async def test_a_sink_that_cannot_edit_hears_what_matters(world: World) -> None:
     assert await world.round() == ["resolved 5"]
     world.journal.comments.note(over.id, "it was the network", author="ana", at=world.clock.now)
     assert await world.round() == [], "a note on what is over is no second end"
+
+
+def failing(provider: str, at: datetime, **more: Any) -> Incident:
+    """One of its models is down since then."""
+    ill = AffectedTarget(target=f"{provider}/m", health=Health.DOWN, since=at, reason=f"{provider}/m is down: it fails")
+    return alerts.incident(provider=provider, opened_at=at, affected=(ill,), timeline=(), **more)
+
+
+def stuck_on(of: Incident) -> Incident:
+    """The same, and its route has nowhere to go."""
+    return replace(of, routes=(RouteImpact(route="chat", target=of.affected[0].target, stuck=True),))
+
+
+async def test_all_providers_that_fail_are_one_call_where_nothing_can_be_edited(world: World) -> None:
+    """What opens under one headline waits for others, or for the critical one; each has its end, and no second call."""
+    world.friend.every_change = False
+    at = world.clock.now
+    first = world.keep(failing("openai", at))
+    second = world.keep(failing("anthropic", at, lead_id=first.id))
+    assert await world.round() == []
+    third = world.keep(stuck_on(failing("gemini", at, lead_id=first.id)))
+    assert await world.round() == ["opened 1"]
+    [call] = world.friend.taken
+    assert (call.incident, call.severity) == (third, "critical")
+    assert call.headline.startswith("🚨 Act now: 3 providers fail (gemini, openai, anthropic)")
+    assert call.text.count("Also failing: ") == 2
+    world.keep(stuck_on(alerts.changed(second)))
+    assert await world.round(MINUTE) == [], "they have been called"
+    world.restart()
+    world.keep(alerts.resolved(first, world.clock.now))
+    assert await world.round() == ["resolved 2"]
 
 
 async def test_a_storm_is_bounded_but_what_is_critical_comes_through(world: World) -> None:

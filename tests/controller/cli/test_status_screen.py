@@ -46,6 +46,7 @@ def overview(providers: int, failing: int, *, routes: int = 6, name: str = "") -
 
 HISTORY = ProbeHistory(
     last_hour=OutcomeCounts(total=120, ok=119, answered=119),
+    since_back=OutcomeCounts(total=120, ok=119, answered=119),
     last_day=OutcomeCounts(total=120, ok=119, answered=119),
     p50_s=0.82,
     p95_s=2.1,

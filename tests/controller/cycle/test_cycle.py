@@ -22,6 +22,7 @@ from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.detection.notices import TargetNotice
 from monitor.detection.pacing import BurstProbe
+from monitor.detection.verdict_text import plain_reason
 from monitor.health import Health, Transition
 from monitor.storage.database import DatabaseError, open_writer
 from monitor.storage.row_conversions import SavedTargetState
@@ -184,7 +185,7 @@ def test_an_outage_moves_the_route_and_opens_one_incident(stage: Callable[..., S
     assert [weighed.target for weighed in down[0].trail] == [A, B, A, B]
     assert down[0].trail == down[1].trail
     route = one.table()["routes"]["chat"]
-    assert (route["target"], route["reason"], route["weights"]) == (C, decision.reason, {C: 100})
+    assert (route["target"], route["reason"], route["weights"]) == (C, plain_reason(decision.reason), {C: 100})
     assert one.store.transitions(target=A, limit=1)[0].reason == decision.reason
     [incident] = one.journal.incidents(10)
     assert {affected.target for affected in incident.affected} == {A, B}

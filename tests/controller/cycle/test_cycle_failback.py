@@ -17,6 +17,7 @@ from controller.routing.override_text import begun_event
 from controller.routing.overrides import Override, OverrideKind
 from controller.routing.routing_file import RoutingFile
 from monitor.config.controller_settings import ControllerSettings, Failback
+from monitor.detection.verdict_text import plain_reason
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from tests.support.builders import T0, observation, settings
@@ -261,7 +262,8 @@ def test_a_dry_run_tells_everything_and_moves_nothing(lab: Callable[[ControllerS
     assert (table["dry_run"], table["generation"], table["targets"][A]["health"]) == (True, 1, "down")
     failover = one.journal.decisions(1)[0]
     assert (failover.move, failover.target, failover.dry_run) == (MoveKind.FAILOVER, C, True)
-    assert table["routes"]["chat"]["reason"] == f"dry run: as configured; it would be on {C}: {failover.reason}"
+    why = plain_reason(failover.reason)
+    assert table["routes"]["chat"]["reason"] == f"dry run: as configured; it would be on {C}: {why}"
     [incident] = one.journal.open_incidents()
     assert (incident.routes[0].target, incident.routes[0].would) == (A, C)
     told = [line.text for line in incident.timeline]

@@ -64,7 +64,7 @@ CHAT = Decision(
     route="chat",
     target=HAIKU,
     at=datetime(2026, 11, 21, 17, 58, 41, 120_999, tzinfo=UTC),
-    reason=f"{LUNA} is down: 9 of 14 probes failed in 41 s (server_error)",
+    reason=f"{LUNA} is down: fails 64 % of its requests (9 of 14 probes in 41 s; server_error)",
     move=MoveKind.FAILOVER,
 )
 LEARNED = LatencyEvidence(usual={"chat": LatencyBaseline(usual_s=0.9, high_s=2.6, answers=20_000)})

@@ -183,7 +183,7 @@ def test_availability_leaves_out_our_own_faults_and_served_does_not(settings: Se
     assert (history.last_day.total, history.last_day.excluded, history.last_day.availability) == (9, 6, 2 / 3)
     assert (history.last_hour.served, history.last_day.served, history.last_hour.refused) == (1 / 4, 2 / 5, 2)
     assert history.cost_day_usd == pytest.approx(0.03)
-    told = f"{seeded.LUNA} answered 25.0 %, refused 50.0 % of the last hour's probes"
+    told = f"{seeded.LUNA} answered 25.0 %, refused 50.0 % of its last 4 probes"
     assert overview(settings).targets[0].remarks == (told,)
 
 
@@ -193,9 +193,7 @@ def test_the_headline_says_what_a_target_refuses_although_it_is_up(settings: Set
     record(settings, *(observed(Outcome.REFUSED, before_s=0.5 + n / 100, duration_s=0.1) for n in range(30)))
     seen = overview(settings)
     shares = seen.targets[0].refusals
-    first = (
-        f"All 2 routes are on their first choice; 6 targets up, but {seeded.LUNA} {shares} of the last hour's probes"
-    )
+    first = f"All 2 routes are on their first choice; 6 targets up, but {seeded.LUNA} {shares}"
     assert shares
     assert (seen.level, seen.headline) == (Level.NOTICE, first)
 

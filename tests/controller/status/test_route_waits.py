@@ -45,8 +45,8 @@ for second in range(3):
             saved(A, Health.DOWN),
             saved(B, Health.DOWN),
             A,
-            "it moves at good probes of b/x (down, next probe by 18:00:30 UTC), or where one of them measurably fails"
-            " less, from 18:01:00 UTC on (dwell)",
+            "it moves once b/x (down, next probe by 18:00:30 UTC) answers well, or one fails less"
+            " (from 18:01:00 UTC on)",
             id="stuck",
         ),
         pytest.param(
@@ -54,7 +54,7 @@ for second in range(3):
             saved(B, Health.UP),
             B,
             "it goes back to a/x (recovering, up at 18:05:00 UTC if every probe until then is clean), not before"
-            " 18:01:00 UTC (dwell)",
+            " 18:01:00 UTC",
             id="on its way back",
         ),
         pytest.param(

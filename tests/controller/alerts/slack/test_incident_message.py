@@ -129,7 +129,7 @@ def test_a_resolution_says_how_long_it_took_and_where_users_are() -> None:
         pytest.param(
             outage(RouteImpact(route="chat", target=LUNA, stuck=True)),
             "🚨 Act now: openai/gpt-6-luna is down and route chat has nowhere to go",
-            "Act now: users of chat fail and no candidate is healthy. Ask openai (request ids for a ticket: "
+            "Act now: users of chat fail and no candidate is healthy. Ask openai (request ids: "
             "`hotspare incidents show 7`), or add a candidate.",
             id="nothing eligible is loud",
         ),

@@ -95,7 +95,7 @@ def everything() -> list[Message]:
         call_message(incident, now=LATER, mention=WHOM, again=True),
         passed_message((done,) * 500, "while Slack was unreachable"),
         notices_message((event,) * 500, "while Slack was unreachable"),
-        held_message(others, (event,) * 200, 30, LATER),
+        held_message([(other, "") for other in others], (event,) * 200, 30, LATER),
         held_message((), (), 3, None),
         notice_message(event.kind, event.subject, event.text, at=NOON),
     ]
@@ -139,7 +139,7 @@ def test_text_from_outside_is_disarmed_in_every_message() -> None:
         reply_message(done, done.timeline, named=True),
         passed_message((done,), "within minutes"),
         notices_message((event,), "during quiet hours"),
-        held_message((incident,), (event,), 3, NOON),
+        held_message([(incident, "")], (event,), 3, NOON),
     ):
         sections = [block["text"]["text"] for block in message.blocks if block["type"] == "section"]
         for text in (message.text, *sections):
@@ -174,7 +174,7 @@ def test_the_end_says_what_it_did() -> None:
         "It is over. Nobody has to act.",
         "It ended at `12:12:00`.",
         "The first route moved 21 s after the first failed probe (`11:59:40`).",
-        "Time that routes pointed at a failing target: `chat` 21 s (3%).",
+        "Time that routes pointed at a failing target: `chat` 21 s (2.8 %).",
         "Only the applications know how many requests failed meanwhile.",
         "30 of 57 probes failed: server_error.",
         "status.openai.com said nothing of it.",

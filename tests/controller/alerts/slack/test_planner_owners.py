@@ -102,3 +102,18 @@ def test_quiet_hours_hold_the_owner_s_message_too(tmp_path: Path) -> None:
         world.round(3701)
         assert len(server.messages) == 2
         world.engine.dispose()
+
+
+def test_what_is_held_back_for_an_owner_is_listed(tmp_path: Path) -> None:
+    """The bound counts it, so the list of what waits names it, with the channel."""
+    with SlackServer(token=TOKEN, others=["#ml"]) as server:
+        world = AlertWorld(tmp_path, server, owners=OWNERS, most_per_hour=1)
+        world.keep(outage())
+        for second in range(3):
+            world.round(second)
+        listed = [shown(one.versions[-1].blocks) for one in server.messages if "held back" in one.versions[-1].text]
+        assert ["• 🔴 openai/m is down (incident 1), for #ml" in text for text in listed] == [True]
+        world.round(3700)
+        world.round(3701)
+        assert heads(world, "#ml") == ["🔴 openai/m is down"]
+        world.engine.dispose()

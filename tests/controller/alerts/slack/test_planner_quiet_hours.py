@@ -365,12 +365,12 @@ def test_by_webhook_what_flaps_is_told_three_times(tmp_path: Path, server: Slack
     """Then once an hour: its ends too, for where it was not told that it began, it did not end."""
     world = AlertWorld(tmp_path, server, webhook_url=Secret(server.webhook_url), token=Secret(""))
     incident = world.keep(outage())
-    world.round(0)
+    world.round(15)
     for again in range(1, 12):
         world.keep(incident := over(incident, at=at(10 * again - 6)))
         world.round(600 * again - 360)
         world.keep(incident := reopened(incident, at(10 * again)))
-        world.round(600 * again)
+        world.round(600 * again + 15)
     begun = [texts[0] for texts in world.texts() if texts[0] == DOWN]
     assert len(begun) == 4
     assert len(world.texts()) == 8, "each with its end"
@@ -467,8 +467,10 @@ def test_a_webhook_tells_the_beginning_and_the_end(tmp_path: Path, server: Slack
     """No edits and no replies: what changes in between is not told; reminders and notices are messages."""
     world = AlertWorld(tmp_path, server, mention=(HERE,), webhook_url=Secret(server.webhook_url), token=Secret(""))
     incident = world.keep(outage())
+    world.round(14)
+    assert world.texts() == [], "others of the same headline may follow"
     world.happen()
-    world.round(0)
+    world.round(15)
     incident = world.keep(changed(incident, TimelineEntry(at=at(1), text="Route chat moved", kind=EntryKind.MOVED)))
     assert world.round(61) == RoundResult()
     incident = world.keep(stuck(incident, at=at(10)))
@@ -490,6 +492,26 @@ def test_a_webhook_tells_the_beginning_and_the_end(tmp_path: Path, server: Slack
     world.engine.dispose()
 
 
+def test_by_webhook_all_providers_that_fail_are_one_call(tmp_path: Path, server: SlackServer) -> None:
+    """Sent at once when it is critical, and the others with it; each has its end."""
+    world = AlertWorld(tmp_path, server, mention=(HERE,), webhook_url=Secret(server.webhook_url), token=Secret(""))
+    first = world.keep(outage())
+    second = world.keep(replace(outage("b"), lead_id=first.id, opened_at=at(0.1)))
+    world.round(7)
+    third = world.keep(stuck(replace(outage("c"), lead_id=first.id, opened_at=at(0.15)), at=at(0.15)))
+    for second_s in range(9, 40):
+        world.round(second_s)
+    [message] = server.messages
+    assert "3 providers fail (c, openai, b)" in message.versions[0].text
+    assert shown(message.versions[0].blocks).count("Also failing") == 2
+    for incident in (first, second, third):
+        world.keep(over(incident, at=at(5)))
+    world.round(300)
+    assert [texts[0].partition(" after")[0] for texts in world.texts()[1:]] == ["✅ Resolved"] * 3
+    assert world.told()
+    world.engine.dispose()
+
+
 def test_a_call_by_webhook_exempts_no_other_message(tmp_path: Path, server: SlackServer) -> None:
     """Of five notices as many are sent as an hour allows, whether somebody was called in it or not."""
     world = AlertWorld(tmp_path, server, most_per_hour=2, webhook_url=Secret(server.webhook_url), token=Secret(""))
@@ -507,7 +529,7 @@ def test_a_webhook_s_lost_reply_is_sent_again(tmp_path: Path, server: SlackServe
     world = AlertWorld(tmp_path, server, webhook_url=Secret(server.webhook_url), token=Secret(""))
     server.fail(Fault(kind=FaultKind.LOST_REPLY))
     world.keep(outage())
-    world.round(0)
-    world.round(1)
+    world.round(15)
+    world.round(16)
     assert world.texts() == [[DOWN], [DOWN]]
     world.engine.dispose()
