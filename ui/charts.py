@@ -1,35 +1,186 @@
-"""Charts of one target's past, as Vega-Lite specifications for Streamlit's native charts. Pure."""
+"""Pictures of the past as Vega-Lite specifications for Streamlit's native charts. Pure.
 
-from collections.abc import Sequence
-from datetime import datetime
+The browser draws instants in its own zone; every tip says UTC too. No colour stands alone: what is bad is also higher,
+dashed, or a symbol, and its words are in the tip.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
-from monitor.formatting import instant
-from monitor.history.rollup import Rollup
+from controller.history.route_rollup import RouteRollup
+from controller.status.details.route import RouteDetail
+from controller.status.details.target import PHASES, PhaseMedians, TargetDetail, by_hour_of_week
+from monitor.detection.verdict_text import plain_reason
+from monitor.formatting import format_elapsed, format_percent, instant
+from monitor.health import Health
+from monitor.history.rollup import OutcomeCounts, Rollup
 from probes.outcome import Outcome
 from ui.components import outcome_class
 
+Specification = dict[str, Any]
 Rollups = Sequence[tuple[datetime, Rollup]]
 #: As the bars of the page, in the light theme and the dark.
-_COLOURS: Final = {"good": "#4fb985", "watch": "#e0a83a", "bad": "#d6453e", "ours": "#9a76d6", "none": "#a9b2be"}
-_LATENCIES: Final = (
-    ("answer, median", "duration", 0.5),
-    ("answer, 95 %", "duration", 0.95),
-    ("first token, median", "first_token", 0.5),
-    ("first token, 95 %", "first_token", 0.95),
-)
-_TIME: Final = {
-    "field": "at",
-    "type": "temporal",
-    "title": None,
-    "axis": {"format": "%b %d %H:%M", "labelOverlap": True, "tickCount": 8},
+_COLOURS: Final = {
+    "good": "#4fb985",
+    "watch": "#e0a83a",
+    "bad": "#d6453e",
+    "ours": "#9a76d6",
+    "info": "#4b9be0",
+    "none": "#a9b2be",
 }
+_PATH: Final = "#2f7dd1"
+_QUIET: Final = "#7c8aa0"
+_LEGEND: Final[Specification] = {
+    "title": None,
+    "orient": "bottom",
+    "columns": {"expr": "max(1, floor(width / 130))"},
+}
+_WHEN: Final = {"field": "at", "type": "temporal", "title": "when", "format": "%b %d %H:%M:%S"}
+#: The names of lanes and bars stand inside, above what they name: they may be long, and a screen narrow.
+_INNER_LABELS: Final[Specification] = {
+    "labelAlign": "left",
+    "labelPadding": -6,
+    "labelLimit": {"expr": "width - 4"},
+    "ticks": False,
+    "domain": False,
+}
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_PHASE_COLOURS: Final = ("#5b6675", "#7c8aa0", "#a9b2be", "#2f7dd1", "#e0a83a", "#4fb985")
+#: A lane of a route's picture, in pixels; the name stands above what happened.
+_LANE: Final = 52
+_MOST_NAME: Final = 80
 
 
-def outcomes(rollups: Rollups) -> dict[str, Any]:
-    """How the probes of each hour or day ended, as shares."""
+def route_timeline(detail: RouteDetail) -> Specification:
+    """A lane for each candidate, the route's path drawn through, and below it when the candidate was not up."""
+    # Two targets may be called the same when cut: lanes are known by their numbers.
+    lanes = {target: f"{number}  {_cut(target)}" for number, target in enumerate(detail.lanes, 1)}
+    path = [{"at": instant(period.since), "lane": lanes[period.target]} for period in detail.path]
+    if path:
+        path.append({"at": instant(detail.until), "lane": path[-1]["lane"]})
+    steps = [{**row, "order": number} for number, row in enumerate(path)]
+    order = {"field": "order", "type": "quantitative"}
+    layers = [
+        *_health_layer(detail, lanes),
+        {
+            "data": {"values": steps},
+            "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 3, "color": _PATH},
+            "encoding": {"order": order},
+        },
+        *_moves_layer(detail, lanes),
+    ]
+    lane = {
+        "field": "lane",
+        "type": "nominal",
+        "title": None,
+        "scale": {"domain": list(lanes.values())},
+        "axis": {**_INNER_LABELS, "labelOffset": -15, "grid": True, "tickBand": "extent"},
+    }
+    return {
+        "height": {"step": _LANE},
+        "encoding": {"x": _time(detail.since, detail.until), "y": lane},
+        "layer": layers,
+    }
+
+
+def _health_layer(detail: RouteDetail, lanes: Mapping[str, str]) -> list[Specification]:
+    """When the targets were not up: the worse, the thicker, so that colour is not the only sign."""
+    thickness = {"bad": 12, "ours": 12, "watch": 8, "info": 6, "none": 3}
     rows = [
-        {"at": instant(at), "outcome": outcome, "probes": count}
+        {
+            "lane": lanes[period.target],
+            "at": instant(period.since),
+            "to": instant(period.until),
+            "health": f"{period.health.symbol} {period.health}",
+            "lasted": format_elapsed((period.until - period.since).total_seconds()),
+            "why": plain_reason(period.reason),
+            "UTC": _utc(period.since),
+            "thickness": thickness[period.health.level],
+        }
+        for period in detail.health
+        if period.health is not Health.UP
+    ]
+    if not rows:
+        return []
+    known = [health for health in Health if any(row["health"] == f"{health.symbol} {health}" for row in rows)]
+    scale = {
+        "domain": [f"{health.symbol} {health}" for health in known],
+        "range": [_COLOURS[health.level] for health in known],
+    }
+    return [
+        {
+            "data": {"values": rows},
+            "mark": {"type": "rule", "yOffset": 13},
+            "encoding": {
+                "x2": {"field": "to"},
+                "color": {"field": "health", "type": "nominal", "scale": scale, "legend": _LEGEND},
+                "size": {"field": "thickness", "type": "quantitative", "scale": None, "legend": None},
+                "tooltip": [{"field": name, "type": "nominal"} for name in ("health", "lasted", "why", "UTC")],
+            },
+        }
+    ]
+
+
+def _moves_layer(detail: RouteDetail, lanes: Mapping[str, str]) -> list[Specification]:
+    rows = [
+        {
+            "at": instant(move.at),
+            "lane": lanes[move.target],
+            "move": move.move.replace("_", " "),
+            "why": plain_reason(move.reason),
+            "UTC": _utc(move.at),
+        }
+        for move in detail.moves
+        if move.target in lanes
+    ]
+    tips = [{"field": name, "type": "nominal"} for name in ("move", "why", "UTC")]
+    mark = {"type": "point", "filled": True, "size": 90, "color": _PATH, "opacity": 1}
+    layer = {"data": {"values": rows}, "mark": mark, "encoding": {"tooltip": [_WHEN, *tips]}}
+    return [layer] if rows else []
+
+
+def felt(
+    course: Sequence[tuple[datetime, RouteRollup]], since: datetime, until: datetime, width: timedelta
+) -> Specification:
+    """The minutes that users were failed, hour by hour or day by day: with the failover, inside those without it."""
+    kinds = ("without the failover", "with it")
+    rows = [
+        {
+            "at": instant(max(at, since)),
+            "to": instant(min(at + width, until)),
+            "what": what,
+            "minutes": round(seconds / 60, 2),
+            "UTC": _utc(at),
+        }
+        for at, rollup in course
+        for what, seconds in zip(kinds, (rollup.without_s, rollup.felt_s), strict=True)
+        if seconds
+    ]
+    return {
+        "data": {"values": rows},
+        "mark": {"type": "bar"},
+        "height": 190,
+        "encoding": {
+            "x": _time(since, until),
+            "x2": {"field": "to"},
+            "y": {"field": "minutes", "type": "quantitative", "title": "minutes failed", "stack": None},
+            "y2": {"datum": 0},
+            "color": {
+                "field": "what",
+                "type": "nominal",
+                "scale": {"domain": list(kinds), "range": [_COLOURS["none"], _PATH]},
+                "legend": _LEGEND,
+            },
+            "tooltip": [_WHEN, *({"field": name, "type": "nominal"} for name in ("what", "minutes", "UTC"))],
+        },
+    }
+
+
+def outcomes(rollups: Rollups, since: datetime, until: datetime, width: timedelta) -> Specification:
+    """How the probes of each part of the time ended, as shares; the worst on top."""
+    rows = [
+        {"at": instant(at), "to": instant(min(at + width, until)), "outcome": outcome, "probes": count, "UTC": _utc(at)}
         for at, rollup in rollups
         for outcome, count in rollup.asked.items()
     ]
@@ -37,39 +188,184 @@ def outcomes(rollups: Rollups) -> dict[str, Any]:
     colours = [_COLOURS[outcome_class(Outcome(outcome))] for outcome in known]
     return {
         "data": {"values": rows},
-        "mark": {"type": "bar", "tooltip": True},
-        "height": 220,
+        "transform": [
+            {"calculate": f"indexof({known}, datum.outcome)", "as": "rank"},
+            {
+                "stack": "probes",
+                "groupby": ["at"],
+                "offset": "normalize",
+                "sort": [{"field": "rank"}],
+                "as": ["low", "high"],
+            },
+        ],
+        "mark": {"type": "bar", "tooltip": False},
+        "height": 250,
         "encoding": {
-            "x": _TIME,
-            "y": {"field": "probes", "type": "quantitative", "stack": "normalize", "title": "share of probes"},
+            "x": _time(since, until),
+            "x2": {"field": "to"},
+            "y": {
+                "field": "low",
+                "type": "quantitative",
+                "title": "share of probes",
+                "axis": {"format": "%"},
+                "scale": {"domain": [0, 1]},
+            },
+            "y2": {"field": "high"},
             "color": {
                 "field": "outcome",
                 "type": "nominal",
-                "title": None,
                 "scale": {"domain": known, "range": colours},
+                "legend": _LEGEND,
             },
-            "order": {"field": "outcome"},
+            "tooltip": [
+                _WHEN,
+                {"field": "outcome", "type": "nominal"},
+                {"field": "probes", "type": "quantitative"},
+                {"field": "UTC", "type": "nominal"},
+            ],
         },
     }
 
 
-def latency(rollups: Rollups) -> dict[str, Any]:
-    """How long answers and first tokens took, in seconds on a logarithmic axis."""
+def latency(detail: TargetDetail) -> Specification:
+    """How long answers and first tokens took, on a logarithmic axis, with the slow limit and what is usual."""
     rows = [
-        {"at": instant(at), "what": what, "seconds": round(value, 3)}
-        for at, rollup in rollups
-        for what, name, share in _LATENCIES
-        if (value := getattr(rollup, name).quantile(share)) is not None
+        {"at": instant(at), "of": of, "level": level, "seconds": round(value, 3), "UTC": _utc(at)}
+        for at, rollup in detail.course
+        for of, histogram in (("answer", rollup.duration), ("first token", rollup.first_token))
+        for level, share in (("median", 0.5), ("95 %", 0.95))
+        if (value := histogram.quantile(share)) is not None
     ]
-    names = [what for what, _, _ in _LATENCIES]
+    legend = {**_LEGEND, "symbolType": "stroke"}
+    colours = {"domain": ["answer", "first token"], "range": [_PATH, "#c2703a"]}
+    dashes = {"domain": ["median", "95 %"], "range": [[1, 0], [5, 3]]}
+    lines = {
+        "data": {"values": rows},
+        "mark": {"type": "line"},
+        "encoding": {
+            "x": _time(detail.since, detail.until),
+            "color": {"field": "of", "type": "nominal", "scale": colours, "legend": legend},
+            "strokeDash": {"field": "level", "type": "nominal", "scale": dashes, "legend": legend},
+            "tooltip": [_WHEN, *({"field": name, "type": "nominal"} for name in ("of", "level", "seconds", "UTC"))],
+        },
+    }
+    axis = {"field": "seconds", "type": "quantitative", "scale": {"type": "log"}, "title": "seconds"}
+    return {"height": 320, "encoding": {"y": axis}, "layer": [lines, *_levels(detail)]}
+
+
+def _levels(detail: TargetDetail) -> list[Specification]:
+    """Level lines: the slow limit, and what 95 of 100 answers of each check usually stay under."""
+    levels = [{"seconds": detail.slow_s, "name": f"slow limit, {detail.slow_s:g} s", "colour": _COLOURS["bad"]}]
+    levels += [
+        {
+            "seconds": round(usual.high_s, 3),
+            "name": f"usually under {usual.high_s:.2g} s ({measure})",
+            "colour": _QUIET,
+        }
+        for measure, usual in detail.usual.items()
+        if usual.high_s > 0
+    ]
+    colour = {"field": "colour", "type": "nominal", "scale": None}
+    name = {"field": "name", "type": "nominal"}
+    text = {"type": "text", "align": "left", "baseline": "bottom", "dx": 4, "dy": -2, "fontSize": 11}
+    return [
+        {
+            "data": {"values": levels},
+            "mark": {"type": "rule", "strokeDash": [2, 3], "size": 1.2},
+            "encoding": {"color": colour, "tooltip": name},
+        },
+        {"data": {"values": levels}, "mark": text, "encoding": {"x": {"value": 0}, "text": name, "color": colour}},
+    ]
+
+
+def hours_of_week(hours: Mapping[datetime, OutcomeCounts], zone: tzinfo) -> Specification:
+    """The share served by weekday and hour of the day; what was not all served says how much."""
+    rows = [
+        {
+            "day": _DAYS[day],
+            "hour": hour,
+            "served": round(counts.served, 4),
+            "said": f"{format_percent(counts.served)} of {counts.asked:,} probes",
+            "mark": "" if counts.served >= 0.98 else f"{int(100 * counts.served)}",
+        }
+        for (day, hour), counts in sorted(by_hour_of_week(hours, zone).items())
+        if counts.served is not None
+    ]
+    place = {
+        "x": {"field": "hour", "type": "ordinal", "title": "hour of the day", "axis": {"labelAngle": 0}},
+        "y": {"field": "day", "type": "ordinal", "title": None, "sort": list(_DAYS)},
+    }
+    scale = {"domain": [0.5, 0.95, 0.995, 1], "range": ["#d6453e", "#e0a83a", "#bfe3d0", "#4fb985"], "clamp": True}
+    tips = [{"field": name, "type": "nominal"} for name in ("day", "hour")]
     return {
         "data": {"values": rows},
-        "mark": {"type": "line", "tooltip": True},
-        "height": 220,
+        "height": {"step": 22},
+        "encoding": place,
+        "layer": [
+            {
+                "mark": {"type": "rect", "stroke": "transparent", "strokeWidth": 2},
+                "encoding": {
+                    "color": {"field": "served", "type": "quantitative", "scale": scale, "legend": None},
+                    "tooltip": [*tips, {"field": "said", "type": "nominal", "title": "served"}],
+                },
+            },
+            {
+                "mark": {"type": "text", "fontSize": 10, "color": "#1c2430"},
+                "encoding": {"text": {"field": "mark"}},
+            },
+        ],
+    }
+
+
+def phases(medians: Sequence[PhaseMedians]) -> Specification:
+    """Where the time of the newest answers went, a bar for each check, on new connections and on used ones."""
+    rows = [
+        {
+            "kind": f"{each.check}, {'used' if each.reused else 'new'} connection ({each.answers})",
+            "phase": phase,
+            "rank": rank,
+            "seconds": round(value, 4),
+        }
+        for each in medians
+        for rank, (phase, value) in enumerate(zip(PHASES, each.seconds, strict=True))
+        if value
+    ]
+    return {
+        "data": {"values": rows},
+        "mark": {"type": "bar", "tooltip": True, "height": 16, "yOffset": 8},
+        "height": {"step": 46},
         "encoding": {
-            "x": _TIME,
-            "y": {"field": "seconds", "type": "quantitative", "scale": {"type": "log"}, "title": "seconds"},
-            "color": {"field": "what", "type": "nominal", "title": None, "sort": names},
-            "strokeDash": {"field": "what", "type": "nominal", "title": None, "sort": names},
+            "y": {
+                "field": "kind",
+                "type": "nominal",
+                "title": None,
+                "axis": {**_INNER_LABELS, "labelOffset": -13},
+            },
+            "x": {"field": "seconds", "type": "quantitative", "title": "seconds, median of each phase"},
+            "color": {
+                "field": "phase",
+                "type": "nominal",
+                "scale": {"domain": list(PHASES), "range": list(_PHASE_COLOURS)},
+                "legend": _LEGEND,
+            },
+            "order": {"field": "rank", "type": "quantitative"},
         },
     }
+
+
+def _time(since: datetime, until: datetime) -> Specification:
+    return {
+        "field": "at",
+        "type": "temporal",
+        "title": None,
+        "scale": {"domain": [instant(since), instant(until)]},
+        "axis": {"labelOverlap": True, "tickCount": 8},
+    }
+
+
+def _utc(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _MOST_NAME else f"{name[: _MOST_NAME - 1]}…"

@@ -1,13 +1,19 @@
 """Renders single facts: escaped text, instants, durations, shares, money, health. Pure."""
 
-from datetime import datetime
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from html import escape
+from urllib.parse import urlencode
 
 from monitor.formatting import percent_number
 from monitor.health import Health
 from probes.outcome import Outcome
 
 _NONE = '<span class="hs-none" title="nothing measured yet">–</span>'
+_UTC = re.compile(r"(?:(?P<day>\d{4}-\d\d-\d\d) )?\b(?P<time>\d\d:\d\d(?::\d\d)?) UTC\b")
+_MINUTES = len("14:02")
 #: By the effect of the worst outcome.
 _BAR = {
     "up": "good",
@@ -37,6 +43,17 @@ def pill(health: Health, title: str = "") -> str:
     )
 
 
+def link(page: str, html: str, **state: str) -> str:
+    """A link to a page of ours in this state of its address, around this HTML."""
+    query = f"?{urlencode(state)}" if state else ""
+    return f'<a href="{text(page + query)}" target="_self">{html}</a>'
+
+
+def target_link(target_id: str, **state: str) -> str:
+    """A target's id that leads to its page."""
+    return link("target", target(target_id), target=target_id, **state)
+
+
 def target(target_id: str) -> str:
     """A target's id, with the provider in a quieter colour."""
     provider, slash, model = target_id.partition("/")
@@ -44,9 +61,35 @@ def target(target_id: str) -> str:
 
 
 def instant(at: datetime, now: datetime) -> str:
-    """A time of day in UTC, with its date when that is not today's; the section's heading says that it is UTC."""
-    shown = f"{at:%H:%M:%S}" if at.date() == now.date() else f"{at:%b %d %H:%M}"
-    return f'<time datetime="{at.isoformat()}" title="{at:%Y-%m-%d %H:%M:%S} UTC">{shown}</time>'
+    """A time of day in the zone of `now`, with its date when that is not today's; UTC is its title."""
+    local = at.astimezone(now.tzinfo)
+    shown = f"{local:%H:%M:%S}" if local.date() == now.date() else f"{local:%b %d %H:%M}"
+    return f'<time datetime="{at.isoformat()}" title="{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC">{shown}</time>'
+
+
+def zone_note(now: datetime) -> str:
+    """In which zone times are shown: that of `now`."""
+    zone = str(now.tzinfo)
+    return "times in UTC" if zone == "UTC" else f"times in {text(zone)}, UTC where you point at them"
+
+
+def prose(sentence: str, now: datetime) -> str:
+    """A sentence as HTML: what stands between backticks as code, and its instants in UTC in the zone of `now`."""
+    parts = text(sentence).split("`")
+    localized = (part if str(now.tzinfo) == "UTC" else _UTC.sub(partial(_local, now=now), part) for part in parts)
+    return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(localized))
+
+
+def _local(found: re.Match[str], now: datetime) -> str:
+    """The instant that a sentence names, as `monitor.formatting.clock` writes it, in the zone of `now`."""
+    whole = found["day"] or f"{now.astimezone(UTC):%Y-%m-%d}"
+    try:
+        at = datetime.fromisoformat(f"{whole} {found['time']}").replace(tzinfo=UTC).astimezone(now.tzinfo)
+    except ValueError:  # Somebody else's words.
+        return found[0]
+    shown = f"{at:%H:%M:%S}" if len(found["time"]) > _MINUTES else f"{at:%H:%M}"
+    day = f"{at:%Y-%m-%d} " if found["day"] else ""
+    return f'<time datetime="{at.isoformat()}" title="{found[0]}">{day}{shown}</time>'
 
 
 def seconds(value: float | None) -> str:
@@ -78,3 +121,29 @@ def money(usd: float | None, *, answered: bool = False) -> str:
 def section(title: str, subtitle: str, body: str) -> str:
     """A part of the page under a heading; all three are HTML."""
     return f'<section class="hs-section"><h2>{title}<span class="hs-sub">{subtitle}</span></h2>{body}</section>'
+
+
+def table(label: str, heads: Mapping[str, str], rows: Iterable[Sequence[str]], *, kind: str = "") -> str:
+    """A table of HTML cells that a narrow screen stacks; `heads` are the columns' names with what they mean.
+
+    Roles by hand: a browser takes them from a table whose rows are laid out as a grid.
+    """
+    names = list(heads)
+    head = "".join(f'<th role="columnheader" scope="col" title="{text(heads[n])}">{text(n)}</th>' for n in names)
+    body = "".join(
+        '<tr role="row">'
+        + "".join(
+            f'<td role="cell" data-label="{text(name)}">{cell}</td>' for name, cell in zip(names, row, strict=True)
+        )
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<table class="hs-table {kind}" role="table" aria-label="{text(label)}"><thead role="rowgroup">'
+        f'<tr role="row">{head}</tr></thead><tbody role="rowgroup">{body}</tbody></table>'
+    )
+
+
+def empty(sentence: str) -> str:
+    """What stands where there is nothing to show."""
+    return f'<p class="hs-empty">{text(sentence)}</p>'

@@ -52,7 +52,7 @@ def _route(route: RouteDays) -> str:
 def _target(view: TargetAvailability, *, linked: bool) -> str:
     name = target(view.target)
     if linked:
-        name = f'<a href="history?target={quote(view.target, safe="")}" target="_self">{name}</a>'
+        name = f'<a href="target?target={quote(view.target, safe="")}" target="_self">{name}</a>'
     periods = "".join(
         f'<td role="cell" class="hs-c-period" data-label="{title}">{_served(view.periods[title])}</td>'
         for title in PERIODS

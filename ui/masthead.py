@@ -1,8 +1,7 @@
-"""What stands above every page: logo, title, links, the notice, and the pages. Pure but for the logo's file."""
+"""What stands above every page: logo, title, links and the notice. Pure but for the logo's file."""
 
 import base64
 import mimetypes
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -23,8 +22,8 @@ def logo_address(path: Path | None) -> str | None:
         return None
 
 
-def masthead(page: PageSettings, logo: str | None, pages: Iterable[tuple[str, str]] = (), current: str = "") -> str:
-    """The name of the page with its links, the notice, and links to the pages, given as title and address."""
+def masthead(page: PageSettings, logo: str | None) -> str:
+    """The name of the page with its links, and the notice."""
     picture = f'<img class="hs-logo" src="{text(logo)}" alt="">' if logo else ""
     links = "".join(
         f'<a href="{text(address)}" rel="noopener">{text(name)}</a>' for name, address in page.links.items()
@@ -32,13 +31,4 @@ def masthead(page: PageSettings, logo: str | None, pages: Iterable[tuple[str, st
     more = f'<nav class="hs-links" aria-label="Links">{links}</nav>' if links else ""
     head = f'<div class="hs-masthead">{picture}<span class="hs-name">{text(page.title)}</span>{more}</div>'
     notice = f'<p class="hs-notice" role="note">{text(page.notice)}</p>' if page.notice else ""
-    return head + notice + (navigation(pages, current) if pages else "")
-
-
-def navigation(pages: Iterable[tuple[str, str]], current: str) -> str:
-    """Links to the pages; `current` is the title of the one that is shown."""
-    links = "".join(
-        f'<a href="{text(address)}" target="_self"{" aria-current=page" if title == current else ""}>{text(title)}</a>'
-        for title, address in pages
-    )
-    return f'<nav class="hs-nav" aria-label="Pages">{links}</nav>'
+    return head + notice

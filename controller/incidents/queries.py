@@ -54,7 +54,7 @@ def read_facts(connection: Connection, incident: Incident, now: datetime) -> tup
     decisions = read_decisions(connection, [impact.route for impact in incident.routes], incident.onset, until)
     periods = route_periods(incident, decisions, until)
     targets = {affected.target for affected in incident.affected}
-    transitions = _transitions(connection, targets, incident.onset - _LOOK_BACK, until)
+    transitions = read_transitions(connection, targets, incident.onset - _LOOK_BACK, until)
     ours = incident.kind is IncidentKind.CONFIGURATION
     counted = replace(
         incident,
@@ -75,7 +75,7 @@ def read_onsets(connection: Connection, bad: Collection[TargetHealth]) -> dict[s
     """The first failed probe and the first suspicion of each of these, by target; empty where nothing is known."""
     since = [state.since for state in bad]
     targets = {state.target for state in bad}
-    transitions = _transitions(connection, targets, min(since) - _LOOK_BACK, max(since))
+    transitions = read_transitions(connection, targets, min(since) - _LOOK_BACK, max(since))
     return {state.target: list(_onset(connection, state, transitions)) for state in bad}
 
 
@@ -111,7 +111,7 @@ def _first_failure(connection: Connection, state: TargetHealth) -> WeighedProbe 
     return WeighedProbe(at=at, target=state.target, outcome=Outcome(first.outcome), evidence=0.0)
 
 
-def _transitions(
+def read_transitions(
     connection: Connection, targets: Collection[str], since: datetime, until: datetime
 ) -> list[Transition]:
     """The transitions of these targets in that time, oldest first."""

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from controller.routing.override_text import with_author
 from controller.routing.overrides import Override, Overrides
 from monitor.config.route import Route
 from monitor.config.settings import Settings
+from monitor.formatting import clock, format_elapsed
 from monitor.health import ELIGIBLE, Health, RecentProbe, TargetHealth
 
 #: An eligible target has a good observation within this many intervals and one probe.
@@ -44,6 +46,22 @@ class Candidate:
         """Whether it is eligible but for, perhaps, a recent good observation."""
         unknown = self.health.health is Health.UNKNOWN and not self.blind
         return self.drain is None and (unknown or self.health.health in ELIGIBLE)
+
+    def why_not(self, now: datetime) -> str | None:
+        """Why no route may move to it, or come back to it, as a clause; None where one may."""
+        if self.drain:
+            return with_author(self.drain, f"{self.drain.subject} is drained")
+        if self.health.health is Health.UNKNOWN and self.blind:
+            return "our own network is down, so that nothing is known of it"
+        if not self.could_be_eligible:
+            return f"it is {self.health.health}"
+        if not self.is_eligible(now):
+            return f"no probe of it has ended well within {format_elapsed(round(self.longest_ok_age_s))}"
+        if self.is_held_back(now):
+            held = self.health.held_until
+            until = f"before {clock(held, now)}" if held and now < held else "before it has proven itself"
+            return f"a route may move to it, but none comes back {until}"
+        return None
 
     def is_held_back(self, now: datetime) -> bool:
         """Whether a route may not come back to it yet: it was never proven, or was degraded or unusable of late."""

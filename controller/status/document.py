@@ -60,7 +60,9 @@ def status_document(overview: Overview) -> dict[str, Any]:
                 "override": route.override.id if route.override else None,
                 "drained": [c.target for c in route.candidates if c.drain],
                 "published": route.target if route.published is None else route.published or None,
-                "candidates": [{"target": c.target, "health": c.health} for c in route.candidates],
+                "candidates": [
+                    {"target": c.target, "health": c.health, "why_not": c.why_not} for c in route.candidates
+                ],
             }
             for route in overview.routes
         ],

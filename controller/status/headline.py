@@ -52,6 +52,8 @@ class CandidateStatus:
     """The route points at it."""
     drain: Override | None = None
     """An operator keeps routes off it."""
+    why_not: str | None = None
+    """Why the route may not move to it, or come back to it, as a clause; None where it may, or points at it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,8 +37,10 @@ from monitor.config.settings import Settings
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.detection import target_state
 from monitor.detection.notices import noisy_background
+from monitor.detection.parameters import target_parameters
+from monitor.detection.target_state import TargetState
 from monitor.formatting import plural
-from monitor.health import FAILING, UNHEALTHY, Health, TargetHealth
+from monitor.health import FAILING, HEALTHY, UNHEALTHY, Health, TargetHealth
 from monitor.liveness import Liveness, ServiceStatus, service_status
 from monitor.storage.column_conversions import from_ms
 from monitor.storage.row_conversions import SavedTargetState
@@ -157,6 +159,13 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         target.id: saved[target.id].health if target.id in saved else replace(unseen, target=target.id)
         for target in settings.targets
     }
+    records = {
+        target.id: target_state.from_json(saved[target.id].record) for target in settings.targets if target.id in saved
+    }
+    judged = _judged(settings, states, records)
+    connectivity = store.last_connectivity()
+    state = connectivity.state if connectivity else ConnectivityState.ONLINE
+    blind = state is ConnectivityState.BLIND
     service = service_status(store.last_beat(), now)
     money = read_summary(settings, store, now)
     paced = stretched(settings, money.stretches)
@@ -176,7 +185,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
             TargetView(
                 state=states[target.id],
                 history=read_history(connection, target, now, back_at=returns.get(target.id)),
-                background=_noisy_background(saved.get(target.id)),
+                background=_noisy_background(records.get(target.id)),
                 details=read_recent_details(connection, target.id, now),
             )
             for target in paced.targets
@@ -188,10 +197,8 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
     pointed = journal.routes()
     routes = tuple(
         replace(view, waits_for=describe_route_wait(view, pointed.get(view.name), saved, paced, now))
-        for view in route_views(settings, pointed, states, stuck, overrides, now=now)
+        for view in route_views(settings, pointed, judged, stuck, overrides, now=now, blind=blind)
     )
-    connectivity = store.last_connectivity()
-    state = connectivity.state if connectivity else ConnectivityState.ONLINE
     machine = None
     if machine_notice and service.liveness is Liveness.RUNNING:
         failing = tuple(view.state.target for view in targets if view.details.failed_here)
@@ -217,7 +224,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
             [route_standing(view, overrides.applicable(settings), now) for view in routes],
             open_incidents,
             watched=service.liveness is Liveness.RUNNING,
-            blind=state is ConnectivityState.BLIND,
+            blind=blind,
             todo=[*filter(None, [money.alarm]), *(f"{each}; {_TRIES}" for each in unheard)],
         ),
         service=service,
@@ -253,10 +260,27 @@ def _read_pending_alerts(settings: Settings, connection: Connection, now: dateti
 
 def noisy_backgrounds(settings: Settings, saved: Mapping[str, SavedTargetState]) -> list[str]:
     """A sentence for each configured target that usually fails more often than is allowed for."""
-    found = (_noisy_background(saved.get(target.id)) for target in settings.targets)
+    known = (saved.get(target.id) for target in settings.targets)
+    found = (_noisy_background(target_state.from_json(each.record)) for each in known if each)
     return [sentence for sentence in found if sentence]
 
 
-def _noisy_background(saved: SavedTargetState | None) -> str | None:
-    state = target_state.from_json(saved.record) if saved else None
+def _noisy_background(state: TargetState | None) -> str | None:
     return noisy_background(state) if state else None
+
+
+def _judged(
+    settings: Settings, states: Mapping[str, TargetHealth], records: Mapping[str, TargetState | None]
+) -> dict[str, TargetHealth]:
+    """The health of each target with what is not stored beside it: whether it is proven, held back, near a limit."""
+    return {
+        target.id: replace(
+            states[target.id],
+            held_until=known.held_until if states[target.id].health in HEALTHY else None,
+            proven=known.is_proven(target_parameters(target, settings.controller)),
+            low_limit=known.low_limit,
+        )
+        if (known := records.get(target.id))
+        else states[target.id]
+        for target in settings.targets
+    }

@@ -19,6 +19,7 @@ from monitor.health import Health
 
 #: What stands for an operator.
 _SOMEBODY: Final = "an operator"
+_NOT_NOW: Final = "not now"
 _UNKNOWN: Final = "nothing is judged yet"
 #: What remains of a timeline, and in which words.
 _STORY: Final = {
@@ -49,7 +50,7 @@ def public_overview(overview: Overview) -> Overview:
         past_incidents=tuple(map(public_incident, overview.past_incidents)),
         decisions=tuple(replace(decision, reason="") for decision in overview.decisions),
         events=(),
-        overrides=tuple(map(_public_override, overview.overrides)),
+        overrides=tuple(map(public_override, overview.overrides)),
         money=None,
         evidence_trails={},
         route_periods={},
@@ -88,10 +89,14 @@ def _public_route(route: RouteView) -> RouteView:
         route,
         reason="",
         candidates=tuple(
-            replace(candidate, drain=candidate.drain and _public_override(candidate.drain))
+            replace(
+                candidate,
+                drain=candidate.drain and public_override(candidate.drain),
+                why_not=candidate.why_not and _NOT_NOW,
+            )
             for candidate in route.candidates
         ),
-        override=route.override and _public_override(route.override),
+        override=route.override and public_override(route.override),
         waiting=None,
         waits_for=None,
     )
@@ -108,5 +113,6 @@ def _public_target(view: TargetView) -> TargetView:
     )
 
 
-def _public_override(override: Override) -> Override:
+def public_override(override: Override) -> Override:
+    """The override without who laid it on, and why."""
     return replace(override, author=_SOMEBODY, reason="", ended_by=None, ended_reason=None)

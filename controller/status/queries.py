@@ -169,6 +169,21 @@ def _newest_trails(connection: Connection, incident: Incident) -> tuple[Evidence
         return tuple(islice(filter(None, (_trail(list(alike)) for _, alike in shared)), MOST_TRAILS))
 
 
+def read_target_trails(
+    connection: Connection, target: str, since: datetime, until: datetime, most: int
+) -> tuple[EvidenceTrail, ...]:
+    """The evidence behind the target's own verdicts of that time, at most so many, the newest first."""
+    verdicts = select(TRANSITIONS).where(
+        _CHANGE.at_ms >= to_ms(since),
+        _CHANGE.at_ms <= to_ms(until),
+        _CHANGE.target == storable(target),
+        _CHANGE.after.in_(list(VERDICT_EFFECTS)),
+        _CHANGE.trail.is_not(None),
+    )
+    with connection.execute(verdicts.order_by(_CHANGE.at_ms.desc(), _CHANGE.id.desc())).mappings() as rows:
+        return tuple(islice(filter(None, (_trail([row]) for row in rows)), most))
+
+
 def _trail(alike: Sequence[RowMapping]) -> EvidenceTrail | None:
     """The trail of transitions that differ in their target alone; None when the verdict did not come from it."""
     row = alike[0]

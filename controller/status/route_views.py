@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from controller.routing.candidates import build_candidates
 from controller.routing.decision import Decision, MoveKind, format_destination
 from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
 from controller.routing.routing_file import RoutingFile
@@ -24,17 +25,25 @@ def route_views(
     overrides: Overrides,
     *,
     now: datetime,
+    blind: bool = False,
 ) -> tuple[RouteView, ...]:
-    """Every configured route, beside what the routing file says of it."""
+    """Every configured route, beside what the routing file says of it, and why candidates are not eligible.
+
+    `blind` says that our own network is down.
+    """
     in_file = RoutingFile(settings.routing_file).read_targets()
     applicable, manual = overrides.applicable(settings), settings.controller.failback.mode == "manual"
-    return tuple(
-        replace(
-            route_view(route, pointed.get(route.name), states, stuck, applicable, manual=manual),
-            published=file_mismatch(pointed.get(route.name), in_file.get(route.name), now, first=route.candidates[0]),
+    known = build_candidates(settings, settings.routes, states, applicable, now, blind=blind)
+    views = []
+    for route in settings.routes:
+        decided = pointed.get(route.name)
+        view = route_view(route, decided, states, stuck, applicable, manual=manual)
+        candidates = (
+            each if each.serving else replace(each, why_not=known[each.target].why_not(now)) for each in view.candidates
         )
-        for route in settings.routes
-    )
+        mismatch = file_mismatch(decided, in_file.get(route.name), now, first=route.candidates[0])
+        views.append(replace(view, candidates=tuple(candidates), published=mismatch))
+    return tuple(views)
 
 
 def route_view(

@@ -75,9 +75,8 @@ PURE = [
     *("controller/demo/narration.py", "controller/demo/providers.py", "controller/demo/scenes.py"),
     "monitor/storage/pending_writes.py",
     *(
-        "ui/components.py",
-        "ui/incidents.py",
-        "ui/sections.py",
+        *("ui/charts.py", "ui/components.py", "ui/exports.py", "ui/history.py"),
+        *("ui/incidents.py", "ui/routes.py", "ui/sections.py", "ui/targets.py"),
     ),
 ]
 IMPURE_MODULES = {

@@ -244,18 +244,25 @@ def test_the_past_in_a_browser(config: Path, browser_page: Page) -> None:
     seeded.seed(seeded.settings_in(config.parent), now())
     page = browser_page
     with served(config) as (url, _):
-        page.goto(f"{url}/history?target={seeded.LUNA}&range=24+h")
-        expect(page.locator(".hs-quarter tbody tr")).to_have_count(6, timeout=30_000)
-        expect(page.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg")).to_have_count(2)
-        assert page.title() == "History – Hotspare"
-        page.locator("[data-testid=stButtonGroup] button", has_text="7 d").click()
-        expect(page).to_have_url(re.compile(r"range=7(\+|%20)d"), timeout=30_000)
+        page.goto(f"{url}/target?target={seeded.LUNA}&range=7d")
+        pictures = page.locator("[data-testid=stVegaLiteChart] :is(canvas, svg)")
+        expect(pictures).to_have_count(3, timeout=30_000)
+        assert page.title() == f"{seeded.LUNA}: up – Hotspare"
+        page.locator("[data-testid=stButtonGroup] button", has_text="24 h").click()
+        expect(page).to_have_url(re.compile(r"range=24h"), timeout=30_000)
         wide = page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.querySelector('.stMain'))")
         assert wide == 0, "a phone must not need to scroll sideways"
+        page.goto(f"{url}/routes?route=summaries&range=1h")
+        expect(page.locator(".hs-candidates tbody tr")).to_have_count(2, timeout=30_000)
+        expect(pictures).to_have_count(1, timeout=30_000)
+        assert page.title() == "summaries: first choice – Hotspare"
+        page.locator(".hs-table a", has_text="chat").click()
+        expect(page).to_have_url(re.compile(r"route=chat&range=1h"), timeout=30_000)
+        expect(page.locator(".hs-candidates tbody tr")).to_have_count(3, timeout=30_000)
         page.goto(f"{url}/incidents?incident=1")
         expect(page.locator(".hs-story").first).to_be_visible(timeout=30_000)
         assert page.title() == "Incident 1 – Hotspare"
         page.locator("summary", has_text="The report").click()
         expect(page.locator("[data-testid=stCode]")).to_contain_text("# Incident 1", timeout=30_000)
-        page.locator(".hs-nav a", has_text="Status").click()
+        page.goto(url)
         expect(page.locator(".hs-banner h1")).to_be_visible(timeout=30_000)

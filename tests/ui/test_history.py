@@ -8,7 +8,6 @@ from controller.history.route_rollup import RouteRollup
 from monitor.history.rollup import DAY, OutcomeCounts, span_start
 from tests.support.builders import T0
 from ui import history
-from ui.masthead import navigation
 
 HOSTILE = 'a/<script>"&x'
 TODAY = span_start(T0, DAY)
@@ -43,7 +42,7 @@ def test_names_are_text_and_links_are_addresses() -> None:
     html = history.targets(_history()) + history.routes(_history())
     assert "<script" not in html
     assert "<b>chat" not in html
-    assert 'href="history?target=a%2F%3Cscript%3E%22%26x"' in html
+    assert 'href="target?target=a%2F%3Cscript%3E%22%26x"' in html
 
 
 def test_a_route_says_what_the_failover_saved() -> None:
@@ -52,10 +51,3 @@ def test_a_route_says_what_the_failover_saved() -> None:
     assert 'Users were failed for <b class="hs-felt">1 min</b> in 30 days' in html
     assert 'without the failover <b class="hs-felt">2 h</b>' in html
     assert "Nothing was observed in 30 days" in history.routes(_history(RouteRollup()))
-
-
-def test_the_current_page_is_marked() -> None:
-    """For screen readers too."""
-    html = navigation([("Status", "./"), ("History", "history")], "History")
-    assert html.count("aria-current=page") == 1
-    assert '<a href="history" target="_self" aria-current=page>History</a>' in html

@@ -1,0 +1,29 @@
+"""What several pages show: that there is nothing to show, a range to choose, a file to take away."""
+
+import streamlit as st
+
+from controller.status.details.ranges import RANGES
+from monitor.storage.database import DatabaseError, database_path
+from ui import reading, sections
+
+
+def say_trouble(path: str, error: DatabaseError) -> None:
+    """A whole page that says why there is nothing to show."""
+    there = database_path(reading.settings_at(path).database).exists()
+    title = "The database cannot be used" if there else "There is nothing to show yet"
+    st.html(sections.trouble(title, str(error)))
+
+
+def choose_range(default: str) -> str:
+    """The range that the address and the viewer choose, by its name in `RANGES`."""
+    written = st.query_params.get("range", "").replace(" ", "")  # older addresses have `7 d`
+    chosen: str = st.segmented_control(
+        "Range",
+        list(RANGES),
+        default=written if written in RANGES else default,
+        format_func=lambda name: f"{name[:-1]} {name[-1]}",
+        label_visibility="collapsed",
+        required=True,
+    )
+    st.query_params["range"] = chosen
+    return chosen
