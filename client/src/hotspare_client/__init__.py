@@ -7,6 +7,7 @@ from hotspare_client.attempts import AsyncAttempt, Attempt, Attempts
 from hotspare_client.reader import Routing
 from hotspare_client.request import Asked, DeadlineError, NoTargetError
 from hotspare_client.status import Status
+from hotspare_client.stream_watch import StreamCutError, StreamFailedError, StreamSilentError
 from hotspare_client.target import Limits, MissingKeyError, Target
 
 __all__ = [
@@ -20,5 +21,8 @@ __all__ = [
     "NoTargetError",
     "Routing",
     "Status",
+    "StreamCutError",
+    "StreamFailedError",
+    "StreamSilentError",
     "Target",
 ]

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from types import TracebackType
-from typing import Final
+from typing import Final, TypeVar
 
 from hotspare_client.policy import Step
 from hotspare_client.request import USUAL_LIMIT_S, Request, Terms, World
+from hotspare_client.stream_watch import StreamWatch
+from hotspare_client.streams import read_async_stream, read_stream
 from hotspare_client.target import Target
+
+T = TypeVar("T")
 
 #: SDKs take 0 for "no limit", or refuse it.
 _SHORTEST_TIMEOUT_S: Final = 0.001
@@ -46,6 +51,26 @@ class AttemptBase:
         limit_s = self._request.terms.answer_s or USUAL_LIMIT_S
         return max(_SHORTEST_TIMEOUT_S, min(limit_s, self._request.left_s()))
 
+    @property
+    def first_token_s(self) -> float:
+        """What a stream may take from the start of the attempt to its first piece."""
+        return self._request.terms.first_token_s or self.target.limits.first_token_s or USUAL_LIMIT_S
+
+    @property
+    def stall_s(self) -> float:
+        """What a stream may take between two pieces."""
+        return self.target.limits.stall_s or max(USUAL_LIMIT_S, self._request.terms.first_token_s or 0.0)
+
+    @property
+    def stream_timeout_s(self) -> float:
+        """What to give the SDK as the timeout of a stream: the longest silence that `watch` allows."""
+        return max(_SHORTEST_TIMEOUT_S, min(max(self.first_token_s, self.stall_s), self._request.left_s()))
+
+    def _judge(self) -> StreamWatch:
+        return StreamWatch(
+            self.target.id, began_at=self._began_at, first_token_s=self.first_token_s, stall_s=self.stall_s
+        )
+
     def _enter(self) -> None:
         if self._entered:
             raise RuntimeError("an attempt is one request: take the next one from the loop")
@@ -80,6 +105,21 @@ class Attempt(AttemptBase):
     ) -> bool:
         return self._leave(error)
 
+    def watch(self, stream: Iterable[T]) -> Iterator[T]:
+        """The pieces of `stream`, within the limits, up to its right end.
+
+        Until the first piece that holds a part of the answer, nothing is given, so that a failure goes unseen to the
+        next target. Raises what the stream raises; StreamSilentError past a limit, StreamCutError where it ends before
+        its right end, StreamFailedError where the provider says inside it that it failed: leave them to the block.
+        """
+        try:
+            for piece in read_stream(stream, self._judge(), self._request.routing.monotonic, self._request.left_s):
+                self.has_begun = True
+                yield piece
+        except Exception as error:
+            self._stream_error = error
+            raise
+
 
 class AsyncAttempt(AttemptBase):
     """One request at one target: `async with attempt: …`."""
@@ -94,6 +134,19 @@ class AsyncAttempt(AttemptBase):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         return self._leave(error)
+
+    async def watch(self, stream: AsyncIterable[T]) -> AsyncIterator[T]:
+        """The same as `Attempt.watch`, for `async for`."""
+        pieces = read_async_stream(stream, self._judge(), self._request.routing.monotonic, self._request.left_s)
+        try:
+            async for piece in pieces:
+                self.has_begun = True
+                yield piece
+        except Exception as error:
+            self._stream_error = error
+            raise
+        finally:
+            await pieces.aclose()
 
 
 class Attempts:

@@ -66,7 +66,8 @@ _GONE = (
     r"|\bmodel\b.{0,160}\b(not found|no longer|retired|decommissioned"
     r"|deprecated\b(?!.{0,30}parameter)|end of (its )?life|removed"
     r"|unavailable|not available|denied"
-    r"|not exist|not valid|invalid|legacy|on-demand throughput|is not supported|not_found)\b"
+    r"|not exist|legacy|on-demand throughput|is not supported|not_found)\b"
+    r"|\bmodel (identifier |id |name )?(\S+ )?is (not valid|invalid)"
     r"|(unknown|invalid|unrecogni[sz]ed|no such|not a valid) (model|deployment)|invalid model|access to (the )?model"
     r"|模型.{0,20}(不存在|下线)"
     r"|\bmodels/\S+ is not found|(doesn.t|does not) support the model|unable to access model|no endpoints found"
@@ -133,7 +134,7 @@ CODES_AMONG_WORDS = {"resource_exhausted"}
 #: Codes that say less than a status: they count where there is none, inside a stream.
 IN_STREAM = {
     **dict.fromkeys(("invalid_request_error", "invalid_argument"), "bad_request"),
-    "rate_limited": "rate_limited",
+    **dict.fromkeys(("unauthenticated", "permission_denied"), "auth"),
     "unavailable": "overloaded",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
@@ -62,8 +63,8 @@ def read_failure(error: BaseException, *, in_stream: bool = False) -> Failure:
         failure = _read(error, detail)
     except Exception:  # noqa: BLE001 - an exception may be anything, and its reader must not add another
         failure = Failure("bad_request", detail, known=False)
-    broken = failure.status is None and failure.outcome in {"unreachable", "server_error"}
-    if in_stream and (broken or not failure.known):
+    is_torn = failure.status is None and (failure.outcome == "unreachable" or issubclass(type(error), ValueError))
+    if in_stream and (is_torn or not failure.known):
         return replace(failure, outcome="broken_stream", known=True, begun=True)
     return failure
 
@@ -103,6 +104,9 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _spoken(status: int | None, codes: set[str], text: str) -> str | None:
     """The outcome by what the provider sent; `status` is None inside a stream."""
     asked = status or 200
+    if asked < HTTPStatus.MULTIPLE_CHOICES:
+        # Inside a stream some send the status that they would have sent.
+        asked = next((int(code) for code in codes if re.fullmatch("[45][0-9][0-9]", code)), asked)
     for rule in RULES:
         if not rule.codes.isdisjoint(codes) or (rule.words and asked in rule.statuses and rule.words.search(text)):
             return rule.outcome

@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from hotspare_client.affinity import Affinity
 from hotspare_client.attempts import Attempts
+from hotspare_client.changes import Callback, ChangeWatcher
 from hotspare_client.memory import Memory
 from hotspare_client.request import Terms, check_terms
 from hotspare_client.status import Status
@@ -81,6 +83,8 @@ class Routing:
         self.monotonic = monotonic
         self.memory = Memory()
         """What failed lately, for all attempts of this process."""
+        self._affinity = Affinity()
+        self._changes = ChangeWatcher(self)
         self._wall = wall
         self._lock = threading.Lock()
         self._pid = os.getpid()
@@ -89,23 +93,25 @@ class Routing:
         self._state = _State()
         self._refresh()
 
-    def route(self, name: str, key: str | None = None) -> Target | None:  # noqa: ARG002
+    def route(self, name: str, key: str | None = None) -> Target | None:
         """The target to use for route `name` now; None while nothing is known about it. Never raises.
 
-        Each call for a route that is split between targets draws anew, by their weights.
+        Each call for a route that is split between targets draws anew, by their weights. With the `key` of a session
+        its place under the weights stays the same, and after a failback it stays at its last target while that is
+        `up`: until it has been idle for five minutes, an hour at most. Over a failover nothing is kept.
         """
         if self.monotonic() >= self._next_check:
             self._refresh()
         table = self._state.table
         if table is None:
             return None
+        if key is not None:
+            return self._affinity.choose(name, key, table.candidates.get(name, ()), self.monotonic())
         return table.single.get(name) or self._draw_target(table, name)
 
     def candidates(self, name: str) -> tuple[Target, ...]:
         """Every target of route `name`, in the order of preference; empty while nothing is known. Never raises."""
-        if self.monotonic() >= self._next_check:
-            self._refresh()
-        table = self._state.table
+        table = self.look()
         return () if table is None else table.candidates.get(name, ())
 
     def attempts(
@@ -147,6 +153,20 @@ class Routing:
         check_terms(terms, on_cut)
         return Attempts(self, terms)
 
+    def on_change(self, callback: Callback) -> Callable[[], None]:
+        """Call `callback(route, before, now)` whenever a route's target or its shares change; returns what ends that.
+
+        `before` and `now` are targets; None where the route is new, or gone. It is called from a thread of the client,
+        which looks at the file four times a second; what it raises is logged, and keeps no other callback waiting.
+        """
+        return self._changes.add(callback)
+
+    def look(self) -> Table | None:
+        """The table in use, after a look at the file when it is time to. Never raises."""
+        if self.monotonic() >= self._next_check:
+            self._refresh()
+        return self._state.table
+
     @property
     def status(self) -> Status:
         """The state of the file and its writer; checks the file when it is time to. Never raises."""
@@ -178,6 +198,7 @@ class Routing:
         if self._pid != os.getpid():
             # The parent may have forked while one of its threads, absent here, held the lock.
             self._lock, self._pid = threading.Lock(), os.getpid()
+            self._changes.go_on()
         if not self._lock.acquire(blocking=False):
             return
         try:

@@ -39,6 +39,8 @@ class Table:
     """Routes with one target: all of them unless a failback in steps is under way. Never changed."""
     split: dict[str, tuple[tuple[float, ...], tuple[Target, ...]]]
     """Routes with several targets: the upper end of each target's slice of 0 to 1, and the targets."""
+    points_at: dict[str, Target]
+    """The target of each route; during a failback in steps the standby."""
     candidates: dict[str, tuple[Target, ...]]
     """Every target of a route, in the order of preference; one that only the present weights name comes last."""
 
@@ -93,8 +95,10 @@ def _table(document: dict[str, Any]) -> Table:
     single: dict[str, Target] = {}
     split = {}
     candidates = {}
+    points_at = {}
     for name in routes:
         candidates[name] = _route(name, _get(routes, name, "routes", dict), descriptions)
+        points_at[name] = next(target for target in candidates[name] if target.id == routes[name]["target"])
         targets = tuple(target for target in candidates[name] if target.weight > 0)
         if len(targets) == 1:
             single[name] = targets[0]
@@ -113,6 +117,7 @@ def _table(document: dict[str, Any]) -> Table:
         valid_for_s=valid_for_s,
         single=single,
         split=split,
+        points_at=points_at,
         candidates=candidates,
     )
 
