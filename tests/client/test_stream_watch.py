@@ -99,6 +99,19 @@ def test_objects_are_read_as_keys_are(dialect: str) -> None:
         read_whole(iter(pieces[:-1][:2]))
 
 
+TOLD = [
+    each for each in STREAMS if each.dialect == "openai-responses" and ("error" in each.name or "failed" in each.name)
+]
+
+
+@pytest.mark.parametrize("recorded", TOLD, ids=name_of)
+def test_what_a_provider_says_is_read_from_objects_too(recorded: Recorded) -> None:
+    """An error event is an object in an SDK that does not raise it."""
+    with pytest.raises(StreamFailedError) as caught:
+        read_whole(as_objects(piece) for piece in pieces_of(recorded))
+    assert read_failure(caught.value, in_stream=True).outcome == recorded.outcome.value
+
+
 def chunk(text: str = "", *, finish: str | None = None, index: int = 0, **more: Any) -> dict[str, Any]:
     """A piece of a chat."""
     return {"choices": [{"index": index, "delta": {"content": text}, "finish_reason": finish}], **more}

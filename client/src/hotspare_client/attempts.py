@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Final, TypeVar
 
-from hotspare_client.policy import Step
+from hotspare_client.failure import read_failure
+from hotspare_client.hedging import Racer, race, race_tasks
+from hotspare_client.policy import Step, is_final
 from hotspare_client.request import USUAL_LIMIT_S, Request, Terms, World
 from hotspare_client.stream_watch import StreamWatch
 from hotspare_client.streams import read_async_stream, read_stream
@@ -90,6 +92,53 @@ class AttemptBase:
             has_begun=self.has_begun,
         )
 
+    def win(self, racer: Racer) -> None:
+        """From now on the attempt is that of the target that gave the answer, or the error."""
+        self.target, self._began_at = racer
+
+    def _hedge_after_s(self) -> float | None:
+        return self._request.hedge_after_s(self.target)
+
+    def _referee(self) -> AttemptReferee:
+        return AttemptReferee(self, self._request)
+
+
+class AttemptReferee:
+    """What a race of two targets within one attempt leads to."""
+
+    __slots__ = ("_attempt", "_request")
+
+    def __init__(self, attempt: AttemptBase, request: Request) -> None:
+        self._attempt = attempt
+        self._request = request
+
+    def start(self, target: Target) -> Racer:
+        """A request to `target` begins now."""
+        return Racer(target, self._request.routing.monotonic())
+
+    def second(self) -> Target | None:
+        """Whom to ask as well, now that the first is late; None for nobody."""
+        return self._request.choose_hedge(self._attempt.target)
+
+    def left_s(self) -> float:
+        """Seconds until the deadline."""
+        return self._request.left_s()
+
+    def timeout_s(self) -> float:
+        """What a request that begins now may take."""
+        return self._attempt.timeout_s
+
+    def win(self, racer: Racer) -> None:
+        """`racer` has given the answer, or the error that is raised."""
+        self._attempt.win(racer)
+
+    def lose(self, racer: Racer, error: BaseException) -> bool:
+        """Remember that `racer` has failed; False where its error is the answer, and the other is not waited for."""
+        if not isinstance(error, Exception) or is_final(read_failure(error)):
+            return False
+        self._request.note(error, *racer)
+        return True
+
 
 class Attempt(AttemptBase):
     """One request at one target: `with attempt: …`."""
@@ -104,6 +153,19 @@ class Attempt(AttemptBase):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         return self._leave(error)
+
+    def call(self, ask: Callable[[Target, float], T]) -> T:
+        """What `ask(target, timeout_s)` gives: the way to send a request that may be hedged.
+
+        With `hedge=True`, while the routing file calls the target `suspect` or `degraded`: when it has not answered
+        within its usual time (`limits.p95_s`), the next target is asked as well, in a thread, as far as the budget of
+        repeats allows; the first good answer counts, and `attempt.target` is who gave it. Of a stream, its start is
+        the answer.
+        """
+        after_s = self._hedge_after_s()
+        if after_s is None:
+            return ask(self.target, self.timeout_s)
+        return race(ask, self.target, after_s, self._referee())
 
     def watch(self, stream: Iterable[T]) -> Iterator[T]:
         """The pieces of `stream`, within the limits, up to its right end.
@@ -134,6 +196,13 @@ class AsyncAttempt(AttemptBase):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         return self._leave(error)
+
+    async def call(self, ask: Callable[[Target, float], Awaitable[T]]) -> T:
+        """The same as `Attempt.call`, in tasks; the one that is not needed any more is cancelled."""
+        after_s = self._hedge_after_s()
+        if after_s is None:
+            return await ask(self.target, self.timeout_s)
+        return await race_tasks(ask, self.target, after_s, self._referee())
 
     async def watch(self, stream: AsyncIterable[T]) -> AsyncIterator[T]:
         """The same as `Attempt.watch`, for `async for`."""

@@ -38,7 +38,8 @@ _ONE = frozenset({0})
 def read_piece(piece: object) -> Piece:
     """What `piece` is, by its shape, in all dialects of Hotspare. Never raises."""
     try:
-        return _read(piece)
+        read = _read(piece)
+        return read if read.error is None else read._replace(error=_words(read.error))
     except Exception:  # noqa: BLE001 - a piece may be anything
         return _UNKNOWN
 
@@ -113,6 +114,14 @@ def _bedrock(piece: dict[Any, Any]) -> Piece:
         return Piece(speaks="contentBlockDelta" in piece, parts=_ONE)
     failed = next((key for key in piece if isinstance(key, str) and key.endswith("Exception")), None)
     return Piece(error={"code": failed, **piece}) if failed else _UNKNOWN
+
+
+def _words(error: object) -> object:
+    """An error of an SDK's class as the keys that it had on the wire."""
+    if isinstance(error, (dict, str, int)):
+        return error
+    values = ((name, _get(error, name)) for name in ("type", "code", "status", "message", "error"))
+    return {name: _words(value) for name, value in values if value and value is not error}
 
 
 def _speaks(part: object) -> bool:

@@ -16,6 +16,8 @@ _FINAL = {"bad_request", "refused", "budget_spent"}
 _PASSING = {"server_error", "unreachable", "bad_answer", "broken_stream"}
 #: Many clients are told so at once: they spread out before they ask somebody else.
 _CROWDED = {"rate_limited", "overloaded"}
+#: A target whose answers are in doubt, so that a second request at the same time is worth its price.
+_IN_DOUBT = {"suspect", "degraded"}
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.25
 
 
@@ -88,6 +90,25 @@ def choose_next(
         return None
     pause_s = _spread(draw) if failure.outcome in _CROWDED else 0.0
     return Step(target, min(pause_s, situation.left_s / 2))
+
+
+def hedge_after_s(target: Target) -> float | None:
+    """How long to wait before another target is asked as well; None where the target is not in doubt."""
+    return target.limits.p95_s if target.health in _IN_DOUBT else None
+
+
+def choose_hedge(
+    candidates: tuple[Target, ...], tried: Collection[str], is_failing: Callable[[str], bool]
+) -> Target | None:
+    """The target to ask as well: the first that is in no doubt itself."""
+    return next(
+        (
+            each
+            for each in candidates
+            if each.id not in tried and _stands_in(each) and each.health not in _IN_DOUBT and not is_failing(each.id)
+        ),
+        None,
+    )
 
 
 def _pause_before_repeat(failure: Failure, situation: Situation, draw: Callable[[], float]) -> float | None:

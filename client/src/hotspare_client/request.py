@@ -8,15 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from hotspare_client.failure import read_failure
+from hotspare_client.failure import Failure, read_failure
 from hotspare_client.memory import Memory
-from hotspare_client.policy import Situation, Step, choose_first, choose_next, is_final
+from hotspare_client.policy import Situation, Step, choose_first, choose_hedge, choose_next, hedge_after_s, is_final
 from hotspare_client.status import Status
 from hotspare_client.target import Target
 
 #: What an answer, or a piece of a stream, may take where neither the caller nor the file says more.
 USUAL_LIMIT_S = 10.0
-_SHORTEST_S = 0.001
+#: What each of the terms in seconds is at least; a deadline may have passed.
+_LOWEST = (("deadline_s", -math.inf), ("first_token_s", 0.001), ("answer_s", 0.001), ("wait_s", 0.0))
 
 
 class NoTargetError(LookupError):
@@ -47,13 +48,9 @@ def _is_number(value: object) -> bool:
 
 
 def check_terms(terms: Terms, on_cut: str) -> None:
-    """Raise ValueError, naming the argument, where the terms make no sense. A deadline may have passed already."""
-    for name, value, lowest in (
-        ("deadline_s", terms.deadline_s, -math.inf),
-        ("first_token_s", terms.first_token_s, _SHORTEST_S),
-        ("answer_s", terms.answer_s, _SHORTEST_S),
-        ("wait_s", terms.wait_s, 0.0),
-    ):
+    """Raise ValueError, naming the argument, where the terms make no sense."""
+    for name, lowest in _LOWEST:
+        value = getattr(terms, name)
         if value is not None and not (_is_number(value) and value >= lowest):
             raise ValueError(f"{name}: expected seconds, {lowest:g} or more, found {value!r}")
     if on_cut not in {"raise", "restart"}:
@@ -125,7 +122,7 @@ class Request:
         memory = routing.memory
         memory.count_request(now)
         if not terms.stateful and memory.is_failing(pick.id, now):
-            pick = choose_first(pick, self._current(), lambda target: memory.is_failing(target, now))
+            pick = choose_first(pick, self._current(), self._is_failing)
         return Step(pick)
 
     def next_step(self) -> Step | None:
@@ -133,16 +130,22 @@ class Request:
         step, self._next = self._next, None
         return step
 
-    def fail(self, error: Exception, target: Target, began_at: float, *, in_stream: bool, has_begun: bool) -> bool:
-        """Decide what follows `error`; False when it is the answer, which then carries `hotspare_attempts`."""
-        routing, now = self.routing, self.routing.monotonic()
+    def note(self, error: BaseException, target: Target, began_at: float, *, in_stream: bool = False) -> Failure:
+        """Remember a failure of `target`, without deciding what follows."""
+        now = self.routing.monotonic()
         failure = read_failure(error, in_stream=in_stream)
-        failed_before = routing.memory.is_failing(target.id, now) and target.id not in self._tried
         self._repeated = self._repeated or target.id in self._tried
         self._tried.add(target.id)
         self._asked.append(Asked(target.id, failure.outcome, failure.detail, failure.status, now - began_at))
         if failure.known and not is_final(failure) and not failure.too_long:
-            routing.memory.note_failure(target.id, now)
+            self.routing.memory.note_failure(target.id, now)
+        return failure
+
+    def fail(self, error: Exception, target: Target, began_at: float, *, in_stream: bool, has_begun: bool) -> bool:
+        """Decide what follows `error`; False when it is the answer, which then carries `hotspare_attempts`."""
+        routing, now = self.routing, self.routing.monotonic()
+        failed_elsewhere = target.id not in self._tried and routing.memory.is_failing(target.id, now)
+        failure = self.note(error, target, began_at, in_stream=in_stream)
         if not has_begun or self.terms.restarts:
             candidates = self._current()
             situation = Situation(
@@ -151,7 +154,7 @@ class Request:
                 failed=next((each for each in candidates if each.id == target.id), target),
                 tried=self._tried,
                 was_repeated=self._repeated,
-                failed_elsewhere=failed_before,
+                failed_elsewhere=failed_elsewhere,
                 has_begun=has_begun,
                 left_s=self.left_s(),
                 wait_s=self.terms.wait_s,
@@ -160,13 +163,25 @@ class Request:
             self._next = choose_next(
                 failure,
                 situation,
-                is_failing=lambda name: routing.memory.is_failing(name, now),
+                is_failing=self._is_failing,
                 may_repeat=lambda: routing.memory.take_extra(now),
                 draw=routing.draw,
             )
         if self._next is None:
             self._attach(error)
         return self._next is not None
+
+    def hedge_after_s(self, target: Target) -> float | None:
+        """When to ask another target as well; None for never."""
+        return hedge_after_s(target) if self.terms.hedge and not self.terms.stateful else None
+
+    def choose_hedge(self, target: Target) -> Target | None:
+        """The other target, while `target` is late; None where there is none, or the budget is spent."""
+        other = choose_hedge(self._current(), {*self._tried, target.id}, self._is_failing)
+        return other if other and self.routing.memory.take_extra(self.routing.monotonic()) else None
+
+    def _is_failing(self, target: str) -> bool:
+        return self.routing.memory.is_failing(target, self.routing.monotonic())
 
     def _current(self) -> tuple[Target, ...]:
         """The candidates now; the last known ones where the route has vanished meanwhile."""
