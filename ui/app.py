@@ -7,7 +7,7 @@ from typing import cast
 import streamlit as st
 
 from monitor.storage.database import DatabaseError
-from ui import cost, operate, reading
+from ui import cost, operate, reading, sections
 from ui.masthead import logo_address, masthead
 from ui.screens import incidents, parts, routes, status, target
 
@@ -38,7 +38,13 @@ def show(path: str) -> None:
     st.set_page_config(page_title=settings.title, page_icon=str(_STATIC / "icon.png"), layout="wide")
     st.html(_STATIC / "page.css")
     st.html(masthead(settings, _logo(path)))
+    st.fragment(_show_pulse, run_every=reading.FAST_S)()
     page.run()
+
+
+def _show_pulse() -> None:
+    """What is seen once the connection is lost: the style sheet shows it then, in place of Streamlit's own words."""
+    st.html(sections.lost(reading.viewer_now()))
 
 
 def _show_cost(path: str) -> None:

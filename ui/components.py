@@ -1,10 +1,11 @@
 """Renders single facts: escaped text, instants, durations, shares, money, health. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from html import escape
+from itertools import zip_longest
 from urllib.parse import urlencode
 
 from monitor.formatting import percent_number
@@ -123,25 +124,34 @@ def section(title: str, subtitle: str, body: str) -> str:
     return f'<section class="hs-section"><h2>{title}<span class="hs-sub">{subtitle}</span></h2>{body}</section>'
 
 
-def table(label: str, heads: Mapping[str, str], rows: Iterable[Sequence[str]], *, kind: str = "") -> str:
+def table(
+    label: str,
+    heads: Mapping[str, str],
+    rows: Sequence[Sequence[str]],
+    notes: Sequence[str] = (),
+    *,
+    kind: str = "",
+) -> str:
     """A table of HTML cells that a narrow screen stacks; `heads` are the columns' names with what they mean.
 
-    Roles by hand: a browser takes them from a table whose rows are laid out as a grid.
+    `notes` are what is worth saying below each row, empty where nothing is. Roles by hand: a browser takes them from a
+    table whose rows are laid out as a grid.
     """
     names = list(heads)
     head = "".join(f'<th role="columnheader" scope="col" title="{text(heads[n])}">{text(n)}</th>' for n in names)
-    body = "".join(
-        '<tr role="row">'
-        + "".join(
-            f'<td role="cell" data-label="{text(name)}">{cell}</td>' for name, cell in zip(names, row, strict=True)
-        )
-        + "</tr>"
-        for row in rows
-    )
+    body = "".join(_row(names, row, note) for row, note in zip_longest(rows, notes, fillvalue=""))
     return (
         f'<table class="hs-table {kind}" role="table" aria-label="{text(label)}"><thead role="rowgroup">'
         f'<tr role="row">{head}</tr></thead><tbody role="rowgroup">{body}</tbody></table>'
     )
+
+
+def _row(names: Sequence[str], row: Sequence[str], note: str) -> str:
+    cells = "".join(
+        f'<td role="cell" data-label="{text(name)}">{cell}</td>' for name, cell in zip(names, row, strict=True)
+    )
+    below = f'<tr role="row" class="hs-below"><td role="cell" colspan="{len(names)}">{note}</td></tr>' if note else ""
+    return f'<tr role="row">{cells}</tr>{below}'
 
 
 def empty(sentence: str) -> str:

@@ -3,17 +3,22 @@
 Bars are HTML by hand: a native chart for each of 200 targets would be 200 drawing surfaces in the browser.
 """
 
-from collections.abc import Sequence
-from urllib.parse import quote
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from controller.history.availability import PERIODS, DayServed, TargetAvailability
 from controller.history.queries import History, RouteDays
 from monitor.formatting import format_elapsed, format_percent
 from monitor.history.rollup import OutcomeCounts
-from ui.components import section, share, target, text
+from ui.components import section, share, table, target, text
 
 #: The least share of a day that is shown as good, and as worth a look.
-_GOOD, _WATCH = 0.995, 0.95
+GOOD, WATCH = 0.995, 0.95
+HEADS = {
+    "Target": "what is asked",
+    "90 days": "a bar for each day (UTC); a bar of a day with an incident opens that",
+    **{name: f"the share of probes of the last {name} that users could have used" for name in PERIODS},
+}
 
 
 def routes(history: History) -> str:
@@ -22,17 +27,20 @@ def routes(history: History) -> str:
     return section("Routes", "what users felt; days in UTC", f'<div class="hs-cards">{cards}</div>')
 
 
-def targets(history: History, *, linked: bool = True) -> str:
-    """Every target: its 90 days, and the share that was served in the last day, week, month and quarter."""
-    heads = ("Target", "90 days", *(f"Served {name}" for name in PERIODS))
-    head = "".join(f'<th role="columnheader" scope="col">{title}</th>' for title in heads)
-    rows = "".join(_target(view, linked=linked) for view in history.targets)
-    table = (
-        '<table class="hs-targets hs-quarter" role="table" aria-label="Targets, 90 days">'
-        f'<thead><tr role="row">{head}</tr></thead><tbody>{rows}</tbody></table>'
-    )
-    note = "; a name opens its charts" if linked else ""
-    return section("Targets", f"the share of probes that users could have used{note}", table)
+def targets(history: History) -> str:
+    """Every target with its 90 days and the share that was served, without links: for a file that stands alone."""
+    numbers = history.incidents_by_day
+    rows = [
+        [target(each.target), bars(each.days, numbers.get(each.target, {}), linked=False), *periods(each)]
+        for each in history.targets
+    ]
+    note = "the share of probes that users could have used"
+    return section("Targets", note, table("Targets, 90 days", HEADS, rows, kind="hs-targets hs-quarter"))
+
+
+def periods(past: TargetAvailability) -> list[str]:
+    """The share that was served in each of `PERIODS`."""
+    return [_served(past.periods[name]) for name in PERIODS]
 
 
 def _route(route: RouteDays) -> str:
@@ -45,43 +53,44 @@ def _route(route: RouteDays) -> str:
     return (
         f'<article class="hs-card" aria-label="Route {text(route.route)}"><div class="hs-row">'
         f'<span class="hs-route">{text(route.route)}</span><span class="hs-since">{share(month.served)}</span></div>'
-        f'<p class="hs-reason">{felt}. Moved {month.flips} ×.</p>{_bars(route.days)}</article>'
-    )
-
-
-def _target(view: TargetAvailability, *, linked: bool) -> str:
-    name = target(view.target)
-    if linked:
-        name = f'<a href="target?target={quote(view.target, safe="")}" target="_self">{name}</a>'
-    periods = "".join(
-        f'<td role="cell" class="hs-c-period" data-label="{title}">{_served(view.periods[title])}</td>'
-        for title in PERIODS
-    )
-    return (
-        f'<tr role="row"><td role="cell" class="hs-c-name">{name}</td>'
-        f'<td role="cell" class="hs-c-strip">{_bars(view.days)}</td>{periods}</tr>'
+        f'<p class="hs-reason">{felt}. Moved {month.flips} ×.</p>{bars(route.days, {})}</article>'
     )
 
 
 def _served(counts: OutcomeCounts) -> str:
     title = f"{counts.answered:,} of {counts.asked:,} probes answered"
-    return f'<span class="hs-rate" title="{title}">{share(counts.served)}</span>'
+    low = " hs-low" if counts.served is not None and counts.served < WATCH else ""
+    return f'<span class="hs-rate{low}" title="{title}">{share(counts.served)}</span>'
 
 
-def _bars(days: Sequence[DayServed]) -> str:
-    bars = "".join(f'<i class="hs-{_colour(day.served)}" title="{_tip(day)}"></i>' for day in days)
+def bars(days: Sequence[DayServed], incidents: Mapping[datetime, Sequence[int]], *, linked: bool = True) -> str:
+    """A bar for each day; those with something to tell are reached by the keyboard, or lead to their incident."""
     known = [day for day in days if day.served is not None]
     worst = min(known, key=lambda day: day.served or 0.0, default=None)
-    label = f"{len(known)} of the last {len(days)} days observed" + (f"; worst {_tip(worst)}" if worst else "")
-    return f'<span class="hs-strip hs-days" role="img" aria-label="{label}">{bars}</span>'
+    label = f"{len(known)} of the last {len(days)} days observed"
+    if worst and worst.served is not None and worst.served < GOOD:
+        label += f"; worst {_tip(worst, ())}"
+    html = "".join(_bar(day, incidents.get(day.day, ()), linked=linked) for day in days)
+    return f'<span class="hs-strip hs-days" role="group" aria-label="{label}">{html}</span>'
 
 
-def _tip(day: DayServed) -> str:
+def _bar(day: DayServed, incidents: Sequence[int], *, linked: bool) -> str:
+    colour, tip = _colour(day.served), _tip(day, incidents)
+    if colour in {"good", "gap"} and not incidents:
+        return f'<i class="hs-{colour}" title="{tip}"></i>'
+    if incidents and linked:
+        where = f'href="incidents?incident={incidents[-1]}" target="_self"'
+        return f'<a class="hs-{colour}" {where} title="{tip}" aria-label="{tip}"></a>'
+    return f'<i class="hs-{colour}" title="{tip}" role="img" tabindex="0" aria-label="{tip}"></i>'
+
+
+def _tip(day: DayServed, incidents: Sequence[int]) -> str:
     served = "" if day.served is None else f"served {format_percent(day.served)}, "
-    return f"{day.day:%Y-%m-%d}: {served}{day.words}"
+    numbers = f"; incident {', '.join(map(str, incidents))}" if incidents else ""
+    return f"{day.day:%Y-%m-%d}: {served}{day.words}{numbers}"
 
 
 def _colour(served: float | None) -> str:
     if served is None:
         return "gap"
-    return "good" if served >= _GOOD else "watch" if served >= _WATCH else "bad"
+    return "good" if served >= GOOD else "watch" if served >= WATCH else "bad"

@@ -30,7 +30,7 @@ from monitor.detection.verdict_text import plain_reason
 from monitor.formatting import format_elapsed, plural
 from monitor.health import WeighedProbe
 from probes.outcome import Outcome
-from ui.components import instant, outcome_class, pill, section, target, text
+from ui.components import empty, instant, link, outcome_class, pill, prose, section, target, text, zone_note
 
 _KIND = {
     IncidentKind.OUTAGE: "bad",
@@ -69,7 +69,7 @@ def open_incidents(overview: Overview) -> str:
         _open_incident(incident, overview.evidence_trails.get(incident.id, ()), overview.now)
         for incident in overview.open_incidents
     )
-    return section("Open incidents", "times in UTC", cards)
+    return section("Open incidents", zone_note(overview.now), cards)
 
 
 def figures_so_far(overview: Overview) -> str:
@@ -80,16 +80,6 @@ def figures_so_far(overview: Overview) -> str:
         if (html := figures(incident, overview.route_periods.get(incident.id, ())))
     )
     return section("Evidence and effect so far", "of the open incidents", cards) if cards else ""
-
-
-def past_incidents(overview: Overview) -> str:
-    """Recently resolved incidents, folded."""
-    past = "".join(
-        _past_incident(incident, overview.evidence_trails.get(incident.id, ()), overview.now)
-        for incident in overview.past_incidents
-    )
-    body = f'<div class="hs-past">{past}</div>' if past else '<p class="hs-empty">None so far.</p>'
-    return section("Resolved incidents", "times in UTC", body)
 
 
 def whole_incident(view: IncidentView, now: datetime) -> str:
@@ -104,34 +94,36 @@ def whole_incident(view: IncidentView, now: datetime) -> str:
     return (
         f'<article class="hs-card hs-edge hs-{"good" if incident.resolved_at else _KIND[incident.kind]}">'
         f'<div class="hs-row"><span class="hs-route">{text(title[:1].upper() + title[1:])}</span>{severity(incident)}'
-        f'<span class="hs-since">opened {instant(incident.opened_at, now)} UTC, {until} {lasted}</span></div>'
+        f'<span class="hs-since">opened {instant(incident.opened_at, now)}, {until} {lasted}</span></div>'
         f"{notes(incident, now)}"
         f'<div class="hs-columns"><div>{who}{figures(incident, view.periods)}{_vendor(incident)}{evidence}</div>'
         f"<div><h3>Timeline</h3>{story}</div></div></article>"
     )
 
 
-def incident_list(incidents: Sequence[Incident], now: datetime, *, linked: bool = True) -> str:
-    """Incidents by day, the newest first, each `linked` to all that is known of it."""
+def incident_list(
+    incidents: Sequence[Incident], now: datetime, *, title: str = "Incidents", linked: bool = True
+) -> str:
+    """Incidents by day, the newest first, each `linked` to all that is known of it; days are those of `now`'s zone."""
     parts = []
-    for day, of_day in groupby(incidents, key=lambda incident: incident.opened_at.date()):
+    for day, of_day in groupby(incidents, key=lambda incident: incident.opened_at.astimezone(now.tzinfo).date()):
         items = "".join(_listed(incident, now, linked=linked) for incident in of_day)
         parts.append(f'<h3>{day:%Y-%m-%d}</h3><ul class="hs-list">{items}</ul>')
-    body = "".join(parts) or '<p class="hs-empty">None so far.</p>'
-    return section("Incidents", "the newest first; days and times in UTC", body)
+    return section(title, f"the newest first; {zone_note(now)}", "".join(parts) or empty("None."))
 
 
 def _listed(incident: Incident, now: datetime, *, linked: bool) -> str:
     title = words.title(incident)
     name = f"<b>{text(title[:1].upper() + title[1:])}</b>"
-    if linked:
-        name = f'<a href="incidents?incident={incident.id}" target="_self">{name}</a>'
+    name = link("incidents", name, incident=str(incident.id)) if linked else name
     state = "good" if incident.resolved_at else _KIND[incident.kind]
+    word = "over" if incident.resolved_at else "open"
     lasted = f"{'lasted' if incident.resolved_at else 'open for'} {format_elapsed(incident.lasted_s(now))}"
-    summary = f"{incident.opened_at:%H:%M}, {lasted}; {words.affected_summary(incident)}"
+    began = f"{incident.opened_at.astimezone(now.tzinfo):%H:%M}"
     return (
-        f'<li><span class="hs-dot hs-{state}" aria-hidden="true"></span>'
-        f'{name}<span class="hs-quiet">{text(summary)}</span></li>'
+        f'<li><span class="hs-note hs-{state}">{word}</span>{name}'
+        f'<span class="hs-quiet"><time title="{incident.opened_at:%Y-%m-%d %H:%M:%S} UTC">{began}</time>, '
+        f"{text(f'{lasted}; {words.affected_summary(incident)}')}</span></li>"
     )
 
 
@@ -144,7 +136,7 @@ def _open_incident(incident: Incident, verdicts: Sequence[EvidenceTrail], now: d
         f'<article class="hs-card hs-edge hs-{tone}" aria-label="Open incident {incident.id}: {text(title)}">'
         f'<div class="hs-row"><span class="hs-route">{text(title[:1].upper() + title[1:])}</span>'
         f"{_link(incident)}{severity(incident)}"
-        f'<span class="hs-since">open since {instant(incident.open_since, now)} UTC</span></div>'
+        f'<span class="hs-since">open since {instant(incident.open_since, now)}</span></div>'
         f"{notes(incident, now)}"
         f'<div class="hs-columns"><div>{who}<h3>What users are on now</h3>{users(incident)}'
         f"{_vendor(incident)}{evidence}</div>"
@@ -160,21 +152,7 @@ def _affected(affected: AffectedTarget, now: datetime) -> str:
     return (
         f'<li><div class="hs-row">{target(affected.target)}{pill(affected.health)}'
         f'<span class="hs-since">since {instant(affected.since, now)}</span></div>'
-        f'<p class="hs-reason">{text(words.short_reason(affected))}</p></li>'
-    )
-
-
-def _past_incident(incident: Incident, verdicts: Sequence[EvidenceTrail], now: datetime) -> str:
-    title = words.title(incident)
-    shown_trails = f'<div class="hs-trails">{trails(verdicts, now)}</div>' if verdicts else ""
-    return (
-        f'<details class="hs-{_KIND[incident.kind]}"><summary>{instant(incident.opened_at, now)}'
-        f"<b>{text(title[:1].upper() + title[1:])}</b>{_link(incident)}"
-        f"<span>lasted {format_elapsed(incident.lasted_s(now))}</span>"
-        f'<span class="hs-quiet">{text(words.affected_summary(incident))}</span></summary>'
-        f"{notes(incident, now)}"
-        f"{timeline(incident, now)}{figures(incident)}"
-        f"{_vendor(incident)}{shown_trails}</details>"
+        f'<p class="hs-reason">{prose(words.short_reason(affected), now)}</p></li>'
     )
 
 

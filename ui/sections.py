@@ -6,52 +6,39 @@ browser leaves them untouched (a selection, an opened incident), until a fact ch
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
-from controller.incidents.text import short_reason
+from controller.incidents import text as words
 from controller.routing import override_text
 from controller.routing.decision import Decision
 from controller.routing.overrides import ALL, Override, OverrideKind
 from controller.status.headline import UNTRUSTED, CandidateStatus, Level, RouteView, failing_sentence
-from controller.status.overview import Overview, TargetView
-from controller.status.probe_history import Bucket
-from controller.status.vendor_views import VendorView
-from monitor.budget.summary import BudgetSummary
+from controller.status.overview import Overview
+from controller.status.probe_history import Bucket, ProbeHistory
 from monitor.detection.verdict_text import plain_reason
-from monitor.formatting import ago, clock, format_elapsed, plural
-from monitor.health import FAILING, Health, TargetHealth
-from monitor.history.rollup import OutcomeCounts
+from monitor.formatting import ago, format_elapsed, plural
+from monitor.health import FAILING
 from monitor.liveness import Liveness, ServiceStatus
-from monitor.status_pages.reading import VendorState
 from monitor.storage.column_conversions import from_ms
 from monitor.storage.tables import EventRow
 from probes.outcome import Outcome
-from ui.components import instant, money, outcome_class, pill, seconds, section, share, target, text
+from ui.components import instant, link, outcome_class, pill, prose, section, target, text, zone_note
+from ui.routes import state_of, worst_first
 
+_MOST_LINES = 3
 _TONE = {
     Level.GOOD: ("✓", "good", "All well"),
     Level.NOTICE: ("!", "watch", "Attention"),
     Level.BAD: ("✕", "bad", "Trouble"),
     Level.UNKNOWN: ("?", "none", "Not known"),
 }
-_VENDOR_COLOURS = {
-    VendorState.OPERATIONAL: "good",
-    VendorState.UNKNOWN: "none",
-    VendorState.MAINTENANCE: "info",
-    VendorState.DEGRADED: "watch",
-    VendorState.PARTIAL_OUTAGE: "bad",
-    VendorState.MAJOR_OUTAGE: "bad",
-}
-_COLUMNS = {
-    "name": ("Target", "provider/model"),
-    "health": ("Health", "how it is now; the line below fills up as evidence nears a verdict"),
-    "strip": ("Recent probes", "one bar per probe interval, the newest on the right"),
-    "hour": ("Served 1 h", "share of answers in the last hour that users could use"),
-    "day": ("Served 24 h", "the same over the last 24 hours"),
-    "p50": ("p50", "median duration of the answers of the last ten minutes"),
-    "p95": ("p95", "95 % of the answers of the last ten minutes took no longer than this"),
-    "token": ("First token", "median time to the first token of the last hour's streams"),
-    "cost": ("Cost 24 h", "what the probes of the last 24 hours cost"),
+
+
+_ICONS = {
+    Level.GOOD: ("#1a7f4e", "M9 17l5 5 9-11"),
+    Level.NOTICE: ("#b07408", "M16 8v10M16 24v.1"),
+    Level.BAD: ("#c2332d", "M10 10l12 12M22 10L10 22"),
+    Level.UNKNOWN: ("#5b6675", "M11 12a5 5 0 1 1 6 5v2M17 24v.1"),
 }
 
 
@@ -65,8 +52,20 @@ def top(overview: Overview) -> str:
         f'<span class="hs-life"><span class="hs-dot hs-{dot}" aria-hidden="true"></span>'
         f"{text(_service_line(overview.service, overview.now))}</span>"
         f"{untrusted}"
-        f'<span class="hs-clock">{overview.now:%Y-%m-%d %H:%M:%S} UTC</span></header>'
+        f'<span class="hs-clock">{_clock(overview.now)}</span></header>'
     )
+
+
+def lost(now: datetime) -> str:
+    """That the page's process answers no more; hidden while it does, so that its instant is the last one known."""
+    return f'<div class="hs-lost" role="alert">Connection lost, as of {now:%H:%M:%S}</div>'
+
+
+def _clock(now: datetime) -> str:
+    """The instant with its zone, and UTC where one points at it."""
+    utc = f"{now.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    zone = str(now.tzinfo)
+    return f'<time title="{utc}">{now:%Y-%m-%d %H:%M:%S} {text("UTC" if zone == "UTC" else zone)}</time>'
 
 
 def tab_title(overview: Overview, title: str = "Hotspare") -> str:
@@ -89,11 +88,23 @@ def tab_title(overview: Overview, title: str = "Hotspare") -> str:
     return f"{fact} – {title}" if fact else title
 
 
+def tab_icon(level: Level) -> str:
+    """The tab's icon as SVG: a shape of its own for each level, so that colour is not the only sign."""
+    colour, shape = _ICONS[level]
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">'
+        f'<circle cx="16" cy="16" r="15" fill="{colour}"/>'
+        f'<path d="{shape}" fill="none" stroke="#fff" stroke-width="4" stroke-linecap="round"/></svg>'
+    )
+
+
 def banner(overview: Overview) -> str:
     """The overall state, whether a person must act, and what is wrong with the monitor itself."""
     links = (f' <a href="{text(address)}">Runbook</a>' for address in overview.action.runbooks)
-    act = f'<p class="hs-act">{_code(overview.action.sentence)}{"".join(links)}</p>' if overview.action.sentence else ""
-    return headline(overview, f"{act}{_advice(overview.service)}{_present_troubles(overview)}")
+    action = prose(overview.action.sentence, overview.now)
+    act = f'<p class="hs-act">{action}{"".join(links)}</p>' if action else ""
+    troubles = f"{_advice(overview.service)}{_present_troubles(overview)}"
+    return headline(overview, f"{act}{troubles}{_open_incidents(overview)}")
 
 
 def headline(overview: Overview, more: str = "") -> str:
@@ -104,9 +115,22 @@ def headline(overview: Overview, more: str = "") -> str:
     return (
         f'<section class="hs-banner hs-{colour}" role="{role}" aria-label="Overall state">'
         f'<span class="hs-big" aria-hidden="true">{symbol}</span>'
-        f'<div><div class="hs-word">{word}</div><h1>{text(overview.headline)}</h1>'
+        f'<div><div class="hs-word">{word}</div><h1>{prose(overview.headline, overview.now)}</h1>'
         f"{more}</div></section>"
     )
+
+
+def _open_incidents(overview: Overview) -> str:
+    """A line for each of the newest open incidents, which leads to all that is known of it."""
+    lines = [
+        f"<p>{link('incidents', f'Incident {each.id}', incident=str(each.id))}: {text(words.title(each))},"
+        f" open since {instant(each.open_since, overview.now)}</p>"
+        for each in overview.open_incidents[:_MOST_LINES]
+    ]
+    more = len(overview.open_incidents) - _MOST_LINES
+    if more > 0:
+        lines.append(f"<p>{link('incidents', f'and {more} more')}</p>")
+    return "".join(lines)
 
 
 def trouble(title: str, explanation: str) -> str:
@@ -123,41 +147,24 @@ def overrides(overview: Overview) -> str:
     if not overview.overrides:
         return ""
     cards = "".join(_override(override, overview.now) for override in overview.overrides)
-    return section("Pins, drains and pauses", "times in UTC", f'<div class="hs-cards">{cards}</div>')
+    return section("Pins, drains and pauses", zone_note(overview.now), f'<div class="hs-cards">{cards}</div>')
 
 
 def routes(overview: Overview) -> str:
     """Every route: where it points, since when and why, and its candidates in order."""
-    cards = "".join(_route(route, overview.now) for route in overview.routes)
+    cards = "".join(_route(route, overview.now) for route in worst_first(overview.routes))
     return section("Routes", _as_of(overview, "where applications are sent"), f'<div class="hs-cards">{cards}</div>')
 
 
-def targets(overview: Overview) -> str:
-    """Every target: health, recent history, success rate, latency, cost."""
-    lengths_s = {view.history.bucket_s * len(view.history.strip) for view in overview.targets}
-    # How far back the bars go, where it is the same for all targets.
-    notes = {"strip": f", {format_elapsed(lengths_s.pop())}" if len(lengths_s) == 1 else ""}
-    head = "".join(
-        f'<th role="columnheader" scope="col" title="{text(tip)}">{text(title)}{notes.get(name, "")}</th>'
-        for name, (title, tip) in _COLUMNS.items()
-    )
-    rows = "".join(_target(view, overview.now) for view in overview.targets)
-    table = (
-        f'<table class="hs-targets" role="table" aria-label="Targets"><thead><tr role="row">{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table>"
-    )
-    return section(
-        "Targets", _as_of(overview, "what the probes see; times in UTC"), _money(overview.money) + table + _legend()
-    )
-
-
-def vendors(overview: Overview) -> str:
-    """Every provider whose vendor has a status page that is read; nothing when there is none."""
-    if not overview.vendors:
+def money(overview: Overview) -> str:
+    """The cost of probing this month, in a warning colour where the budget throttles or is spent."""
+    budget = overview.money
+    if budget is None:
         return ""
-    rows = "".join(_vendor(view, overview.now) for view in overview.vendors)
-    subtitle = _as_of(overview, "their status pages, read once a minute; no route follows them; times in UTC")
-    return section("What vendors say", subtitle, f'<ul class="hs-vendors">{rows}</ul>')
+    colour = "bad" if budget.exhausted else "watch" if budget.stretches or budget.stopped or budget.unknown else "none"
+    names = f' title="price unknown: {text(", ".join(budget.unknown))}"' if budget.unknown else ""
+    dot = f'<span class="hs-dot hs-{colour}" aria-hidden="true"></span>'
+    return f'<p class="hs-money"{names}>{dot}{text(budget.sentence[:1].upper() + budget.sentence[1:])}</p>'
 
 
 def log(overview: Overview) -> str:
@@ -170,17 +177,7 @@ def log(overview: Overview) -> str:
     )
     items = "".join(f"<li>{instant(at, overview.now)}<span>{line}</span></li>" for at, line in lines[:12])
     body = f'<ol class="hs-timeline">{items}</ol>' if items else '<p class="hs-empty">Nothing has happened yet.</p>'
-    return section("Decisions and events", "times in UTC", body)
-
-
-def _money(budget: BudgetSummary | None) -> str:
-    """The cost of probing this month, in a warning colour where the budget throttles or is spent."""
-    if budget is None:
-        return ""
-    colour = "bad" if budget.exhausted else "watch" if budget.stretches or budget.stopped or budget.unknown else "none"
-    names = f' title="price unknown: {text(", ".join(budget.unknown))}"' if budget.unknown else ""
-    dot = f'<span class="hs-dot hs-{colour}" aria-hidden="true"></span>'
-    return f'<p class="hs-money"{names}>{dot}{text(budget.sentence[:1].upper() + budget.sentence[1:])}</p>'
+    return section("Decisions and events", zone_note(overview.now), body)
 
 
 def _as_of(overview: Overview, subtitle: str) -> str:
@@ -188,7 +185,7 @@ def _as_of(overview: Overview, subtitle: str) -> str:
     beat = overview.service.beat
     if overview.service.liveness is Liveness.RUNNING or beat is None:
         return subtitle
-    return f'<b class="hs-stale">as they were at {clock(beat.beat_at, overview.now)}</b>'
+    return f'<b class="hs-stale">as they were at {instant(beat.beat_at, overview.now)}</b>'
 
 
 def _service_line(service: ServiceStatus, now: datetime) -> str:
@@ -206,7 +203,7 @@ def _present_troubles(overview: Overview) -> str:
     lines += [f"Not delivered: {failing_sentence(channel, overview.now)}" for channel in overview.failing_channels]
     if overview.pending_alerts and overview.pending_alerts.sentence:
         lines.append(f"Waiting: {overview.pending_alerts.sentence}")
-    return "".join(f"<p>{text(line)}.</p>" for line in lines)
+    return "".join(f"<p>{prose(line, overview.now)}.</p>" for line in lines)
 
 
 def _advice(service: ServiceStatus) -> str:
@@ -229,22 +226,14 @@ def _code(sentence: str) -> str:
 
 
 def _route(route: RouteView, now: datetime) -> str:
-    colour = "bad" if route.stuck else "watch" if route.failed_over else "good"
-    note = "stuck" if route.stuck else "failed over" if route.failed_over else "first choice"
-    if route.dry_run:
-        colour, note = "bad" if route.would else "watch", "dry run"
-    elif route.override:
-        failing = any(candidate.serving and candidate.health in FAILING for candidate in route.candidates)
-        colour, note = "bad" if failing else "info", route.override.kind.participle
-    if not any(candidate.serving for candidate in route.candidates):
-        colour, note = "watch", "no longer a candidate"  # The configuration is newer than the service's.
-    since = f'<span class="hs-since">since {instant(route.since, now)} UTC</span>' if route.since else ""
+    colour, note = state_of(route)
+    since = f'<span class="hs-since">since {instant(route.since, now)}</span>' if route.since else ""
     chain = "".join(_candidate(number, candidate) for number, candidate in enumerate(route.candidates, 1))
-    why = text(plain_reason(route.reason))
-    more = f'<p class="hs-reason">{_code(route.note[:1].upper() + route.note[1:])}</p>' if route.note else ""
+    why = prose(plain_reason(route.reason), now)
+    more = f'<p class="hs-reason">{prose(route.note[:1].upper() + route.note[1:], now)}</p>' if route.note else ""
     return (
         f'<article class="hs-card hs-edge hs-{colour}" aria-label="Route {text(route.name)}">'
-        f'<div class="hs-row"><span class="hs-route">{text(route.name)}</span>'
+        f'<div class="hs-row"><span class="hs-route">{link("routes", text(route.name), route=route.name)}</span>'
         f'<span class="hs-note hs-{colour}">{note}</span>{since}</div>'
         f'<div class="hs-points"><span class="hs-arrow" aria-label="points at">→</span>{target(route.target)}</div>'
         f'<p class="hs-reason">Why: {why}</p>{more}<ol class="hs-chain">{chain}</ol></article>'
@@ -261,57 +250,10 @@ def _candidate(number: int, candidate: CandidateStatus) -> str:
     )
 
 
-def _target(view: TargetView, now: datetime) -> str:
-    history = view.history
-    tip = f"since {view.state.since:%Y-%m-%d %H:%M:%S} UTC: {view.state.reason}"
-    remarks = "".join(f'<span class="hs-said" title="{text(line)}">{text(line)}</span>' for line in view.remarks)
-    cells = {
-        "name": f"{target(view.state.target)}{_reason(view, now)}{remarks}",
-        "health": f"{pill(view.state.health, tip)}{_meter(view.state)}",
-        "strip": _strip(history.strip, history.bucket_s),
-        "hour": _rate(history.last_hour),
-        "day": _rate(history.last_day),
-        "p50": seconds(history.p50_s),
-        "p95": seconds(history.p95_s),
-        "token": seconds(history.first_token_p50_s),
-        "cost": money(history.cost_day_usd, answered=history.last_day.ok > 0),
-    }
-    row = "".join(
-        f'<td role="cell" class="hs-c-{name}" data-label="{_COLUMNS[name][0]}">{html}</td>'
-        for name, html in cells.items()
-    )
-    return f'<tr role="row" class="hs-{view.state.health.level}">{row}</tr>'
-
-
-def _reason(view: TargetView, now: datetime) -> str:
-    """The reason of a health other than `up`, and the detail of the last observation where it failed."""
-    state, last = view.state, view.details.last
-    if state.health is Health.UP:
-        return ""
-    since = f" (since {instant(state.since, now)})" if state.health is not Health.UNKNOWN else ""
-    # The reason mostly quotes the same words.
-    detail = ": ".join(last) if last and last[1] and last[1] not in state.reason else ""
-    said = f'<span class="hs-said" title="{text(detail)}">last: {text(detail)}</span>' if detail else ""
-    return f'<span class="hs-why">{text(short_reason(state))}{since}</span>{said}'
-
-
-def _meter(state: TargetHealth) -> str:
-    if state.evidence <= 0 or state.threshold <= 0:
-        return ""
-    filled = min(100, round(100 * state.evidence / state.threshold))
-    label = f"evidence {state.evidence:.1f}, verdict at {state.threshold:.1f}"
-    return (
-        f'<span class="hs-meter" role="img" aria-label="{label}" title="{label}">'
-        f'<span style="width:{filled}%"></span></span>'
-    )
-
-
-def _rate(counts: OutcomeCounts) -> str:
-    refused = f", {counts.refused} refused" if counts.refused else ""
-    failed_here = f"; {counts.failed_here} more failed on our side" if counts.failed_here else ""
-    title = f"{counts.answered} of {counts.asked} answered{refused}{failed_here}"
-    low = " hs-low" if counts.served is not None and counts.served < 0.95 else ""
-    return f'<span class="hs-rate{low}" title="{title}">{share(counts.served)}</span>'
+def recent_probes(history: ProbeHistory) -> str:
+    """The newest probes of one target, a bar for each interval, and what the colours mean."""
+    note = f"one bar per interval, the newest on the right; {format_elapsed(history.bucket_s * len(history.strip))}"
+    return section("Recent probes", note, _strip(history.strip, history.bucket_s) + _legend())
 
 
 def _strip(buckets: Sequence[Bucket], bucket_s: float) -> str:
@@ -341,19 +283,7 @@ def _legend() -> str:
         ("gap", "not observed"),
     )
     items = "".join(f'<span><i class="hs-{colour}"></i>{word}</span>' for colour, word in kinds)
-    return f'<div class="hs-legend" aria-label="Colours of the bars">{items}</div>'
-
-
-def _vendor(view: VendorView, now: datetime) -> str:
-    report = view.report
-    colour = _VENDOR_COLOURS[report.state] if report else "none"
-    read = f'<span class="hs-since">so since {instant(report.at, now)}</span>' if report else ""
-    return (
-        f'<li><span class="hs-vendor">{text(view.provider)}</span>'
-        f'<span class="hs-we"><span class="hs-quiet">we see</span>{pill(view.health)}</span>'
-        f'<span class="hs-they"><span class="hs-dot hs-{colour}" aria-hidden="true"></span>'
-        f"{text(view.sentence(now))}</span>{read}</li>"
-    )
+    return f'<p class="hs-legend">{items}</p>'
 
 
 def _decision(decision: Decision) -> str:

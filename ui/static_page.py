@@ -36,7 +36,7 @@ def render(
     body = (
         f'{masthead(page, logo)}<header class="hs-top"><span class="hs-clock">{as_of}</span></header>'
         f"{sections.headline(overview)}{_routes(overview.routes, overview.now)}{_targets(overview.targets)}"
-        f"{history.routes(past)}{history.targets(past, linked=False)}"
+        f"{history.routes(past)}{history.targets(past)}"
         f"{incidents.incident_list(incidents_shown, overview.now, linked=False)}"
     )
     return (

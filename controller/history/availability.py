@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from controller.history.route_rollup import RouteRollup
+from controller.incidents.incident import Incident
 from monitor.formatting import format_elapsed
 from monitor.history.rollup import DAY, OutcomeCounts, span_start
 
@@ -56,6 +57,22 @@ def last_days(now: datetime) -> Sequence[datetime]:
     """The last `DAYS` midnights (UTC), the oldest first."""
     today = span_start(now, DAY)
     return [today - DAY * ago for ago in reversed(range(DAYS))]
+
+
+def incidents_by_day(
+    incidents: Iterable[Incident], *, since: datetime, until: datetime
+) -> dict[str, dict[datetime, tuple[int, ...]]]:
+    """The ids of the incidents by affected target and day (midnight, UTC) on which they lasted, oldest first."""
+    numbers: dict[str, dict[datetime, tuple[int, ...]]] = {}
+    for incident in sorted(incidents, key=lambda each: each.id):
+        day = span_start(max(incident.opened_at, since), DAY)
+        last = min(incident.resolved_at or until, until)
+        while day <= last:
+            for affected in incident.affected:
+                of_target = numbers.setdefault(affected.target, {})
+                of_target[day] = (*of_target.get(day, ()), incident.id)
+            day += DAY
+    return numbers
 
 
 def _since(counts: Mapping[datetime, OutcomeCounts], since: datetime) -> OutcomeCounts:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,6 +12,7 @@ from controller.history.availability import (
     PERIODS,
     DayServed,
     TargetAvailability,
+    incidents_by_day,
     last_days,
     route_days,
     target_availability,
@@ -27,6 +28,7 @@ from monitor.storage.store import Store
 from monitor.storage.tables import ROLLUPS
 
 #: Shorter periods begin with an hour, longer ones with a day (UTC).
+_MOST_INCIDENTS: Final = 500
 _BY_HOUR: Final = timedelta(days=2)
 
 
@@ -82,6 +84,8 @@ class History:
     routes: tuple[RouteDays, ...]
     """In the order of the configuration, like the targets."""
     targets: tuple[TargetAvailability, ...]
+    incidents_by_day: Mapping[str, Mapping[datetime, tuple[int, ...]]] = field(default_factory=dict)
+    """The incidents that a target was affected by on a day (UTC), by target and midnight, oldest first."""
 
 
 def read_past(engine: Engine, settings: Settings, now: datetime) -> History:
@@ -97,6 +101,7 @@ def read_past(engine: Engine, settings: Settings, now: datetime) -> History:
             for route in settings.routes
         ),
         targets=tuple(target_availability(name, days.get(name, {}), hours.get(name, {}), now) for name in names),
+        incidents_by_day=incidents_by_day(Journal(engine).incidents(_MOST_INCIDENTS), since=dates[0], until=now),
     )
 
 

@@ -69,6 +69,7 @@ class ProbeHistory:
     p95_s: float | None
     first_token_p50_s: float | None
     """Median time to first token of that time; None when no stream was asked for."""
+    first_token_p95_s: float | None = None
     cost_day_usd: float | None
     """What the probes of the last 24 hours cost; None when no price is known."""
     bucket_s: float

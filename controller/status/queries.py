@@ -96,6 +96,7 @@ def read_history(
     lately_ms, strip_ms = to_ms(now - max(LATELY, bucket * LATELY_PROBES)), to_ms(now - bucket * (BUCKETS + 2))
     answers = [row for row in rows if row.started_ms >= lately_ms and row.outcome in ANSWERED]
     durations = [row.duration_s for row in answers]
+    first_tokens = [row.first_token_s for row in answers if row.first_token_s is not None]
     last_hour, _ = _read_counts(connection, target.id, now - HOUR)
     last_day, cost_day_usd = _read_counts(connection, target.id, now - _DAY)
     return ProbeHistory(
@@ -104,7 +105,8 @@ def read_history(
         last_day=last_day,
         p50_s=quantile(durations, 0.50),
         p95_s=quantile(durations, 0.95),
-        first_token_p50_s=quantile([row.first_token_s for row in answers if row.first_token_s is not None], 0.50),
+        first_token_p50_s=quantile(first_tokens, 0.50),
+        first_token_p95_s=quantile(first_tokens, 0.95),
         cost_day_usd=cost_day_usd,
         bucket_s=bucket.total_seconds(),
         strip=build_buckets(

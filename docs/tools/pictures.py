@@ -22,6 +22,7 @@ from controller.alerts.slack.blocks import Message
 from controller.alerts.slack.other_messages import notice_message, notices_message, passed_message
 from controller.demo.fake_slack import FakeSlack
 from controller.demo.scenes import BY_NAME
+from controller.history.queries import History
 from controller.incidents.incident import AffectedTarget, Incident, IncidentKind
 from controller.status.overview import Overview
 from docs.tools import slack_page
@@ -29,7 +30,7 @@ from docs.tools.slack_page import Post
 from monitor.health import Health
 from tests.support.scene_transcript import play
 from tests.support.virtual_service import Told, VirtualService
-from ui import incidents, sections
+from ui import incidents, providers, sections
 
 DOCS = Path(__file__).parents[1]
 CHROMIUM = Path("/usr/bin/chromium")
@@ -137,7 +138,8 @@ def _late() -> Iterator[Post]:
 def overview_page(overview: Overview) -> str:
     """The page without Streamlit around it, in Streamlit's font, as one document."""
     parts = (sections.top, sections.banner, sections.routes, incidents.open_incidents, incidents.figures_so_far)
-    shown = "".join(part(overview) for part in (*parts, sections.targets))
+    shown = "".join(part(overview) for part in parts)
+    shown += providers.providers(overview, History(now=overview.now, routes=(), targets=()))
     style = (Path(sections.__file__).parent / "static/page.css").read_text(encoding="utf-8")
     fonts = sorted(Path(streamlit.__path__[0]).glob("static/static/media/SourceSansVF-Upright*.woff2"))
     font = base64.b64encode(fonts[0].read_bytes()).decode() if fonts else ""

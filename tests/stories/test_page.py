@@ -88,9 +88,10 @@ def test_a_quiet_service(config: Path) -> None:
     seeded.seed(seeded.settings_in(config.parent), now())
     html = shown(config)
     assert "All 2 routes are on their first choice; 6 targets up" in html
-    for heading in ("Routes", "Targets", "Resolved incidents", "Decisions and events"):
+    for heading in ("Routes", "Providers", "Past incidents", "Decisions and events"):
         assert f"<h2>{heading}" in html
-    assert html.count('class="hs-strip"') == 6
+    assert html.count('class="hs-strip hs-days"') == 6
+    assert html.count('<article class="hs-provider"') == 3
     assert seeded.KEY not in html
 
 
@@ -220,7 +221,7 @@ def test_in_a_browser(config: Path, browser_page: Page) -> None:
         expect(page.locator(".hs-banner h1")).to_have_text(
             "All 2 routes are on their first choice; 6 targets up", timeout=30_000
         )
-        expect(page.locator(".hs-targets tbody tr")).to_have_count(6, timeout=30_000)
+        expect(page.locator(".hs-targets tbody tr:not(.hs-below)")).to_have_count(6, timeout=30_000)
         expect(page.locator(".hs-trouble")).to_have_count(0)
         page.evaluate("document.body.dataset.loaded = 'once'")
         seeded.break_openai(settings, now(), detail=seeded.HOSTILE)

@@ -123,4 +123,4 @@ def test_incidents_are_listed_by_day_with_links() -> None:
     assert 'href="incidents?incident=3"' in html
     assert "lasted 1 d" in html
     assert "<script" not in html
-    assert "None so far" in page.incident_list([], NOW)
+    assert "None." in page.incident_list([], NOW)

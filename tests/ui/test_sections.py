@@ -44,9 +44,6 @@ SECTIONS: list[Callable[[Overview], str]] = [
     view.overrides,
     view.routes,
     incidents.open_incidents,
-    view.targets,
-    view.vendors,
-    incidents.past_incidents,
     view.log,
 ]
 
@@ -203,23 +200,12 @@ def test_no_text_becomes_markup(section: Callable[[Overview], str], life: Livene
     assert "<script>alert(1)</script>" in markup.shown or section is view.top
 
 
-def test_the_vendors_word_stands_beside_ours() -> None:
-    """What we see as a pill, what the vendor says in its own words, and since when we have read it so."""
-    shown = Markup(view.vendors(overview("openai"))).shown
-    assert "openaiwe see✕down" in shown
-    assert "status.example says: degraded: openai, since 18:03 UTC" in shown
-    assert "so since 18:03:12" in shown
-    assert "as they were at" in view.vendors(overview("openai", life=Liveness.STOPPED))
-    assert view.vendors(replace(overview(), vendors=())) == ""
-
-
 def test_an_incident_says_who_knew_first() -> None:
-    """While it is open, and in the folded ones too."""
+    """While it is open."""
     assert (
         "Noticed 10 min before errors (degraded: errors, since 18:03 UTC)."
         in Markup(incidents.open_incidents(overview("errors"))).shown
     )
-    assert "Noticed 10 min before errors" in Markup(incidents.past_incidents(overview("errors"))).shown
 
 
 def test_trouble_shows_its_text_as_text() -> None:
@@ -253,28 +239,16 @@ def test_each_outcome_has_a_colour_that_the_legend_explains(outcome: Outcome | N
     """A bar without an entry in the legend would say nothing."""
     bucket = Bucket(start=NOW, counts=((outcome, 1),) if outcome else ())
     colour = pieces.outcome_class(bucket.worst)
-    assert f'<i class="hs-{colour}"></i>' in view.targets(overview())
+    assert f'<i class="hs-{colour}"></i>' in view.recent_probes(history())
     assert (colour == "good") == (outcome is not None and outcome.effect is Effect.UP)
 
 
 def test_a_bar_says_when_and_what() -> None:
     """Each bar carries its time and its outcomes, and the strip a summary for those who cannot see it."""
-    html = view.targets(overview())
+    html = view.recent_probes(history())
     assert 'title="18:03:42 UTC: 2 server_error, 1 ok"' in html
     assert 'title="18:04:42 UTC: nothing observed"' in html
     assert 'aria-label="last 2 min: 2 ok, 2 server_error, 1 slow"' in html
-
-
-def test_the_share_served_counts_what_was_refused() -> None:
-    """Users cannot use a refusal, whose fault it may be; only what failed on our side does not count."""
-    assert 'title="9 of 11 answered, 1 refused; 1 more failed on our side">81.8' in view.targets(overview())
-
-
-def test_a_target_says_why_without_saying_its_name_twice() -> None:
-    """The reason stands beside the target and its health, so it starts after both."""
-    shown = Markup(view.targets(overview("a/x"))).shown
-    assert "a/x is down" not in shown
-    assert "last: server_error: HTTP 500" in shown
 
 
 def test_a_monitor_at_work_says_how_fresh_it_is() -> None:
@@ -286,10 +260,9 @@ def test_a_monitor_at_work_says_how_fresh_it_is() -> None:
 
 @pytest.mark.parametrize("life", [Liveness.SILENT, Liveness.STOPPED])
 def test_what_nobody_watches_is_called_old(life: Liveness) -> None:
-    """Routes and targets of a service that is not at work say of when they are."""
-    for section in (view.routes, view.targets):
-        assert "as they were at 18:03:08 UTC" in Markup(section(overview(life=life))).shown
-        assert "as they were" not in section(overview())
+    """Routes of a service that is not at work say of when they are."""
+    assert "as they were at 18:03:08" in Markup(view.routes(overview(life=life))).shown
+    assert "as they were" not in view.routes(overview())
 
 
 def test_a_dry_run_is_called_so() -> None:
@@ -304,6 +277,26 @@ def test_a_dry_run_is_called_so() -> None:
     assert "Dry run: it would be on b/y" in view.routes(dry)
     assert ">dry run</span>" in view.log(dry)
     assert "dry run" not in view.routes(seen) + view.log(seen)
+
+
+def test_the_icon_of_the_tab_has_a_shape_for_each_level() -> None:
+    """Not a colour alone."""
+    shapes = {view.tab_icon(level).partition(" d=")[2].partition(" fill")[0] for level in Level}
+    assert len(shapes) == len(Level)
+
+
+def test_open_incidents_are_linked_at_the_top() -> None:
+    """The newest three, and how many more there are."""
+    [incident] = overview().open_incidents
+    many = replace(overview(), open_incidents=tuple(replace(incident, id=number) for number in range(5)))
+    html = view.banner(many)
+    assert html.count('href="incidents?incident=') == 3
+    assert "and 2 more" in html
+
+
+def test_a_lost_connection_says_since_when() -> None:
+    """The last instant that the page was told."""
+    assert ">Connection lost, as of 18:03:12<" in view.lost(NOW)
 
 
 def test_no_open_incident_takes_no_room() -> None:
@@ -407,13 +400,12 @@ def test_a_trail_stays_in_its_frame(ages_s: tuple[float, ...]) -> None:
 
 
 def test_no_trail_takes_no_room() -> None:
-    """Neither in an open incident nor in one of the past."""
+    """In an open incident."""
     bare = replace(overview(), evidence_trails={})
-    shown = incidents.open_incidents(bare) + incidents.past_incidents(bare)
+    shown = incidents.open_incidents(bare)
     assert "How the evidence grew" not in shown
     assert "hs-trail" not in shown
     assert incidents.open_incidents(overview()).count("<figure") == 2
-    assert incidents.past_incidents(overview()).count("<figure") == 2
 
 
 def test_the_tab_says_the_worst() -> None:

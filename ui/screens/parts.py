@@ -3,6 +3,7 @@
 import streamlit as st
 
 from controller.status.details.ranges import RANGES
+from controller.status.overview import Overview
 from monitor.storage.database import DatabaseError, database_path
 from ui import reading, sections
 
@@ -12,6 +13,12 @@ def say_trouble(path: str, error: DatabaseError) -> None:
     there = database_path(reading.settings_at(path).database).exists()
     title = "The database cannot be used" if there else "There is nothing to show yet"
     st.html(sections.trouble(title, str(error)))
+
+
+def show_state(path: str, overview: Overview) -> None:
+    """Let the tab's title and icon say the worst."""
+    title = sections.tab_title(overview, reading.settings_at(path).ui.title)
+    st.set_page_config(page_title=title, page_icon=sections.tab_icon(overview.level))
 
 
 def choose_range(default: str) -> str:

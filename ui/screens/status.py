@@ -1,4 +1,4 @@
-"""The page of the present: one line of truth, the routes, the targets, open incidents, and the days before."""
+"""The page of the present: one line of truth, the routes, the providers, open incidents, and the days before."""
 
 from collections.abc import Callable
 
@@ -6,34 +6,90 @@ import streamlit as st
 
 from controller.status.overview import Overview
 from monitor.storage.database import DatabaseError
-from ui import incidents, reading, sections
+from ui import exports, incidents, providers, reading, sections
 from ui.screens import parts
+
+_LISTED = 15
+_FAILING, _ALL = "Failing", "All"
 
 
 def show(path: str) -> None:
-    """The page; its upper part is small and refreshed every 2 s, and unchanged HTML is not drawn again.
+    """The page; `?q=` and `?show=` filter its targets.
 
-    The lower part, the bars of every probe and the past, is refreshed at the probe interval, but every 2 to 10 s.
+    Three parts refresh alone, and unchanged HTML is not drawn again. Incidents stand below the targets: nothing that
+    somebody reads there moves when one opens or is over.
     """
     upper = (sections.top, sections.banner, sections.overrides, sections.routes)
-    ongoing = (incidents.open_incidents, incidents.figures_so_far)
-    st.fragment(_show, run_every=reading.FAST_S)(path, *upper, *ongoing, says_trouble=True)
-    lower = (sections.targets, sections.vendors, incidents.past_incidents, sections.log)
-    shortest_s = min((target.interval_s for target in reading.settings_at(path).targets), default=reading.SLOW_S)
-    slow_s = min(max(shortest_s, reading.FAST_S), reading.SLOW_S)
-    st.fragment(_show, run_every=slow_s)(path, *lower, says_trouble=False)
+    st.fragment(_show_present, run_every=reading.FAST_S)(path, *upper)
+    if len(reading.settings_at(path).targets) > 1:
+        with st.container(horizontal=True, vertical_alignment="bottom", key="controls"):
+            query = st.text_input(
+                "Search targets",
+                key="q",
+                type="search",
+                placeholder="Search targets",
+                label_visibility="collapsed",
+                live=True,
+                bind="query-params",
+                max_chars=100,
+                width=320,
+            )
+            shown = st.segmented_control(
+                "Show",
+                [_ALL, _FAILING],
+                key="show",
+                default=_ALL,
+                required=True,
+                label_visibility="collapsed",
+                bind="query-params",
+            )
+    else:
+        query, shown = "", _ALL
+    st.fragment(_show_providers, run_every=reading.SLOW_S)(path, query or "", only_failing=shown == _FAILING)
+    st.fragment(_show_incidents, run_every=reading.FAST_S)(path)
+    st.fragment(_show_log, run_every=reading.SLOW_S)(path)
 
 
-def _show(path: str, *renderers: Callable[[Overview], str], says_trouble: bool) -> None:
-    """Show these sections; where the database cannot be used, the part of the page that `says_trouble` says so."""
+def _show_present(path: str, *renderers: Callable[[Overview], str]) -> None:
+    """Show these sections, or why there is nothing to show."""
     try:
         overview = reading.overview_at(path)
     except DatabaseError as error:
-        if says_trouble:
-            parts.say_trouble(path, error)
+        parts.say_trouble(path, error)
         return
-    if says_trouble:
-        st.set_page_config(page_title=sections.tab_title(overview, reading.settings_at(path).ui.title))
+    parts.show_state(path, overview)
     for render in renderers:
-        # An empty element keeps the order: nothing below is drawn again when an incident opens.
+        # An empty element keeps the order: nothing below is drawn again when an override begins.
         st.html(render(overview) or "<span></span>")
+
+
+def _show_providers(path: str, query: str, *, only_failing: bool) -> None:
+    try:
+        overview, past = reading.overview_at(path), reading.past(path)
+    except DatabaseError:
+        return  # The upper part says so.
+    st.html(providers.providers(overview, past, query=query, only_failing=only_failing))
+    st.html(sections.money(overview) or "<span></span>")
+    st.download_button(
+        "Targets as CSV", lambda: exports.targets(overview, past), "targets.csv", "text/csv", on_click="ignore"
+    )
+
+
+def _show_incidents(path: str) -> None:
+    try:
+        overview, listed = reading.overview_at(path), reading.incidents(path)
+    except DatabaseError:
+        return
+    st.html(incidents.open_incidents(overview) or "<span></span>")
+    st.html(incidents.figures_so_far(overview) or "<span></span>")
+    over = [incident for incident in listed if incident.resolved_at]
+    st.html(incidents.incident_list(over[:_LISTED], overview.now, title="Past incidents"))
+
+
+def _show_log(path: str) -> None:
+    try:
+        overview = reading.overview_at(path)
+    except DatabaseError:
+        return
+    with st.expander("The latest decisions and events"):
+        st.html(sections.log(overview))

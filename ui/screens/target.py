@@ -4,7 +4,7 @@ import streamlit as st
 
 from controller.status.details.target import TargetDetail
 from monitor.storage.database import DatabaseError
-from ui import charts, exports, reading, targets
+from ui import charts, exports, reading, sections, targets
 from ui.components import empty, section
 from ui.screens import parts
 
@@ -33,7 +33,8 @@ def show(path: str) -> None:
 def _show(path: str, target: str, range_name: str) -> None:
     try:
         overview = reading.overview_at(path)
-        state = next(view.state for view in overview.targets if view.state.target == target)
+        view = next(view for view in overview.targets if view.state.target == target)
+        state = view.state
         detail = reading.target_detail(path, target, range_name, state.since)
     except DatabaseError as error:
         parts.say_trouble(path, error)
@@ -41,6 +42,7 @@ def _show(path: str, target: str, range_name: str) -> None:
     now = overview.now
     st.set_page_config(page_title=reading.page_title(path, f"{target}: {state.health}"))
     st.html(targets.present(detail, state, now))
+    st.html(sections.recent_probes(view.history))
     if not detail.course:
         st.html(empty("Nothing was observed in this time."))
     else:

@@ -11,6 +11,7 @@ from rich.console import Console
 from sqlalchemy import Engine
 
 from controller.cli import status
+from controller.history.queries import History
 from controller.status.document import status_document
 from controller.status.overview import read
 from controller.status.probe_history import RecentDetails
@@ -22,7 +23,7 @@ from probes.outcome import Outcome
 from probes.target import Check
 from tests.support import seeded_database as seeded
 from tests.support.builders import observation
-from ui import sections as view
+from ui import providers
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOSTILE = "<b>gpt-5</b>"
@@ -99,7 +100,7 @@ def test_status_and_the_page_show_them(settings: Settings, engine: Engine) -> No
     assert targets[seeded.HAIKU]["request_ids"] == []
     assert len(targets[seeded.FLASH]["notices"]) == 2
 
-    page = view.targets(overview)
+    page = providers.providers(overview, History(now=NOW, routes=(), targets=()))
     assert ids in page
     assert "answered by &lt;b&gt;gpt-5&lt;/b&gt;" in page
     assert HOSTILE not in page

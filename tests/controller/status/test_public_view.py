@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from controller.history.queries import History
 from controller.routing.override_text import OverrideEvent
 from controller.routing.overrides import Override, OverrideKind
 from controller.routing.store import OverrideStore
@@ -13,7 +14,7 @@ from controller.status.public_view import public_incident_view, public_overview
 from monitor.storage.database import open_operator, open_reader
 from tests.support import seeded_database as seeded
 from tests.support.incident_builders import incident
-from ui import incidents, sections
+from ui import incidents, providers, sections
 
 NOW = datetime(2026, 11, 21, 18, 3, 12, tzinfo=UTC)
 SECRET = (
@@ -51,8 +52,9 @@ def test_the_overview_of_an_outage(tmp_path: Path) -> None:
     OverrideStore(open_operator(settings.database)).begin(pin, lambda _: event)
     overview = public_overview(read(settings, open_reader(settings.database), NOW))
     parts = [sections.top, sections.banner, sections.overrides, sections.routes, incidents.open_incidents]
-    parts += [incidents.figures_so_far, sections.targets, sections.vendors, incidents.past_incidents, sections.log]
+    parts += [incidents.figures_so_far, sections.money, sections.log]
     html = "".join(part(overview) for part in parts)
+    html += providers.providers(overview, History(now=NOW, routes=(), targets=()))
     assert "chat has failed over to anthropic/claude-haiku-5-5" in html
     assert "an operator" in html
     for secret in SECRET:

@@ -148,8 +148,8 @@ def test_page_and_status_say_that_nobody_watches(tmp_path: Path, engine: Engine)
     said = status_document(seen)["money"]
     assert (said["spent"], said["month_ends"], said["price_unknown"]) == (True, "2026-12-01T00:00:00.000Z", [PAID])
     assert (said["stopped"], said["stretches"]) == ([PAID], {})
-    assert "Paid targets are not probed" not in view.targets(replace(seen, money=None))
-    assert "paid targets are not probed until 2026-12-01" in view.targets(seen)
+    assert "Paid targets are not probed" not in view.money(replace(seen, money=None))
+    assert "paid targets are not probed until 2026-12-01" in view.money(seen)
 
 
 def test_an_unknown_price_is_called_unknown(tmp_path: Path) -> None:
@@ -167,4 +167,4 @@ def test_a_hostile_name_is_text(tmp_path: Path, engine: Engine) -> None:
     """Names of models come from the configuration, and are escaped all the same."""
     seen = read(configuration(tmp_path), engine, T0)
     hostile = replace(seen, money=money(unknown=('<script>"x/y',)))
-    assert "<script>" not in view.targets(hostile)
+    assert "<script>" not in view.money(hostile)
