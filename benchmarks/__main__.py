@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import latency, litellm, promise, routing, simulation, startup
+from benchmarks import latency, litellm, promise, routing, simulation, startup, traffic
 from benchmarks.detection import report
 from benchmarks.probing import report as probing
 from benchmarks.regret import report as regret
@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "detection": report.main,
     "regret": regret.main,
     "promise": promise.main,
+    "traffic": traffic.main,
     "latency": latency.main,
     "simulation": simulation.main,
 }
@@ -31,6 +32,7 @@ QUICK: dict[str, Callable[[], None]] = {
     "detection": partial(report.main, quick=True),
     "regret": partial(regret.main, quick=True),
     "promise": promise.quick,
+    "traffic": traffic.quick,
 }
 
 

@@ -26,6 +26,7 @@ from controller.routing.refuge import refuge_probes
 from controller.routing.spend_where_used import spend_where_used
 from controller.simulation.fast_forward import FastForward
 from controller.simulation.neutral_endpoints import NeutralEndpoints
+from controller.simulation.reported_traffic import ReportedTraffic
 from controller.simulation.scenario import Scenario
 from controller.simulation.simulated_target import SimulatedTarget
 from controller.simulation.world import Timeline
@@ -41,7 +42,7 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 _LATE_INTERVALS = 2
 
-_DUE, _OBSERVED, _BURST, _CYCLE, _SILENCE = range(5)
+_DUE, _OBSERVED, _BURST, _CYCLE, _SILENCE, _TRAFFIC = range(6)
 
 
 Decisions = Sequence[tuple[float, Decision]]
@@ -104,6 +105,7 @@ class _SeedRun:
             name: frozenset(t for t in self._all if t.provider == name) for name in {t.provider for t in self._all}
         }
         self._fast_forward = FastForward(self._detector)
+        self._traffic = self._reported_traffic(timelines, seed) if scenario.traffic_reported else None
         self._states: dict[str, Decision] = {}
         self._decisions: list[tuple[float, Decision]] = []
         self._heap: list[tuple[float, int, int, Any]] = []
@@ -114,7 +116,20 @@ class _SeedRun:
         self._planned: dict[str, tuple[int, BurstProbe]] = {}
         """The burst probe planned in each slot, and its number; any other has been replaced."""
         self._cycle_at_s: float | None = None
+        self._now_s = 0.0
+        """When the event takes place that is being handled."""
         self._silence_check_s = min(target.interval_s for target in self._targets.values())
+
+    def _reported_traffic(self, timelines: Mapping[str, Timeline], seed: int) -> ReportedTraffic:
+        return ReportedTraffic(
+            self._scenario,
+            timelines,
+            seed,
+            detector=self._detector,
+            epoch=EPOCH,
+            push=lambda at_s, stream: self._push(at_s, _TRAFFIC, stream),
+            prepare=lambda target: self._resume(self._now_s, self._siblings[self._targets[target].provider]),
+        )
 
     def run(self) -> RunResult:
         """Run to the end of the scenario."""
@@ -199,6 +214,7 @@ class _SeedRun:
         return observation
 
     def _handle(self, now_s: float, serial: int, kind: int, subject: Any) -> None:
+        self._now_s = now_s
         if kind == _OBSERVED:
             self._observe(now_s, *subject)
         elif kind == _BURST:
@@ -208,6 +224,15 @@ class _SeedRun:
                 self._cycle(now_s)
         elif kind == _SILENCE:
             self._check_silence(now_s, serial)
+        elif self._traffic:
+            self._act(now_s, *self._traffic.take_in(now_s, serial, subject))
+
+    def _act(self, now_s: float, changed: Collection[Transition], asked: Sequence[BurstProbe]) -> None:
+        """Follow what traffic shows."""
+        if changed:
+            self._cycle_by(now_s + GATHER_S)
+        if asked or changed:
+            self._plan(asked, now_s, tuple(changed))
 
     def _observe(self, now_s: float, target: SimulatedTarget, observation: Observation) -> None:
         """A probe has ended."""
@@ -225,6 +250,8 @@ class _SeedRun:
         if due is not None:
             self._cycle_by(max(now_s, (due - EPOCH).total_seconds()) + AFTER_DUE_S)
         self._plan(self._detector.burst_probes(target.id), now_s, changed)
+        if self._traffic and observation.afresh:
+            self._act(now_s, *self._traffic.observe_probe(observation, blind=blind))
 
     def _plan(self, bursts: Sequence[BurstProbe], now_s: float, changed: Sequence[Transition] = ()) -> None:
         for burst in (*bursts, *(self._refuge_probes(changed, bursts, now_s) if changed else ())):
@@ -292,6 +319,8 @@ class _SeedRun:
         for decision in [verdict.decision for verdict in verdicts if verdict.decision]:
             self._states[decision.route] = decision
             self._decisions.append((now_s, decision))
+            if self._traffic:
+                self._traffic.redirect(decision, now_s)
             self._spend_where_used(now_s)
             if self._ends_after and self._ends_after(self._decisions):
                 self._until_s = now_s

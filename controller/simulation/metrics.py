@@ -30,7 +30,7 @@ class OutageRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestCounts:
+class ExpectedRequests:
     """Expected numbers of an application's requests: integrals over time, so not whole numbers."""
 
     total: float = 0.0
@@ -41,11 +41,11 @@ class RequestCounts:
     """Answered, but later than the target's slow limit."""
     slow_without_failover: float = 0.0
 
-    def __add__(self, other: "RequestCounts") -> "RequestCounts":
-        return RequestCounts(**{name: number + getattr(other, name) for name, number in asdict(self).items()})
+    def __add__(self, other: "ExpectedRequests") -> "ExpectedRequests":
+        return ExpectedRequests(**{name: number + getattr(other, name) for name, number in asdict(self).items()})
 
-    def __mul__(self, factor: float) -> "RequestCounts":
-        return RequestCounts(**{name: number * factor for name, number in asdict(self).items()})
+    def __mul__(self, factor: float) -> "ExpectedRequests":
+        return ExpectedRequests(**{name: number * factor for name, number in asdict(self).items()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +56,9 @@ class SeedMetrics:
     usd: float
     runs: tuple[tuple[OutageRun, ...], ...]
     """For each outage of the scenario, one for each route that it hit."""
-    requests: tuple[RequestCounts, ...]
+    requests: tuple[ExpectedRequests, ...]
     """During each outage."""
-    all_requests: RequestCounts
+    all_requests: ExpectedRequests
     false_failovers: int
 
 
@@ -70,9 +70,9 @@ def measure(scenario: Scenario, timelines: Mapping[str, Timeline], result: RunRe
         for route in routes
     }
 
-    def expected(window: Span) -> RequestCounts:
+    def expected(window: Span) -> ExpectedRequests:
         each = (expected_requests(route, decided[route.name], timelines, window) for route in routes)
-        return sum(each, RequestCounts()) * scenario.requests_per_s
+        return sum(each, ExpectedRequests()) * scenario.requests_per_s
 
     return SeedMetrics(
         probes=result.probes,
@@ -127,7 +127,7 @@ def _target_at(decided: Sequence[Decided], at_s: float) -> str:
 
 def expected_requests(
     route: Route, decided: Sequence[Decided], timelines: Mapping[str, Timeline], window: Span
-) -> RequestCounts:
+) -> ExpectedRequests:
     """Return a route's requests in a window at one a second: integrals of the failure rates of the targets it used."""
     from_s, until_s = window
     failed = slow = 0.0
@@ -139,7 +139,7 @@ def expected_requests(
             failed += timelines[target].failed_s(begin_s, end_s) * percent / 100
             slow += timelines[target].slow_s(begin_s, end_s) * percent / 100
     home = timelines[route.candidates[0]]
-    return RequestCounts(
+    return ExpectedRequests(
         total=until_s - from_s,
         failed=failed,
         slow=slow,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from controller.simulation.metrics import OutageRun, RequestCounts, SeedMetrics
+from controller.simulation.metrics import ExpectedRequests, OutageRun, SeedMetrics
 from controller.simulation.scenario import Outage, Scenario
 from monitor.detection.pacing import phases
 
@@ -21,8 +21,8 @@ class Results:
         self._seeds = self._probes = self._false = 0
         self._usd = 0.0
         self._runs: list[list[OutageRun]] = [[] for _ in scenario.outages]
-        self._requests = [RequestCounts() for _ in scenario.outages]
-        self._all_requests = RequestCounts()
+        self._requests = [ExpectedRequests() for _ in scenario.outages]
+        self._all_requests = ExpectedRequests()
 
     def add(self, metrics: SeedMetrics) -> None:
         """Add one seed. To be called in the order of the seeds: sums of floats depend on it."""
@@ -93,7 +93,7 @@ def _mean_at_which(count: int, chance: float) -> float:
     return (low + high) / 2
 
 
-def _outage(outage: Outage, runs: Sequence[OutageRun], requests: RequestCounts) -> dict[str, Any]:
+def _outage(outage: Outage, runs: Sequence[OutageRun], requests: ExpectedRequests) -> dict[str, Any]:
     flips = [run.flip_s for run in runs if run.flip_s is not None]
     returns = [run.failback_s for run in runs if run.failback_s is not None]
     return {
@@ -129,7 +129,7 @@ def _rank(ordered: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
-def _counts(requests: RequestCounts) -> dict[str, int]:
+def _counts(requests: ExpectedRequests) -> dict[str, int]:
     return {name: round(number) for name, number in asdict(requests).items()}
 
 

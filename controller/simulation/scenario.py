@@ -164,6 +164,10 @@ class Scenario:
     """In the order of the file; no two of them hit one target at one time."""
     requests_per_s: float = 0.0
     """Requests per second that applications send, for each route."""
+    traffic_hosts: int = 1
+    """The hosts that they come from, in equal parts."""
+    traffic_reported: bool = False
+    """Whether applications report them to the service."""
     probe_usd: Mapping[str, float | None] = field(default_factory=dict)
     """Price of a successful probe, by target id; None or missing where it is not known."""
     warnings: tuple[str, ...] = ()

@@ -27,7 +27,7 @@ from monitor.config.problems import ConfigError, Problems
 from monitor.config.reading import ReadContext, Text
 from monitor.config.section import Key, Section, reference_to
 from monitor.config.settings import Settings
-from monitor.config.values import Value, duration, flag, measure, must, number, text
+from monitor.config.values import Value, duration, flag, measure, must, number, text, whole_number
 from monitor.formatting import format_duration
 from probes.outcome import Blame, Outcome
 
@@ -105,6 +105,16 @@ class TrafficSection(Section):
         Key(default_text="none"),
     ] = 0.0
     """How many for each route, such as `10/s`."""
+    hosts: Annotated[float, whole_number(1, 100)] = 1
+    """The hosts that they come from, in equal parts."""
+    reported: Annotated[bool, flag()] = False
+    """Whether the applications [report](judging.md#what-applications-report) them. Those that fail do so at once, or
+    at their deadline."""
+
+    def check_keys(self, node: Node, context: ReadContext) -> None:
+        """What is reported must be there."""
+        if self.reported and not self.rate:
+            context.report(node.at("reported"), "there is nothing to report; expected a rate such as 10/s beside it")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +151,7 @@ def read(path: Path, environ: Mapping[str, str]) -> Scenario:
     scenario = _scenario(path, root, settings, context)
     if problems.problems or wrong or settings is None:
         raise ConfigError((*problems.problems, *wrong))
+    settings = replace(settings, traffic=settings.traffic or scenario.traffic_reported)
     return replace(scenario, settings=settings, warnings=(*settings.warnings, *problems.warnings))
 
 
@@ -169,6 +180,8 @@ def _scenario(path: Path, root: ScenarioDocument, settings: Settings | None, con
         blips=root.blips or (BlipStream() if context.root.has("blips") else None),
         outages=tuple(_outages(root, settings, context)),
         requests_per_s=root.traffic.rate,
+        traffic_hosts=int(root.traffic.hosts),
+        traffic_reported=root.traffic.reported,
     )
 
 

@@ -160,6 +160,8 @@ class Settings(Section):
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     budget: BudgetSettings = BudgetSettings()
     ui: PageSettings = field(default_factory=PageSettings)
+    traffic: bool = False
+    """Whether what applications report is listened to."""
 
     @property
     def providers(self) -> tuple[Provider, ...]:

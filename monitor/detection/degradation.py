@@ -94,7 +94,7 @@ def heaviest_reason(state: TargetState, at: datetime, parameters: TargetParamete
         return evidence_reason(track, at, parameters, predicate=predicate)
     if state.latency.is_suspicious(parameters.late_threshold):
         return _lateness_reason(state, at, parameters)
-    return ""
+    return state.reported
 
 
 def evidence_reason(

@@ -23,7 +23,7 @@ from monitor.detection import (
 )
 from monitor.detection.evidence import Evidence
 from monitor.detection.fresh_evidence import FreshTest
-from monitor.detection.fresh_tests import FreshTests
+from monitor.detection.fresh_tests import FreshTests, ReportedFailure
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import TargetParameters, parameters_by_provider, parameters_by_target
 from monitor.detection.provider_bursts import PlannedBursts
@@ -54,7 +54,7 @@ class Detector:
         self._provider_of = {target.id: target.provider.name for target in settings.targets}
         self._states = {target: TargetState(target=target, since=now) for target in self._parameters}
         self._pools = dict.fromkeys(self._provider_parameters, NO_PROVIDER_EVIDENCE)
-        self._fresh = FreshTests()
+        self.fresh = FreshTests()
         self._bursts = PlannedBursts()
         self._due: dict[str, datetime] = {}
         """When a verdict that only waits for `min_outage` is made, by target or provider."""
@@ -90,7 +90,7 @@ class Detector:
         if blind or self.blind:
             self.blind = blind and observation.outcome.blame is Blame.UNDECIDED
         before = self._states[target]
-        blip_s = self._blip_s(observation) if observation.outcome.effect is Effect.DOWN else 0.0
+        blip_s = self.blip_s(observation) if observation.outcome.effect is Effect.DOWN else 0.0
         after = state_machine.observe(before, observation, parameters, blind=blind, blip_s=blip_s)
         alone = provider not in self._due and not self._pools.get(provider, NO_PROVIDER_EVIDENCE).evidence.value
         self._clean = target if alone and after.no_evidence else None
@@ -114,26 +114,26 @@ class Detector:
             self.ask_afresh(observation)
         return changed
 
-    def ask_afresh(self, failed: Observation) -> None:
-        """Begin a test on fresh evidence with this failure, where one makes sense and none is under way."""
+    def ask_afresh(self, failed: Observation, reported: ReportedFailure | None = None) -> None:
+        """Begin a test on fresh evidence with this failure (`reported`: of its target alone), where one makes sense."""
         state, parameters = self._states[failed.target], self._parameters[failed.target]
         exempt = state.out_of_service or state.health is Health.RECOVERING or state.is_reported(failed.check)
-        if exempt or self._blip_s(failed) or limits.is_limited(state, failed.finished_at):
+        if exempt or self.blip_s(failed) or limits.is_limited(state, failed.finished_at):
             return
         provider, targets = self._provider_of[failed.target], list[str]()
-        pool = None if failed.target in self._fresh else self._pools.get(provider)
+        pool = None if reported or failed.target in self.fresh else self._pools.get(provider)
         if pool is not None and not pacing.fails_alone(state.down.evidence, pool):
             if not (pool.evidence.value or failed.under_way):
                 return
             members = self._provider_parameters[provider]
-            targets = provider_bursts.testable_targets(members, self._states, self._fresh, failed.finished_at)
+            targets = provider_bursts.testable_targets(members, self._states, self.fresh, failed.finished_at)
         if len(targets) > 1:
             rates = provider_bursts.background_rates(members, self._states)
             model = fresh_tests.provider_model(members, targets, rates, hanging=failed.under_way)
-            self._fresh.begin(failed, targets, members, model)
+            self.fresh.begin(failed, targets, members, model)
         else:  # alone at its provider, or the only one that is in service
             model = fresh_tests.model_of(state, parameters, hanging=failed.under_way)
-            self._fresh.begin(failed, [failed.target], parameters, model)
+            self.fresh.begin(failed, [failed.target], parameters, model, reported)
 
     def hang_s(self, target: str) -> float:
         """Seconds after which a probe of this target takes longer than it ever does; infinite where nobody knows."""
@@ -157,24 +157,24 @@ class Detector:
         state = state.replace(recent=recent).learn_pending(interval_s)
         self.accept(state if blind else state_machine.note_period(state, observation, self._parameters[target]))
         provider = self._provider_of[target]
-        name = target if target in self._fresh else provider
+        name = target if target in self.fresh else provider
         if observation.outcome.effect is Effect.THROTTLED:
             self._spare_siblings(target, at)
         if blind or state.out_of_service or state.health is Health.RECOVERING:
-            self._fresh.end(name)
-        test = self._fresh.add_probe(name, observation)
+            self.fresh.end(name)
+        test = self.fresh.add_probe(name, observation)
         if test is None:
             return ()
         if not test.is_conclusive:
             for failing in test.persistent:
-                self._fresh.go_on(test, self._states[failing], self._parameters[failing], observation)
+                self.fresh.go_on(test, self._states[failing], self._parameters[failing], observation)
             return ()
         members = self._provider_parameters[provider].members if name == provider else ()
         if members:
             self._pools[provider] = NO_PROVIDER_EVIDENCE
             self._set_due(provider, None)
         reason = fresh_tests.verdict_reason(test, at, provider=provider, members=len(members))
-        return self._mark_down(members or (target,), at, reason, test.evidence, test.needed)
+        return self.mark_down(members or (target,), at, reason, test.evidence, test.needed)
 
     def _spare_siblings(self, target: str, at: datetime) -> None:
         """Spare all targets of a provider where bursts on them may have met their limit."""
@@ -186,7 +186,7 @@ class Detector:
         members = self._provider_parameters.get(self._provider_of[target])
         return [self._states[name] for name in members.members] if members else [self._states[target]]
 
-    def _blip_s(self, failed: Observation) -> float:
+    def blip_s(self, failed: Observation) -> float:
         """How long the longest blip of a provider is, as its targets have learned it; 0: as it is configured."""
         at, blips = failed.finished_at, self._parameters[failed.target].blips
         return max(state.periods.longest_s(at, blips) for state in self._siblings(failed.target))
@@ -248,7 +248,7 @@ class Detector:
         if target is self._clean:
             return ()
         state, provider = self._states[target], self._provider_of[target]
-        pool, planned = self._pools.get(provider), [*self._fresh.take_wanted()]
+        pool, planned = self._pools.get(provider), [*self.fresh.take_wanted()]
         quiet = state.health is Health.UP and not state.suspicion and not limits.is_unsettled(state)
         if (quiet and not (pool and pool.evidence.value)) or target in self._asked_afresh:
             return tuple(planned)
@@ -270,7 +270,7 @@ class Detector:
 
     def snapshot(self) -> DetectorState:
         """All that it remembers now; later observations do not change the value."""
-        return DetectorState(targets=dict(self._states), providers=dict(self._pools), fresh=self._fresh.snapshot())
+        return DetectorState(targets=dict(self._states), providers=dict(self._pools), fresh=self.fresh.snapshot())
 
     def restore(self, snapshot: DetectorState) -> None:
         """Go on from this state. Targets and providers that the settings do not have are left out."""
@@ -284,7 +284,7 @@ class Detector:
                 self._store(state)
         for name in self._pools:
             self._plan_provider_verdict(name)
-        self._fresh.restore(snapshot.fresh)
+        self.fresh.restore(snapshot.fresh)
 
     def update_intervals(self, settings: Settings) -> None:
         """Judge the same targets at other intervals, with all that is known of them."""
@@ -356,7 +356,7 @@ class Detector:
             parameters = self._provider_parameters[provider]
             if observation.outcome.effect is Effect.DOWN:
                 rates = provider_bursts.background_rates(parameters, self._states)
-                pool = provider_pool.add_failure(pool, observation, parameters, rates, blip_s=self._blip_s(observation))
+                pool = provider_pool.add_failure(pool, observation, parameters, rates, blip_s=self.blip_s(observation))
             elif observation.outcome.effect in {Effect.UP, Effect.DEGRADED, Effect.THROTTLED}:
                 pool = provider_pool.add_success(pool, observation, parameters)
         self._pools[provider] = pool
@@ -381,15 +381,15 @@ class Detector:
         reason = provider_pool.verdict_reason(provider, pool, parameters, now)
         self._pools[provider] = NO_PROVIDER_EVIDENCE
         self._set_due(provider, None)
-        return self._mark_down(parameters.members, now, reason, pool.evidence, pool.threshold)
+        return self.mark_down(parameters.members, now, reason, pool.evidence, pool.threshold)
 
-    def _mark_down(
+    def mark_down(
         self, targets: Iterable[str], now: datetime, reason: str, evidence: Evidence, threshold: float
     ) -> tuple[Transition, ...]:
         """Mark these targets down by evidence that is not of their own CUSUM."""
         changed = []
         for target in targets:
-            self._fresh.end(target)
+            self.fresh.end(target)
             before, parameters = self._states[target], self._parameters[target]
             after = verdict_rules.mark_down(before, now, parameters, reason, evidence=evidence, threshold=threshold)
             changed += [

@@ -33,7 +33,7 @@ The threshold is the smallest at which that is within the promise (Wald, "Sequen
 import math
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -118,16 +118,27 @@ class FreshModel:
 @lru_cache(maxsize=1024)
 def threshold(model: FreshModel, *, per_day: float) -> float:
     """The smallest evidence at which false verdicts come at most `per_day` times a day; infinite where none does."""
+    if false_verdicts_per_day(model, math.inf) > per_day:
+        return math.inf
+    return _smallest_height(model, lambda height: false_verdicts_per_day(model, height) <= per_day)
+
+
+@lru_cache(maxsize=1024)
+def threshold_of_chance(model: FreshModel, chance: float) -> float:
+    """The smallest evidence that fresh probes at the background reach at most with this chance."""
+    return _smallest_height(model, lambda height: verdict_chance(model, height, model.p0) <= chance)
+
+
+def _smallest_height(model: FreshModel, suffices: Callable[[float], bool]) -> float:
+    """The smallest evidence of some probes that suffices, which rests on two failures at least; infinite for none."""
     heights = sorted(
         model.evidence(failures, rounds * model.counted)
         for rounds in range(1, _ROUNDS + 1)
         for failures in range(2, rounds * model.counted + 1)
     )
     single = model.evidence(1, model.counted)  # a verdict never rests on a single failure
-    if false_verdicts_per_day(model, math.inf) > per_day:
-        return math.inf
     possible = [height for height in heights if height > max(0.0, single) + _TINY]
-    place = bisect_left(possible, True, key=lambda height: false_verdicts_per_day(model, height) <= per_day)
+    place = bisect_left(possible, True, key=suffices)
     return possible[place] if place < len(possible) else math.inf
 
 
@@ -184,7 +195,12 @@ def wait_s(blips: Blips, min_outage_s: float) -> float:
 
     So an outage shorter than a `min_outage` that was lengthened moves nothing by this test either.
     """
-    blip_s = blips.longest_s + _MARGIN_S
+    return guard_s(blips, min_outage_s, margin_s=_MARGIN_S)
+
+
+def guard_s(blips: Blips, min_outage_s: float, *, margin_s: float = 0.0) -> float:
+    """The same without a margin, or with another one."""
+    blip_s = blips.longest_s + margin_s
     return blip_s if min_outage_s <= ControllerSettings().min_outage_s else max(blip_s, min_outage_s)
 
 
@@ -278,11 +294,12 @@ def begin(
     *,
     needed: float,
     pause_s: float,
+    confirmed: bool = False,
 ) -> Step:
     """The test that this failure begins, of `model.targets` of the targets that may be asked; it confirms the failure.
 
-    Of other targets than the failed one, where there are any. A probe that hangs needs no confirmation, as the longest
-    blip must be over already. None where no evidence could make a verdict.
+    Of other targets than the failed one, where there are any. What is `confirmed` only waits; a probe that hangs needs
+    neither, as the longest blip must be over already. None where no evidence could make a verdict.
     """
     if needed == math.inf:
         return None, []
@@ -297,7 +314,9 @@ def begin(
         asked_at=failed.finished_at,
         awaited=CONFIRMING_PROBES,
     )
-    return _ask_round(test, test.asked_at) if failed.under_way else (test, _asked(confirming, test.asked_at))
+    if failed.under_way or confirmed:
+        return _ask_round(test, test.asked_at + timedelta(seconds=0.0 if failed.under_way else pause_s))
+    return test, _asked(confirming, test.asked_at)
 
 
 def go_on(test: FreshTest, target: str, model: FreshModel, *, needed: float, at: datetime) -> Step:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from statistics import fmean
 
@@ -16,6 +17,16 @@ from probes.outcome import Blame
 
 #: After so long the neutral endpoints are asked again whether a failure is our own network's.
 _NETWORK_ASKED_S = 2.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedFailure:
+    """What makes a failure that applications have reported begin a test (`monitor.detection.traffic_detector`)."""
+
+    fresh_chance: float
+    """The chance by which fresh probes may reach the test's threshold."""
+    wait_s: float | None = None
+    """It is more than one, so that no probes need confirm it: fresh ones are asked after so long."""
 
 
 class FreshTests:
@@ -33,17 +44,24 @@ class FreshTests:
         targets: Sequence[str],
         parameters: TargetParameters | ProviderParameters,
         model: FreshModel,
+        reported: ReportedFailure | None = None,
     ) -> None:
         """Begin a test with this failure, unless there is one already: of one target, or of several of a provider."""
         name = parameters.target if isinstance(parameters, TargetParameters) else parameters.provider
         before, longest_probe_s = self._tests.get(name), parameters.longest_probe_s
         if before and not fresh_evidence.is_over(before, failed.finished_at, longest_probe_s):
             return
-        needed = fresh_evidence.threshold(model, per_day=parameters.fresh_false_per_day)
         pause_s = fresh_evidence.wait_s(parameters.blips, parameters.min_outage_s)
+        if reported:
+            needed = fresh_evidence.threshold_of_chance(model, reported.fresh_chance)
+            pause_s = pause_s if reported.wait_s is None else reported.wait_s
+        else:
+            needed = fresh_evidence.threshold(model, per_day=parameters.fresh_false_per_day)
         if failed.outcome.blame is Blame.UNDECIDED:
             pause_s = max(pause_s, _NETWORK_ASKED_S)
-        self._take_step(name, failed, fresh_evidence.begin(failed, targets, model, needed=needed, pause_s=pause_s))
+        confirmed = reported is not None and reported.wait_s is not None
+        step = fresh_evidence.begin(failed, targets, model, needed=needed, pause_s=pause_s, confirmed=confirmed)
+        self._take_step(name, failed, step)
 
     def add_probe(self, name: str, observation: Observation) -> FreshTest | None:
         """The test of this target or provider, if this probe makes it conclusive or partial; it is over then."""

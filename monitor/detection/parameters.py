@@ -9,6 +9,7 @@ from monitor.config.controller_settings import Blips, ControllerSettings
 from monitor.config.settings import Settings
 from monitor.detection import latency
 from monitor.detection.threshold import AlarmModel, threshold
+from monitor.detection.traffic_model import TRAFFIC_SHARE
 from probes.target import Target
 
 _VERSION = version("hotspare")
@@ -64,6 +65,8 @@ class TargetParameters:
     """False verdicts a day that this target's own CUSUM may cause."""
     fresh_false_per_day: float
     """The same of its test on fresh evidence (`monitor.detection.fresh_evidence`)."""
+    traffic_false_per_day: float = 0.0
+    """The same of what applications report (`monitor.detection.traffic_model`); 0: nobody listens."""
     min_outage_s: float
     hold_s: float
     interval_s: float
@@ -161,10 +164,16 @@ def _burst_gap_s(seconds: float, interval_s: float) -> float:
     return min(interval_s, max(_SHORTEST_GAP_S, min(seconds, interval_s * BURST_SHARE)))
 
 
-def target_parameters(target: Target, controller: ControllerSettings, *, alone: bool = True) -> TargetParameters:
-    """The parameters of one target; where it is not `alone`, its provider's tests get half of the error budget."""
+def target_parameters(
+    target: Target, controller: ControllerSettings, *, alone: bool = True, traffic: bool = False
+) -> TargetParameters:
+    """The parameters of one target; where it is not `alone`, its provider's tests get most of the error budget.
+
+    `traffic`: what applications report is listened to, which has a share of its own.
+    """
     false_per_day = controller.false_failovers_per_day
-    own_per_day = false_per_day if alone else (1 - _POOL_SHARE) * false_per_day
+    by_probes = probes_per_day(false_per_day, traffic=traffic)
+    own_per_day = by_probes if alone else (1 - _POOL_SHARE) * by_probes
     return TargetParameters(
         target=target.id,
         model=target.model,
@@ -173,6 +182,7 @@ def target_parameters(target: Target, controller: ControllerSettings, *, alone: 
         alone=alone,
         false_per_day=(1 - _FRESH_SHARE) * own_per_day,
         fresh_false_per_day=_FRESH_SHARE * own_per_day,
+        traffic_false_per_day=false_per_day - by_probes,
         min_outage_s=controller.min_outage_s,
         hold_s=controller.failback.hold_s,
         interval_s=target.interval_s,
@@ -183,6 +193,11 @@ def target_parameters(target: Target, controller: ControllerSettings, *, alone: 
         probe=probe_identity(target),
         late_threshold=latency.threshold(target.interval_s, per_day=false_per_day),
     )
+
+
+def probes_per_day(false_per_day: float, *, traffic: bool) -> float:
+    """How much of the error budget the tests of probes have, where `traffic` is listened to and where it is not."""
+    return false_per_day * (1 - TRAFFIC_SHARE) if traffic else false_per_day
 
 
 def probe_identity(target: Target) -> ProbeIdentity:
@@ -196,9 +211,11 @@ def probe_identity(target: Target) -> ProbeIdentity:
 
 def parameters_by_target(settings: Settings) -> dict[str, TargetParameters]:
     """The parameters of every target, by target id."""
-    siblings = targets_by_provider(settings.targets)
+    siblings, controller, traffic = targets_by_provider(settings.targets), settings.controller, bool(settings.traffic)
     return {
-        target.id: target_parameters(target, settings.controller, alone=len(siblings[target.provider.name]) == 1)
+        target.id: target_parameters(
+            target, controller, alone=len(siblings[target.provider.name]) == 1, traffic=traffic
+        )
         for target in settings.targets
     }
 
@@ -208,18 +225,17 @@ def parameters_by_provider(
 ) -> dict[str, ProviderParameters]:
     """The parameters of every provider with several targets, by its name; `targets` is `parameters_by_target`."""
     return {
-        provider: _provider_parameters(provider, [targets[member.id] for member in members], settings.controller)
+        provider: _provider_parameters(provider, [targets[member.id] for member in members], settings)
         for provider, members in targets_by_provider(settings.targets).items()
         if len(members) > 1
     }
 
 
-def _provider_parameters(
-    provider: str, members: Sequence[TargetParameters], controller: ControllerSettings
-) -> ProviderParameters:
+def _provider_parameters(provider: str, members: Sequence[TargetParameters], settings: Settings) -> ProviderParameters:
+    controller = settings.controller
     same_s = min(_SAME_EVIDENCE_S, *(member.passed_s for member in members))
     stream_s = 1 / sum(1 / member.interval_s for member in members)
-    budget = _POOL_SHARE * controller.false_failovers_per_day
+    budget = _POOL_SHARE * probes_per_day(controller.false_failovers_per_day, traffic=bool(settings.traffic))
     return ProviderParameters(
         provider=provider,
         members={member.target: member for member in members},

@@ -57,6 +57,22 @@ def failed_afresh(evidence: Evidence, threshold: float, at: datetime, *, p0: flo
     return f"{text} ({outcome_mix(evidence.outcomes)}); {weight}{last}"
 
 
+def reported_failures(
+    failed: int,
+    requests: int,
+    *,
+    hosts: str,
+    seconds: float,
+    outcomes: Mapping[Outcome, int],
+    probes: tuple[int, int] | None,
+    weight: str,
+) -> str:
+    """`412 of 830 requests of 2 hosts failed in 12 s (server_error), and 1 of 4 probes asked afresh`; the evidence."""
+    text = f"{failed} of {requests} requests of {hosts} failed in {format_elapsed(seconds)} ({outcome_mix(outcomes)})"
+    asked = f", and {probes[0]} of {probes[1]} probes asked afresh" if probes else ""
+    return f"{text}{asked}; {weight}"
+
+
 def failing_checks(failures: int, checks: Sequence[str]) -> str:
     """The checks that failed: `, all of them tool or stream`; of a single failure `, of the check tool`."""
     return f", all of them {' or '.join(checks)}" if failures > 1 else f", of the check {''.join(checks)}"

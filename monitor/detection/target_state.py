@@ -98,6 +98,8 @@ class TargetState:
     """How long it failed of late until that ended by itself."""
     low_limit: LowLimit | None = None
     """A limit that is nearly used up, as the newest observation has it."""
+    reported: Annotated[str, Field(exclude=True)] = ""
+    """What applications report, while that is evidence that it fails; forgotten by a restart."""
 
     def replace(self, **changed: object) -> "TargetState":
         """The state with these fields changed."""
@@ -143,12 +145,13 @@ class TargetState:
 
     @property
     def has_evidence(self) -> bool:
-        """Whether there is evidence that it fails, or is slow, wrong or throttled."""
+        """Whether there is evidence that it fails, or is slow, wrong or throttled; by probes or by applications."""
         return bool(
             self.down.evidence.value
             or self.slow.evidence.value
             or self.wrong.evidence.value
             or self.throttled.evidence.value
+            or self.reported
         )
 
     def failures_of(self, check: str) -> CheckFailures | None:
@@ -229,7 +232,8 @@ class TargetState:
     def clear_evidence(self) -> "TargetState":
         """The state without any evidence, and without a misconfiguration to be confirmed."""
         failures = tuple(replaced(each, failed=0, failed_at=None) for each in self.check_failures)
-        return self.clear_degradation().replace(down=self.down.clear(), suspicion=None, check_failures=failures)
+        cleared = self.clear_degradation().replace(down=self.down.clear(), suspicion=None, reported="")
+        return cleared.replace(check_failures=failures)
 
     def silent_s(self, at: datetime) -> float:
         """Seconds without an observation at this instant; a rest that the provider asked for does not count."""

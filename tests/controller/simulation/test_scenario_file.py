@@ -102,7 +102,7 @@ def test_everything_that_can_be_written_is_read(tmp_path: Path) -> None:
             },
             {"at": "4h", "for": "10m", "targets": "*", "failure_rate": 1, "own_network": True},
         ],
-        "traffic": {"rate": "600/m"},
+        "traffic": {"rate": "600/m", "hosts": 3, "reported": True},
     }
     scenario = read(write(tmp_path, **everything), {})
     assert scenario.background == QuietBehaviour(
