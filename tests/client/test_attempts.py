@@ -124,6 +124,22 @@ def test_the_last_error_is_raised_when_all_fail(tmp_path: Path) -> None:
     assert all(0 <= each.took_s < 60 for each in asked)
 
 
+def test_where_no_candidate_has_a_key_the_error_says_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is tried, because another may have one; the last one's variable is named."""
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    routing = open_route(tmp_path, targets={name: {"api_key_env": "NO_SUCH_KEY"} for name in (FIRST, SECOND)})
+
+    def ask() -> None:
+        for attempt in routing.attempts("chat"):
+            with attempt:
+                attempt.target.api_key()
+
+    with pytest.raises(MissingKeyError, match=f"^NO_SUCH_KEY is not set: it holds the key of {SECOND}$") as caught:
+        ask()
+    asked: tuple[Asked, ...] = caught.value.hotspare_attempts  # type: ignore[attr-defined]
+    assert [(each.target, each.outcome) for each in asked] == [(FIRST, "auth"), (SECOND, "auth")]
+
+
 class NoAttributesError(Exception):
     """Takes no attributes."""
 

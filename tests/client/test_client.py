@@ -861,6 +861,15 @@ def test_source_is_python_3_10(source: Path) -> None:
     assert names == ["annotations"] or source.name == "__init__.py"
 
 
+@pytest.mark.parametrize("name", ["policy", "failure", "error_words", "pieces", "stream_watch", "memory", "table"])
+def test_what_decides_is_pure(name: str) -> None:
+    """No clock, no file, no thread: time and data come as arguments."""
+    tree = ast.parse((SOURCES / f"{name}.py").read_text())
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert imported & {"os", "time", "random", "socket", "threading", "asyncio", "queue", "pathlib", "logging"} == set()
+
+
 def test_exports_are_documented() -> None:
     """The public names are sorted, and each is named in the client's README or its document."""
     names = hotspare_client.__all__

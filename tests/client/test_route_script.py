@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from hotspare_client import route_script
 
+from tests.support.paths import ROOT
 from tests.support.routes import FIRST, write_route
 
 
@@ -25,6 +28,13 @@ def path(tmp_path: Path) -> Path:
     fields = {"model": "it's $(rm -rf /) `x`\nsecond line ü", "base_url": "https://a.example/v1", "api_key_env": None}
     write_route(path, targets={FIRST: fields})
     return path
+
+
+def test_it_is_a_script_of_the_client() -> None:
+    """Under its name, in the client's own distribution, which has its version, its licence and no dependency."""
+    project = tomllib.loads((ROOT / "client" / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == {"hotspare-route": f"{route_script.__name__}:{route_script.main.__name__}"}
+    assert (project["dependencies"], project["requires-python"]) == ([], ">=3.10")
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hotspare_client import Routing, StreamCutError, StreamFailedError, StreamSilentError
+from hotspare_client import Routing, StreamCutError, StreamFailedError, StreamSilentError, Target
 
 from tests.support.routes import FIRST, SECOND, open_route
 
@@ -83,27 +83,36 @@ class Answer:
         self.text += piece["choices"][0]["delta"].get("content", "")
 
 
-def read(routing: Routing, answer: Answer, streams: dict[str, list[Stream]], **terms: Any) -> None:
+#: The streams of each target, or what opens them.
+Streams = dict[str, list[Stream]] | Callable[[Target, float], Any]
+
+
+def source_of(streams: Streams, target: Target) -> Any:
+    """What the application watches."""
+    return streams if callable(streams) else streams[target.id].pop(0)
+
+
+def read(routing: Routing, answer: Answer, streams: Streams, **terms: Any) -> None:
     """An application's loop in a thread."""
     for attempt in routing.attempts("chat", **terms):
         with attempt:
             answer.asked.append(attempt.target.id)
             answer.text, answer.target, answer.restarted = "", attempt.target.id, attempt.restarted
-            for piece in attempt.watch(streams[attempt.target.id].pop(0)):
+            for piece in attempt.watch(source_of(streams, attempt.target)):
                 answer.add(piece)
 
 
-async def read_in_task(routing: Routing, answer: Answer, streams: dict[str, list[Stream]], **terms: Any) -> None:
+async def read_in_task(routing: Routing, answer: Answer, streams: Streams, **terms: Any) -> None:
     """The same in a task."""
     async for attempt in routing.attempts("chat", **terms):
         async with attempt:
             answer.asked.append(attempt.target.id)
             answer.text, answer.target, answer.restarted = "", attempt.target.id, attempt.restarted
-            async for piece in attempt.watch(streams[attempt.target.id].pop(0)):
+            async for piece in attempt.watch(source_of(streams, attempt.target)):
                 answer.add(piece)
 
 
-async def ask(kind: str, routing: Routing, answer: Answer, streams: dict[str, list[Stream]], **terms: Any) -> None:
+async def ask_by(kind: str, routing: Routing, answer: Answer, streams: Streams, **terms: Any) -> None:
     """By either."""
     if kind == "task":
         await read_in_task(routing, answer, streams, **terms)
@@ -129,7 +138,7 @@ def _no_thread_is_left() -> Iterator[None]:
 async def test_a_whole_stream_is_asked_for_once(tmp_path: Path, kind: str, then: str) -> None:
     """Also where the connection stays open after its end."""
     answer, stream = Answer(), Stream(then=then)
-    await ask(kind, open_route(tmp_path), answer, {FIRST: [stream]})
+    await ask_by(kind, open_route(tmp_path), answer, {FIRST: [stream]})
     stream.resumed.set()
     assert (answer.text, answer.target) == ("onetwothree", FIRST)
 
@@ -150,7 +159,9 @@ async def test_a_failure_before_the_first_piece_is_unseen(
 ) -> None:
     """A role is no piece of the answer: the caller gets one whole stream, and need not discard anything."""
     answer, bad = Answer(), Stream(1, then)
-    await ask(kind, open_route(tmp_path), answer, {FIRST: [bad, Stream()], SECOND: [Stream()]}, first_token_s=SHORT_S)
+    await ask_by(
+        kind, open_route(tmp_path), answer, {FIRST: [bad, Stream()], SECOND: [Stream()]}, first_token_s=SHORT_S
+    )
     bad.resumed.set()
     assert (answer.text, answer.asked, answer.restarted) == ("onetwothree", asked, False)
 
@@ -173,7 +184,7 @@ async def test_a_stream_that_breaks_off_is_never_passed_off_as_whole(
     targets = {FIRST: {"limits": {"stall_s": SHORT_S}}, SECOND: {}}
     answer, bad = Answer(), Stream(3, then)
     with pytest.raises(error) as caught:
-        await ask(kind, open_route(tmp_path, targets=targets), answer, {FIRST: [bad], SECOND: [Stream()]})
+        await ask_by(kind, open_route(tmp_path, targets=targets), answer, {FIRST: [bad], SECOND: [Stream()]})
     bad.resumed.set()
     assert (answer.text, answer.asked) == ("onetwo", [FIRST])
     [asked] = caught.value.hotspare_attempts  # type: ignore[attr-defined]
@@ -181,7 +192,7 @@ async def test_a_stream_that_breaks_off_is_never_passed_off_as_whole(
 
     anew, bad = Answer(), Stream(3, then)
     streams = {FIRST: [bad], SECOND: [Stream()]}
-    await ask(kind, open_route(tmp_path, targets=targets), anew, streams, on_cut="restart")
+    await ask_by(kind, open_route(tmp_path, targets=targets), anew, streams, on_cut="restart")
     bad.resumed.set()
     assert (anew.text, anew.asked, anew.restarted) == ("onetwothree", [FIRST, SECOND], True)
 
@@ -201,7 +212,7 @@ async def test_an_error_after_the_right_end_is_none(tmp_path: Path, kind: str) -
             raise ConnectionResetError
 
     answer = Answer()
-    await ask(kind, open_route(tmp_path), answer, {FIRST: [Torn()]})
+    await ask_by(kind, open_route(tmp_path), answer, {FIRST: [Torn()]})
     assert answer.text == "onetwothree"
 
 
@@ -210,7 +221,9 @@ async def test_what_must_not_be_moved_is_not_begun_anew(tmp_path: Path, kind: st
     """A stream that was cut had begun."""
     answer = Answer()
     with pytest.raises(StreamCutError):
-        await ask(kind, open_route(tmp_path), answer, {FIRST: [Stream(1), Stream()]}, stateful=True, on_cut="restart")
+        await ask_by(
+            kind, open_route(tmp_path), answer, {FIRST: [Stream(1), Stream()]}, stateful=True, on_cut="restart"
+        )
     assert answer.asked == [FIRST]
 
 
@@ -219,7 +232,7 @@ async def test_the_deadline_bounds_a_stream(tmp_path: Path, kind: str) -> None:
     """After it nobody else is asked."""
     answer, bad = Answer(), Stream(3, "silent")
     with pytest.raises(StreamSilentError):
-        await ask(
+        await ask_by(
             kind, open_route(tmp_path), answer, {FIRST: [bad], SECOND: [Stream()]}, deadline_s=SHORT_S, on_cut="restart"
         )
     bad.resumed.set()
@@ -242,10 +255,54 @@ async def test_an_error_that_the_provider_tells_inside_the_stream(tmp_path: Path
             yield self.piece
 
     answer = Answer()
-    await ask(kind, open_route(tmp_path), answer, {FIRST: [Telling("overloaded_error")], SECOND: [Stream()]})
+    await ask_by(kind, open_route(tmp_path), answer, {FIRST: [Telling("overloaded_error")], SECOND: [Stream()]})
     assert answer.asked == [FIRST, SECOND]
     with pytest.raises(StreamFailedError, match="content_filter"):
-        await ask(kind, open_route(tmp_path), Answer(), {FIRST: [Telling("content_filter")], SECOND: [Stream()]})
+        await ask_by(kind, open_route(tmp_path), Answer(), {FIRST: [Telling("content_filter")], SECOND: [Stream()]})
+
+
+# Opening
+
+
+@KINDS
+async def test_a_provider_that_does_not_even_open_a_stream_is_left(tmp_path: Path, kind: str) -> None:
+    """The limit until the first piece includes the opening, whatever the SDK's own timeout is."""
+    go_on, given = threading.Event(), list[float]()
+
+    def ask(target: Target, timeout_s: float) -> Stream:
+        given.append(timeout_s)
+        if target.id == FIRST:
+            go_on.wait(30)
+        return Stream()
+
+    async def ask_in_task(target: Target, timeout_s: float) -> Stream:
+        given.append(timeout_s)
+        if target.id == FIRST:
+            await asyncio.sleep(30)
+        return Stream()
+
+    answer, opens = Answer(), ask_in_task if kind == "task" else ask
+    await ask_by(kind, open_route(tmp_path), answer, opens, first_token_s=SHORT_S)
+    go_on.set()
+    assert answer.text == "onetwothree"
+    assert given == [10.0, 10.0]
+
+
+@KINDS
+async def test_a_fault_of_what_opens_it_is_the_caller_s(tmp_path: Path, kind: str) -> None:
+    """Before there is a stream, an error that says nothing of a provider says nothing about one."""
+
+    def ask(target: Target, timeout_s: float) -> Stream:
+        raise KeyError(target.id, timeout_s)
+
+    async def ask_in_task(target: Target, timeout_s: float) -> Stream:
+        raise KeyError(target.id, timeout_s)
+
+    routing, answer = open_route(tmp_path), Answer()
+    with pytest.raises(KeyError):
+        await ask_by(kind, routing, answer, ask_in_task if kind == "task" else ask)
+    assert answer.asked == [FIRST]
+    assert not routing.memory.is_failing(FIRST, routing.monotonic())
 
 
 # Who reads

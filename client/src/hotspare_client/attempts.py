@@ -167,19 +167,27 @@ class Attempt(AttemptBase):
             return ask(self.target, self.timeout_s)
         return race(ask, self.target, after_s, self._referee())
 
-    def watch(self, stream: Iterable[T]) -> Iterator[T]:
+    def watch(self, stream: Iterable[T] | Callable[[Target, float], Iterable[T]]) -> Iterator[T]:
         """The pieces of `stream`, within the limits, up to its right end.
+
+        `stream` may be a function `ask(target, timeout_s)` that opens it: then the limit until the first piece also
+        bounds how long it takes to open.
 
         Until the first piece that holds a part of the answer, nothing is given, so that a failure goes unseen to the
         next target. Raises what the stream raises; StreamSilentError past a limit, StreamCutError where it ends before
         its right end, StreamFailedError where the provider says inside it that it failed: leave them to the block.
         """
+        request, judge = self._request, self._judge()
+
+        def open_stream() -> Iterable[T]:
+            return stream if isinstance(stream, Iterable) else stream(self.target, self.stream_timeout_s)
+
         try:
-            for piece in read_stream(stream, self._judge(), self._request.routing.monotonic, self._request.left_s):
+            for piece in read_stream(open_stream, judge, request.routing.monotonic, request.left_s):
                 self.has_begun = True
                 yield piece
         except Exception as error:
-            self._stream_error = error
+            self._stream_error = error if judge.is_open else None
             raise
 
 
@@ -204,15 +212,22 @@ class AsyncAttempt(AttemptBase):
             return await ask(self.target, self.timeout_s)
         return await race_tasks(ask, self.target, after_s, self._referee())
 
-    async def watch(self, stream: AsyncIterable[T]) -> AsyncIterator[T]:
-        """The same as `Attempt.watch`, for `async for`."""
-        pieces = read_async_stream(stream, self._judge(), self._request.routing.monotonic, self._request.left_s)
+    async def watch(
+        self, stream: AsyncIterable[T] | Callable[[Target, float], Awaitable[AsyncIterable[T]]]
+    ) -> AsyncIterator[T]:
+        """The same as `Attempt.watch`, for `async for`; a function that opens the stream is awaited."""
+        request, judge = self._request, self._judge()
+
+        async def open_stream() -> AsyncIterable[T]:
+            return stream if isinstance(stream, AsyncIterable) else await stream(self.target, self.stream_timeout_s)
+
+        pieces = read_async_stream(open_stream, judge, request.routing.monotonic, request.left_s)
         try:
             async for piece in pieces:
                 self.has_begun = True
                 yield piece
         except Exception as error:
-            self._stream_error = error
+            self._stream_error = error if judge.is_open else None
             raise
         finally:
             await pieces.aclose()

@@ -34,6 +34,8 @@ class StreamWatch:
     """One stream. Pieces are held back until the first one that speaks, so that a failure before it is unseen."""
 
     def __init__(self, name: str, *, began_at: float, first_token_s: float, stall_s: float) -> None:
+        self.is_open = False
+        """Whether there is a stream; before that, an error may be the caller's own."""
         self._name = name
         self._began_at = began_at
         self._first_token_s = first_token_s

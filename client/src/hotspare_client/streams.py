@@ -9,7 +9,7 @@ import inspect
 import queue
 import socket
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -18,6 +18,8 @@ from hotspare_client.stream_watch import StreamWatch
 T = TypeVar("T")
 
 _CLOSE_S = 1.0
+#: What a thread that still gets pieces is given to end by itself.
+_NEXT_PIECE_S = 0.05
 #: How far the reading thread may be ahead of the application.
 _AHEAD = 64
 
@@ -25,29 +27,40 @@ _AHEAD = 64
 class _Pump:
     """Iterates a stream in a thread, because nothing else can bound how long a blocking iterator blocks."""
 
-    def __init__(self, stream: Iterable[Any]) -> None:
-        self._stream = stream
+    def __init__(self, open_stream: Callable[[], Iterable[Any]]) -> None:
+        self._open = open_stream
+        self._stream: Iterable[Any] | None = None
         self._items: queue.Queue[tuple[str, Any]] = queue.Queue(_AHEAD)
         self._abandoned = False
+        self._has_ended = False
         context = contextvars.copy_context()
         self._thread = threading.Thread(target=context.run, args=(self._run,), name="hotspare-stream", daemon=True)
         self._thread.start()
 
     def get(self, timeout_s: float) -> tuple[str, Any]:
-        """What came next: ("piece", it), ("end", None) or ("error", the exception). Raises queue.Empty when late."""
-        return self._items.get(timeout=max(0.001, timeout_s))
+        """What came next: "open", a "piece", the "end" or an "error", and what it is. Raises queue.Empty when late."""
+        kind, value = self._items.get(timeout=max(0.001, timeout_s))
+        self._has_ended = kind in {"end", "error"}
+        return kind, value
 
     def close(self) -> None:
-        """Let the thread end, and the provider know: a thread that is blocked in a read is woken."""
+        """Let the thread end, and the provider know."""
+        if self._has_ended:
+            return
         self._abandoned = True
         with contextlib.suppress(queue.Empty):
             while True:
                 self._items.get_nowait()
+        # A thread that gets its next piece ends by itself; only one that gets none is in the middle of a response, so
+        # that its connection is nobody else's.
+        self._thread.join(_NEXT_PIECE_S)
         if self._thread.is_alive():
             _shut_down(self._stream)
 
     def _run(self) -> None:
         try:
+            self._stream = self._open()
+            self._items.put(("open", None))
             for piece in self._stream:
                 self._items.put(("piece", piece))
                 if self._abandoned:
@@ -62,10 +75,13 @@ class _Pump:
 
 
 def read_stream(
-    stream: Iterable[T], watch: StreamWatch, clock: Callable[[], float], left_s: Callable[[], float]
+    open_stream: Callable[[], Iterable[T]],
+    watch: StreamWatch,
+    clock: Callable[[], float],
+    left_s: Callable[[], float],
 ) -> Iterator[T]:
     """The pieces of a stream that keeps its limits. Raises what the stream raises, or what `watch` finds wrong."""
-    pump = _Pump(stream)
+    pump = _Pump(open_stream)
     try:
         while True:
             asked_at = clock()
@@ -76,7 +92,9 @@ def read_stream(
                 if watch.is_whole:
                     break
                 raise watch.silence(patience_s) from None
-            if kind == "piece":
+            if kind == "open":
+                watch.is_open = True
+            elif kind == "piece":
                 yield from watch.take(value, clock() - asked_at)
             elif kind == "error" and not watch.is_whole:
                 raise value
@@ -89,16 +107,24 @@ def read_stream(
 
 
 async def read_async_stream(
-    stream: AsyncIterable[T], watch: StreamWatch, clock: Callable[[], float], left_s: Callable[[], float]
+    open_stream: Callable[[], Awaitable[AsyncIterable[T]]],
+    watch: StreamWatch,
+    clock: Callable[[], float],
+    left_s: Callable[[], float],
 ) -> AsyncGenerator[T, None]:
     """The same in asyncio, in the task of the caller."""
-    iterator, has_ended = stream.__aiter__(), False
+    stream: AsyncIterable[T] | None = None
+    iterator: AsyncIterator[T] | None = None
+    has_ended = False
     try:
         while not has_ended:
             asked_at = clock()
             limit = _Limit(watch.patience_s(asked_at, left_s()))
             try:
                 async with limit:
+                    if iterator is None:
+                        stream = await open_stream()
+                        iterator, watch.is_open = stream.__aiter__(), True
                     piece = await iterator.__anext__()
             except StopAsyncIteration:
                 has_ended = True
