@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test quick coverage golden fuzz lint format wheel bench pictures reference lock clean
+.PHONY: help setup node demo test quick coverage golden fuzz lint format wheel bench pictures reference lock clean
 
 help: ## What can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -19,10 +19,19 @@ setup: .venv/.ready ## Build .venv from the lock file; does nothing when nothing
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e . -e client >&2
 	@touch $@
 
+node: client-js/node_modules/.ready ## Node 18 and 22 and all else that the tests of client-js need; needs npm
+
+# 380 MB, so that the tests that need it are those of `make test`; the others skip them.
+client-js/node_modules/.ready: client-js/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: install it, or run \`make quick\`" >&2; exit 1; }
+	@echo "Setting up client-js/node_modules (a minute, once) ..." >&2
+	@npm ci --prefix client-js --silent >&2
+	@touch $@
+
 demo: .venv/.ready ## The outage drill on simulated providers; ARGS="--once --json" for scripts
 	@$(BIN)/hotspare demo $(ARGS)
 
-test: .venv/.ready ## All tests, on all cores; ARGS="tests/controller/routing -k dwell" for some
+test: .venv/.ready client-js/node_modules/.ready ## All tests, on all cores; ARGS="tests/controller/routing -k dwell" for some
 	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 quick: .venv/.ready ## The tests without the slow ones: under a minute on two cores
@@ -65,8 +74,9 @@ bench: .venv/.picture ## The measured promises of docs/benchmarks.md
 pictures: .venv/.ready ## The page and Slack in the demo's scenes, drawn into docs/; needs Chromium and a font with emoji
 	@$(BIN)/python -m docs.tools.pictures
 
-reference: .venv/.ready ## The tables of keys in docs/configuration.md and docs/simulation.md, from the schemas
+reference: .venv/.ready ## The tables of keys in docs/, from the schemas, and the words of errors of client-js, from client
 	@$(BIN)/python -m docs.tools.reference
+	@$(BIN)/python -m docs.tools.client_words
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header --upgrade
@@ -76,4 +86,4 @@ lock: .venv/.ready ## Write the lock files anew from pyproject.toml
 	@echo "vl-convert-python>=1.9" | $(LOCK) --no-deps - -o requirements-picture.lock
 
 clean: ## Remove what was built
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache dist
+	rm -rf .venv client-js/node_modules .mypy_cache .ruff_cache .pytest_cache dist

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import FrozenInstanceError, replace
@@ -21,7 +21,6 @@ import hotspare_client
 import jsonschema
 import pytest
 from hotspare_client import Limits, MissingKeyError, Routing, Status, Target
-from hotspare_client.reader import MAX_BYTES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -90,32 +89,6 @@ def routing(path: Path, wall: Clock, monotonic: Clock) -> Routing:
 def publish(path: Path, table: Table) -> None:
     """Publish as the service does."""
     RoutingFile(path).publish(table)
-
-
-def test_peculiarities_of_a_provider_are_read(path: Path, routing: Routing) -> None:
-    """They are there where the file has them, and nothing where it does not."""
-    table = golden()
-    table["targets"][HAIKU].update(preset="groq", region="us-east-1", api_version="2024-10-21", signing=True)
-    plain = routing.route("chat")
-    publish(path, table)
-    found = routing.route("chat")
-
-    assert plain
-    assert found
-    assert (plain.preset, plain.region, plain.api_version, plain.signing) == (None, None, None, False)
-    assert (found.preset, found.region, found.api_version, found.signing) == ("groq", "us-east-1", "2024-10-21", True)
-
-
-@pytest.mark.parametrize("key", ["preset", "region", "api_version", "signing"])
-def test_a_peculiarity_of_the_wrong_type_leaves_the_last_good_table(path: Path, routing: Routing, key: str) -> None:
-    """As any other mistake in the file does."""
-    before = routing.route("chat")
-    table = golden(generation=99)
-    table["targets"][LUNA][key] = 7
-    publish(path, table)
-
-    assert routing.route("chat") == before
-    assert routing.status.generation != 99
 
 
 def alive(routing: Routing) -> bool:
@@ -244,18 +217,6 @@ def test_lower_generation_is_accepted(routing: Routing, path: Path) -> None:
     assert routing.status.generation == 1
 
 
-def test_unknown_keys_and_words_are_accepted(routing: Routing, path: Path) -> None:
-    """A newer writer of the same format may say more than this reader knows."""
-    table = pointing_at(LUNA, later={"x": [1]})
-    table["targets"][LUNA].update(health="on holiday", dialect="new-dialect", region="eu")
-    table["routes"]["chat"]["later"] = None
-    publish(path, table)
-    assert routing.status.problem is None
-    target = routing.route("chat")
-    assert target
-    assert (target.health, target.dialect) == ("on holiday", "new-dialect")
-
-
 def test_no_key_variable(routing: Routing, path: Path) -> None:
     """A target whose key stands in Hotspare's configuration has no variable to name."""
     table = pointing_at(LUNA)
@@ -308,232 +269,7 @@ def test_settled_file_is_not_read_again(routing: Routing, path: Path, monotonic:
     assert routing.status.generation == 42
 
 
-# A bad file
-
-
-def _missing(path: Path) -> None:
-    path.unlink()
-
-
-def _folder(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
-
-
-def _fifo(path: Path) -> None:
-    path.unlink()
-    os.mkfifo(path)
-
-
-def _circle(path: Path) -> None:
-    path.unlink()
-    path.symlink_to(path)
-
-
-def _dangling(path: Path) -> None:
-    path.unlink()
-    path.symlink_to("nowhere")
-
-
-def _parent_is_file(path: Path) -> None:
-    path.unlink()
-    path.parent.rmdir()
-    path.parent.write_text("")
-
-
-def _huge(path: Path) -> None:
-    with path.open("r+b") as file:
-        file.truncate(MAX_BYTES + 1)
-
-
-def _bytes(content: bytes) -> Callable[[Path], object]:
-    return lambda path: path.write_bytes(content)
-
-
-def _json(**changes: Any) -> Callable[[Path], object]:
-    return lambda path: path.write_text(json.dumps(golden(**changes)))
-
-
-def _inside(*keys: str, value: object) -> Callable[[Path], object]:
-    def change(path: Path) -> None:
-        table = golden()
-        place = table
-        for key in keys[:-1]:
-            place = place[key]
-        place[keys[-1]] = value
-        path.write_text(json.dumps(table))
-
-    return change
-
-
-BAD_FILES = [
-    pytest.param(_missing, "{path} is missing", id="missing"),
-    pytest.param(_folder, "{path} is not a plain file", id="a folder"),
-    pytest.param(_fifo, "{path} is not a plain file", id="a FIFO, which must not block"),
-    pytest.param(_circle, "{path} cannot be read: Too many levels of symbolic links", id="a circle of links"),
-    pytest.param(_dangling, "{path} is missing", id="a dangling link"),
-    pytest.param(_parent_is_file, "{path} cannot be read: Not a directory", id="inside a file"),
-    pytest.param(_huge, "{path} is larger than 16 MiB", id="huge"),
-    pytest.param(
-        _bytes(b""), "{path} is not used: it is not JSON: Expecting value: line 1 column 1 (char 0)", id="empty"
-    ),
-    pytest.param(
-        _bytes(b'{"format": "hotspare.rou'),
-        "{path} is not used: it is not JSON: Unterminated string starting at: line 1 column 12 (char 11)",
-        id="torn",
-    ),
-    pytest.param(
-        _bytes(b"\xff{}"),
-        "{path} is not used: it is not JSON: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte",
-        id="not UTF-8",
-    ),
-    pytest.param(
-        _bytes(b"[" * 200_000), "{path} is not used: it is nested too deeply to be a routing table", id="nested deeply"
-    ),
-    pytest.param(_bytes(b"[]"), "{path} is not used: expected an object, found a list", id="a list"),
-    pytest.param(
-        _bytes(b"{}"),
-        "{path} is not used: it is not a routing file: expected format 'hotspare.routing/1', found None",
-        id="something else",
-    ),
-    pytest.param(
-        _json(format="hotspare.routing/2"),
-        "{path} is not used: its format hotspare.routing/2 is newer than this reader, which knows hotspare.routing/1: "
-        "upgrade hotspare-client",
-        id="a newer format",
-    ),
-    pytest.param(
-        _json(format="hotspare.routing/" + "9" * 5000),
-        "{path} is not used: it is not a routing file: expected format 'hotspare.routing/1', "
-        "found 'hotspare.routing/" + "9" * 102 + "…",
-        id="a format with a huge number",
-    ),
-    pytest.param(
-        _json(generation=float("nan")), "{path} is not used: it is not JSON: NaN is not a number", id="not a number"
-    ),
-    pytest.param(
-        _bytes(b'{"format": "hotspare.routing/1", "format": "x"}'),
-        "{path} is not used: the key 'format' is there twice",
-        id="a key twice",
-    ),
-    pytest.param(
-        _json(generation="42"),
-        "{path} is not used: generation: expected a whole number, found a text",
-        id="a text for a number",
-    ),
-    pytest.param(
-        _json(generation=True),
-        "{path} is not used: generation: expected a whole number, found true or false",
-        id="true for a number",
-    ),
-    pytest.param(_json(generation=-1), "{path} is not used: generation: expected 0 or more, found -1", id="below zero"),
-    pytest.param(
-        _json(written_at="yesterday"),
-        "{path} is not used: written_at: expected an instant in UTC, found yesterday",
-        id="no instant",
-    ),
-    pytest.param(
-        _json(written_at="2026-02-30T00:00:00.000Z"),
-        "{path} is not used: written_at: expected an instant in UTC, found 2026-02-30T00:00:00.000Z",
-        id="a day that is none",
-    ),
-    pytest.param(
-        _json(valid_for_s=0), "{path} is not used: valid_for_s: expected more than 0, found 0.0", id="no time"
-    ),
-    pytest.param(
-        lambda path: path.write_text(json.dumps(golden()).replace('"valid_for_s": 90', '"valid_for_s": 1e999')),
-        "{path} is not used: valid_for_s: expected a finite number",
-        id="endless",
-    ),
-    pytest.param(
-        _json(valid_for_s=10**400), "{path} is not used: valid_for_s: expected a finite number", id="more than a float"
-    ),
-    pytest.param(
-        _inside("routes", "chat", value=None),
-        "{path} is not used: routes.chat: expected an object, found null",
-        id="a route that is null",
-    ),
-    pytest.param(
-        _inside("routes", "chat", "target", value="gone/model"),
-        "{path} is not used: routes.chat: 'gone/model' is not among the targets",
-        id="a target that is not described",
-    ),
-    pytest.param(
-        _inside("routes", "chat", "weights", value={"gone/model": 1}),
-        "{path} is not used: routes.chat: 'gone/model' is not among the targets",
-        id="a weight for a target that is not described",
-    ),
-    pytest.param(
-        _inside("routes", "chat", "candidates", value=[[]]),
-        "{path} is not used: routes.chat: [] is not among the targets",
-        id="a candidate that is a list",
-    ),
-    pytest.param(
-        _inside("routes", "chat", "weights", value={HAIKU: 0}),
-        "{path} is not used: routes.chat.weights: expected one above 0, found none",
-        id="no weight above zero",
-    ),
-    pytest.param(
-        _inside("routes", "chat", "weights", value={HAIKU: -1}),
-        "{path} is not used: routes.chat.weights: expected 0 or more, found -1.0",
-        id="a weight below zero",
-    ),
-    pytest.param(
-        _inside("targets", HAIKU, "model", value=7),
-        f"{{path}} is not used: targets.{HAIKU}.model: expected a text, found a whole number",
-        id="a model that is a number",
-    ),
-    pytest.param(
-        _inside("targets", HAIKU, "api_key_env", value=[]),
-        f"{{path}} is not used: targets.{HAIKU}.api_key_env: expected a text or null, found a list",
-        id="a key variable that is a list",
-    ),
-]
-
-
-@pytest.mark.parametrize(("spoil", "said"), BAD_FILES)
-def test_bad_file_leaves_the_last_good_table(
-    tmp_path: Path, wall: Clock, monotonic: Clock, spoil: Callable[[Path], object], said: str
-) -> None:
-    """Whatever happens to the file, reads go on with the last good table, say why, and recover with the file."""
-    path = tmp_path / "var" / "routing.json"
-    publish(path, golden())
-    routing = Routing(path, check_every_s=0, wall=wall, monotonic=monotonic)
-    spoil(path)
-    for _ in range(2):
-        assert chosen(routing) == HAIKU
-        assert routing.status.problem == said.format(path=path)
-        monotonic.now += 3
-    assert routing.status.generation == 42
-    _remove(path)
-    publish(path, pointing_at(LUNA))
-    assert chosen(routing) == LUNA
-    assert routing.status.problem is None
-
-
-def _remove(path: Path) -> None:
-    if path.parent.is_file():
-        path.parent.unlink()
-    elif path.is_dir():
-        path.rmdir()
-    else:
-        path.unlink(missing_ok=True)
-
-
-@pytest.mark.parametrize(("spoil", "said"), BAD_FILES)
-def test_bad_file_at_the_start_is_nothing_known_yet(tmp_path: Path, spoil: Callable[[Path], object], said: str) -> None:
-    """A reader that has never seen a good file knows nothing, says why, and begins to work once there is one."""
-    path = tmp_path / "var" / "routing.json"
-    publish(path, golden())
-    spoil(path)
-    routing = Routing(path, check_every_s=0)
-    assert routing.route("chat") is None
-    assert routing.status == Status(
-        generation=None, written_at=None, age_s=None, writer_alive=False, problem=said.format(path=path), routes=()
-    )
-    _remove(path)
-    publish(path, golden())
-    assert chosen(routing) == HAIKU
+# A bad file: the cases are in test_shared_files.py
 
 
 def test_unreadable_path_is_no_error() -> None:
@@ -626,28 +362,6 @@ def split(weights: dict[str, float]) -> Table:
     table = golden()
     table["routes"]["chat"]["weights"] = weights
     return table
-
-
-@pytest.mark.parametrize(
-    ("weights", "draws", "expected"),
-    [
-        pytest.param({LUNA: 10, HAIKU: 90}, [0.0, 0.0999, 0.1001, 0.9999], "LLHH", id="10 to 90"),
-        pytest.param({LUNA: 1, HAIKU: 1}, [0.0, 0.499, 0.5, 0.999], "LLHH", id="weights need not add up to 100"),
-        pytest.param({LUNA: 0, HAIKU: 5}, [0.0, 0.5, 0.999], "HHH", id="a weight of zero gets nothing"),
-        pytest.param(
-            {LUNA: 1e308, HAIKU: 1e308}, [0.0, 0.499, 0.5, 0.999], "LLHH", id="weights near the largest float"
-        ),
-        pytest.param({LUNA: 0.1, HAIKU: 0.2}, [0.3333, 0.3334, 1.0], "LHH", id="a draw past the last end"),
-    ],
-)
-def test_split_route_follows_its_weights(
-    path: Path, weights: dict[str, float], draws: list[float], expected: str
-) -> None:
-    """Each read draws one target, with the chance that its weight gives it."""
-    publish(path, split(weights))
-    routing = Routing(path, draw=iter(draws).__next__)
-    letters = {LUNA: "L", HAIKU: "H", None: "?"}
-    assert "".join(letters[chosen(routing)] for _ in expected) == expected
 
 
 def test_real_draws_come_near_the_weights(path: Path) -> None:

@@ -16,7 +16,7 @@ class Rule(NamedTuple):
 
 
 def _rule(outcome: str, codes: str = "", statuses: str = "", words: str = "") -> Rule:
-    pattern = re.compile(words, re.IGNORECASE) if words else None
+    pattern = re.compile(words, re.IGNORECASE | re.ASCII) if words else None
     return Rule(outcome, frozenset(codes.lower().split()), frozenset(map(int, statuses.split())), pattern)
 
 
@@ -179,6 +179,6 @@ NOT_BEGUN = re.compile(
 NOT_BEGUN_WORDS = re.compile(
     r"name or service not known|name resolution|nodename nor servname|getaddrinfo|connection refused|certificate verify"
     r"|handshake|no route to host|network is unreachable|failed to establish a new connection",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 WAIT_WORDS = re.compile(r"(?:try again|retry)(?: after| in)? (\d{1,6}(?:\.\d{1,9})?) ?(ms|s)\b", re.IGNORECASE)

@@ -1,0 +1,126 @@
+"""The JavaScript client: its own tests in both Nodes, its types, and the same findings as the Python client's."""
+
+import json
+import random
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hotspare_client.failure import read_failure
+from hotspare_client.table import TableError, parse
+
+from docs.tools import client_words
+from tests.client.test_failure import ERRORS, as_exception
+from tests.support.paths import ROOT
+from tests.support.shared_cases import GOLDEN
+
+CLIENT = ROOT / "client-js"
+MODULES = CLIENT / "node_modules"
+#: Put in the place of a value of the routing file.
+VALUES: tuple[Any, ...] = (
+    *(None, True, False, 0, -1, 1, 2.5, -0.5, 10**20, "", "x", "openai/gpt-6-luna", "é\u2028\ud83d\ude00"),
+    *("2026-11-21T18:00:00Z", "2026-11-31T18:00:00Z", [], ["x"], [[]], {}, {"x": 1}, {"openai/gpt-6-luna": 3}),
+)
+
+
+def run(*command: object, given: str = "") -> str:
+    """What a command of the JavaScript client prints; its output is the reason where it fails."""
+    if not (MODULES / ".ready").exists():
+        pytest.skip("no Node in client-js/node_modules: run `make node`")
+    ended = subprocess.run(
+        [str(part) for part in command],
+        cwd=CLIENT,
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout[-5000:] + ended.stderr[-5000:]
+    return ended.stdout
+
+
+def node(version: int) -> Path:
+    """The Node of that version."""
+    return MODULES / f"node-{version}" / "bin" / "node"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", [18, 22])
+def test_its_own_tests_pass(version: int) -> None:
+    """The shared cases among them; the provider for the Vercel AI SDK needs Node 22."""
+    tests = [path for path in sorted((CLIENT / "tests").glob("*.test.js")) if version >= 22 or path.stem != "ai.test"]
+    printed = run(node(version), "--test", *tests)
+    assert "# fail 0" in printed or "ℹ fail 0" in printed
+
+
+@pytest.mark.slow
+def test_its_types_hold() -> None:
+    """In the code and in an application that uses them."""
+    run(MODULES / ".bin" / "tsc", "-p", ".")
+
+
+def test_the_words_of_errors_are_those_of_python() -> None:
+    """`make reference` writes them."""
+    assert client_words.FILE.read_text() == client_words.javascript()
+
+
+@pytest.mark.slow
+def test_recorded_errors_are_read_alike() -> None:
+    """Whatever a provider says, both clients find the same outcome and the same wait."""
+    errors = [as_exception(each) for each in ERRORS]
+    given = [{"status": each.status_code, "body": each.body, "headers": each.response.headers} for each in errors]
+    printed = run(node(22), "tests/compare.js", given=json.dumps({"files": [], "errors": given}))
+    for error, found in zip(errors, json.loads(printed)["failures"], strict=True):
+        read = read_failure(error)
+        expected = (read.outcome, read.status, read.too_long, read.begun, read.retry_after_s)
+        assert tuple(found[name] for name in ("outcome", "status", "tooLong", "begun", "retryAfterS")) == expected, (
+            error
+        )
+
+
+@pytest.mark.slow
+def test_changed_files_are_read_alike() -> None:
+    """With any value at any place, and keys gone, both clients take a file or refuse it for the same reason."""
+    draw = random.Random(17)
+    files = [change(draw) for _ in range(1500)]
+    printed = run(node(22), "tests/compare.js", given=json.dumps({"files": files, "errors": []}))
+    problems = [problem_of(file) for file in files]
+    assert 100 < problems.count(None) < 1200
+    for file, expected, found in zip(files, problems, json.loads(printed)["problems"], strict=True):
+        assert (found is None) == (expected is None), file
+        if expected and "found" in expected and "format" not in expected:
+            assert plain(found) == plain(expected), file
+
+
+def problem_of(file: str) -> str | None:
+    """Why Python refuses a file; None where it does not."""
+    try:
+        parse(file.encode())
+    except TableError as error:
+        return str(error)
+    return None
+
+
+def plain(problem: str) -> str:
+    """Without the value that was found, which each language writes in its own way."""
+    return problem.rpartition("found ")[0]
+
+
+def change(draw: random.Random) -> str:
+    """The golden file with one to three of its values changed or gone."""
+    table = json.loads(GOLDEN.read_text())
+    for _ in range(draw.randint(1, 3)):
+        below = table
+        while True:
+            key = draw.choice([*below, "preset", "context", "signing", "move"])
+            if isinstance(below.get(key), dict) and below[key] and draw.random() < 0.9:
+                below = below[key]
+                continue
+            if draw.random() < 0.1:
+                below.pop(key, None)
+            else:
+                below[key] = draw.choice(VALUES)
+            break
+    return json.dumps(table)
