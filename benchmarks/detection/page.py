@@ -26,7 +26,6 @@ def write(results: Results, effort: Effort) -> str:
         users=tables.users(results),
         others=tables.others(results),
         learning=LEARNING_S / 3600,
-        spread=tables.spread(results),
         own_spread=tables.own_spread(results),
         floors=tables.floors(results),
         rules=_rules(),

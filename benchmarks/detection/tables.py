@@ -183,20 +183,6 @@ def _soon_and_felt(figures: Figures | None) -> str:
     return f"{_soon(figures)}/{percent(figures.lost)}" if figures else "–"
 
 
-def spread(results: Results) -> str:
-    """Time to flip at 50 % and false failovers of those who probe, by background."""
-    rows = []
-    for entrant in main_entrants():
-        if entrant.peer is None or not entrant.peer.passive:
-            cells = [
-                f"{_soon(entrant.outage(results, 0.5, background=background))}/"
-                f"{count(entrant.quiet(results, blips=True, background=background).false_per_quarter)}"
-                for background in BACKGROUNDS
-            ]
-            rows.append([_bold(entrant), *cells])
-    return table(["rule", *(height(background) for background in BACKGROUNDS)], rows)
-
-
 def own_spread(results: Results) -> str:
     """Our own times by background, and how they compare with the best peer's there."""
     rows = []

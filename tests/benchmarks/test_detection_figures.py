@@ -145,7 +145,7 @@ def test_the_page_has_every_rule_and_no_gap() -> None:
         assert text.count(entrant.label) >= 3
     assert "nan" not in text
     assert not any(bracket in text.replace("\\{", "") for bracket in "{}")
-    assert text.count(f"**{OURS}") == 8
+    assert text.count(f"**{OURS}") == 6
 
 
 def test_the_picture_is_drawn(tmp_path: Path) -> None:
