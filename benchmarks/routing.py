@@ -252,10 +252,11 @@ def _ask(routing: Routing) -> None:
 
 
 def _seconds_per_call(call: Callable[[], object]) -> float:
-    """The best of seven rounds: noise only ever adds."""
+    """The best of many short rounds: noise only ever adds, and a busy machine leaves a few of them alone."""
     timer = timeit.Timer(call)
     count, _ = timer.autorange()
-    return min(timer.repeat(repeat=7, number=count)) / count
+    number = max(1, count // 100)
+    return min(timer.repeat(repeat=700, number=number)) / number
 
 
 def _quantiles(sorted_s: list[float]) -> tuple[str, str]:

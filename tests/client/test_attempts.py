@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import threading
 import time
 from collections import Counter
@@ -213,6 +214,31 @@ def test_an_outage_is_no_storm(tmp_path: Path) -> None:
         answers = list(pool.map(lambda _: run(routing, providers), range(100)))
     assert set(answers) == {f"answer of {SECOND}"}
     assert Counter(providers.asked)[FIRST] <= 8 + 3
+
+
+@pytest.mark.parametrize("per_s", [1, 10])
+def test_half_of_all_requests_fail_for_a_minute_and_nobody_feels_it(tmp_path: Path, per_s: int) -> None:
+    """The standby answers, and the failing provider gets fewer requests than there are users; none after the flip."""
+    now, dice = 0.0, random.Random(7)
+    write_route(tmp_path / "routing.json")
+    routing = Routing(tmp_path / "routing.json", check_every_s=0, monotonic=lambda: now, draw=dice.random)
+    asked = Counter[str]()
+    users = 0
+
+    def pass_a_minute() -> None:
+        nonlocal now, users
+        for _ in range(60 * per_s):
+            now, users = now + 1 / per_s, users + 1
+            providers = Providers(alpha=[StatusError(500)] if dice.random() < 0.5 else [])
+            run(routing, providers)
+            asked.update(providers.asked)
+
+    pass_a_minute()
+    assert asked[FIRST] <= 1.1 * users
+    write_route(tmp_path / "routing.json", target=SECOND, targets={FIRST: {"health": "down"}, SECOND: {}})
+    asked.clear()
+    pass_a_minute()
+    assert asked[FIRST] == 0
 
 
 def test_repeats_end_with_their_budget(tmp_path: Path) -> None:

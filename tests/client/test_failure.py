@@ -100,7 +100,7 @@ def caused(error: BaseException, cause: BaseException) -> BaseException:
         (ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), "unreachable", True),
         (socket.gaierror(-2, "Name or service not known"), "unreachable", False),
         (ssl.SSLCertVerificationError(1, "certificate verify failed"), "unreachable", False),
-        (urllib.error.URLError(socket.gaierror(-2, "Name or service not known")), "bad_request", True),
+        (urllib.error.URLError(socket.gaierror(-2, "Name or service not known")), "unreachable", False),
         (OSError(errno.ENETUNREACH, "Network is unreachable"), "unreachable", False),
         (TimeoutError(), "timeout", True),
         (json.JSONDecodeError("Expecting value", "", 0), "server_error", True),

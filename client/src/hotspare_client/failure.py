@@ -91,14 +91,17 @@ def _read(error: BaseException, detail: str) -> Failure:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The exception, what it was raised from, and so on; of a group that holds one exception, that one."""
+    """The exception, what it was raised from (its `reason` in urllib), and so on; of a group of one, that one."""
     seen: list[BaseException] = []
     cause: object = error
     while isinstance(cause, BaseException) and cause not in seen and len(seen) < _MOST_CAUSES:
         yield cause
         seen.append(cause)
         inner = _get(cause, "exceptions")
-        cause = inner[0] if isinstance(inner, tuple) and len(inner) == 1 else _get(cause, "__cause__")
+        if isinstance(inner, tuple) and len(inner) == 1:
+            cause = inner[0]
+        else:
+            cause = _get(cause, "__cause__") or _get(cause, "reason")
 
 
 def _spoken(status: int | None, codes: set[str], text: str) -> str | None:
