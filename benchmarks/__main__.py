@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import latency, litellm, promise, routing, simulation, startup, traffic
+from benchmarks import latency, litellm, page, promise, routing, simulation, startup, traffic
 from benchmarks.detection import report
 from benchmarks.probing import report as probing
 from benchmarks.regret import report as regret
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "traffic": traffic.main,
     "latency": latency.main,
     "simulation": simulation.main,
+    "page": page.main,
 }
 #: Only when named: LiteLLM's proxy is installed in an environment of its own; small disks are mounted, as root.
 NAMED: dict[str, Callable[[], None]] = {"litellm": litellm.main, "reliability": reliability.main}
@@ -33,6 +34,7 @@ QUICK: dict[str, Callable[[], None]] = {
     "regret": partial(regret.main, quick=True),
     "promise": promise.quick,
     "traffic": traffic.quick,
+    "page": partial(page.main, quick=True),
 }
 
 

@@ -91,6 +91,9 @@ def _print_info(info: DatabaseInfo, now: datetime, console: Console) -> None:
         year = _size(round(info.last_day * _YEAR_DAYS * info.bytes_per_observation))
         console.print(Text(f"observations of the last {reach}, {info.bytes_per_observation:.0f} bytes each"))
         console.print(Text(f"{info.last_day:,} in the last 24 h: {year} a year, if all were kept"))
+    if info.bytes_per_sum:
+        year = _size(round(info.sums_last_day * _YEAR_DAYS * info.bytes_per_sum))
+        console.print(Text(f"sums of hours and days, {info.bytes_per_sum:.0f} bytes each: {year} a year"))
     console.print()
     table = plain_table("table", figures=("rows", "size"))
     for part in info.tables:
@@ -109,6 +112,8 @@ def _document(info: DatabaseInfo) -> dict[str, Any]:
         "oldest_observation": info.oldest and instant(info.oldest),
         "bytes_per_observation": info.bytes_per_observation,
         "observations_last_day": info.last_day,
+        "bytes_per_sum": info.bytes_per_sum,
+        "sums_last_day": info.sums_last_day,
         "tables": {table.name: {"rows": table.rows, "bytes": table.size} for table in info.tables},
     }
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, load_settings, past_duration
-from controller.cli.layout import plain_table
+from controller.cli.layout import plain_table, print_lines, wrap
 from controller.history import report as words
 from controller.history.queries import read_report
 from controller.history.report import Report
@@ -52,4 +52,6 @@ def _print(report: Report, console: Console) -> None:
         targets.add(*words.target_cells(target))
     targets.print(console)
     console.print()
+    for line in words.incident_lines(report):
+        print_lines(console, wrap(Text(line), console.width, indent=2))
     console.print(Text(words.totals(report)))

@@ -26,6 +26,7 @@ from monitor.history.rollup import DAY, HOUR, Rollup, span_start
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.store import Store
 from monitor.storage.tables import ROLLUPS
+from probes import pricing
 
 #: Shorter periods begin with an hour, longer ones with a day (UTC).
 _MOST_INCIDENTS: Final = 500
@@ -39,6 +40,7 @@ def read_report(engine: Engine, settings: Settings, length: timedelta, now: date
     history = RouteHistory(engine, settings)
     targets = [target.id for target in settings.targets]
     sums = Store(engine).rollups(targets, span, since=since, until=now)
+    usual_usd = {target.id: pricing.usual_usd(target) for target in settings.targets}
     journal = Journal(engine)
     past = journal.resolved_since(since)
     still_open = journal.open_incidents()
@@ -47,14 +49,20 @@ def read_report(engine: Engine, settings: Settings, length: timedelta, now: date
         since=since,
         until=now,
         routes=[
-            RouteReport(route=route.name, history=history.total(route.name, since=since, until=now), slo=route.slo)
+            RouteReport(
+                route=route.name,
+                history=history.total(route.name, since=since, until=now),
+                slo=route.slo,
+                first=route.candidates[0],
+                usual_usd=usual_usd,
+            )
             for route in settings.routes
         ],
         targets=[
             TargetReport(target=target, history=sum((r for _, r in sums.get(target, ())), start=Rollup()))
             for target in targets
         ],
-        incidents=len(lasted),
+        incidents=sorted((*past, *still_open), key=lambda incident: incident.opened_at, reverse=True),
         incident_s=sum(lasted, start=timedelta()).total_seconds(),
         still_open=len(still_open),
     )

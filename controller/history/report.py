@@ -1,17 +1,20 @@
 """The report of a period: how well targets and routes served users, what it cost, and what went wrong (pure)."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from controller.history.route_rollup import RouteRollup
-from controller.incidents.post_mortem import code
+from controller.incidents.incident import Incident
+from controller.incidents.post_mortem import code, escaped
+from controller.incidents.text import affected_summary, title
 from monitor.budget.allocation import format_usd
 from monitor.formatting import format_elapsed, format_percent, instant, plural
 from monitor.history.rollup import Rollup
 
 _NONE = "–"
+_MOST_INCIDENTS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +25,26 @@ class RouteReport:
     history: RouteRollup
     slo: float | None = None
     """The share of the time in which users are to be served, as configured."""
+    first: str = ""
+    """The first candidate."""
+    usual_usd: Mapping[str, float | None] = field(default_factory=dict)
+    """What the same small request costs at each target; None where the price is not known."""
+
+    @property
+    def away_s(self) -> float:
+        """How long users were elsewhere than on the first candidate."""
+        return sum(s for target, s in self.history.on_target_s.items() if target != self.first)
+
+    @property
+    def away_price(self) -> float | None:
+        """What requests cost meanwhile, as a multiple of the first candidate's price; None where it is not known."""
+        home_usd, costs = self.usual_usd.get(self.first), []
+        for target, s in self.history.on_target_s.items():
+            usd = self.usual_usd.get(target)
+            if usd is None and target != self.first:
+                return None
+            costs += [s * (usd or 0.0)] if target != self.first else []
+        return sum(costs) / (self.away_s * home_usd) if home_usd and self.away_s else None
 
     @property
     def allowed_s(self) -> float | None:
@@ -51,8 +74,8 @@ class Report:
     routes: Sequence[RouteReport]
     """In the order of the configuration, like the targets."""
     targets: Sequence[TargetReport]
-    incidents: int
-    """Those that lay in it, in whole or in part."""
+    incidents: Sequence[Incident]
+    """Those that lay in it, in whole or in part, the newest first."""
     incident_s: float
     """How long they lasted together, as far as it lies in the period."""
     still_open: int
@@ -63,7 +86,10 @@ class Report:
         return sum((target.history for target in self.targets), start=Rollup())
 
 
-ROUTE_COLUMNS = ("route", "served", "users failed", "without us", "moved", "error budget", "where it pointed")
+ROUTE_COLUMNS = (
+    *("route", "served", "users failed", "without us", "moved", "away, and at what price"),
+    *("error budget", "where it pointed"),
+)
 TARGET_COLUMNS = ("target", "served", "available", "p50", "p95", "first token p50", "p95", "probes", "cost")
 
 
@@ -72,7 +98,7 @@ def headline(report: Report) -> str:
     period = f"{report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} UTC"
     lasted = f", {format_elapsed(report.incident_s)} in all" if report.incidents else ""
     still = f", {report.still_open} still open" if report.still_open else ""
-    return f"{period}: {plural(report.incidents, 'incident')}{lasted}{still}"
+    return f"{period}: {plural(len(report.incidents), 'incident')}{lasted}{still}"
 
 
 def totals(report: Report) -> str:
@@ -86,7 +112,8 @@ def route_cells(route: RouteReport) -> tuple[str, ...]:
     """What stands in a row of the table of routes."""
     history, served = route.history, format_percent(route.history.served)
     felt, without = (format_elapsed(s) if history.observed_s else _NONE for s in (history.felt_s, history.without_s))
-    return (route.route, served, felt, without, f"{history.flips} ×", _error_budget(route), _where(history))
+    flips = (f"{history.flips} ×", _away(route))
+    return (route.route, served, felt, without, *flips, _error_budget(route), _where(history))
 
 
 def target_cells(target: TargetReport) -> tuple[str, ...]:
@@ -99,16 +126,33 @@ def target_cells(target: TargetReport) -> tuple[str, ...]:
     return (target.target, *shares, *quantiles, f"{counts.total:,}", cost)
 
 
+def incident_lines(report: Report) -> list[str]:
+    """A line for each of the newest incidents: when, how long, what."""
+    lines = [
+        f"{incident.opened_at:%Y-%m-%d %H:%M}, {format_elapsed(incident.lasted_s(report.until))}: {title(incident)}"
+        + (f" ({summary})" if (summary := affected_summary(incident)) else "")
+        for incident in report.incidents[:_MOST_INCIDENTS]
+    ]
+    more = len(report.incidents) - len(lines)
+    return [*lines, f"… and {plural(more, 'more incident')}"] if more > 0 else lines
+
+
 def markdown(report: Report) -> str:
     """The report as Markdown, to be pasted into a ticket or a wiki."""
     routes = [(code(name), *cells) for name, *cells in map(route_cells, report.routes)]
     targets = [(code(name), *cells) for name, *cells in map(target_cells, report.targets)]
+    listed = incident_lines(report)
     parts = [
         f"# {headline(report)}",
         "## Routes",
         "\n".join(_table(ROUTE_COLUMNS, routes)),
         "## Targets",
         "\n".join(_table(TARGET_COLUMNS, targets)),
+        *(
+            ["## Incidents", "\n".join(f"- {escaped(line)}" for line in listed)]
+            if (listed := incident_lines(report))
+            else []
+        ),
         totals(report),
     ]
     return "\n\n".join(parts) + "\n"
@@ -119,7 +163,16 @@ def document(report: Report) -> dict[str, Any]:
     return {
         "since": instant(report.since),
         "until": instant(report.until),
-        "incidents": {"count": report.incidents, "lasted_s": report.incident_s, "open": report.still_open},
+        "incidents": {
+            "count": len(report.incidents),
+            "lasted_s": report.incident_s,
+            "open": report.still_open,
+            "list": [
+                {"id": each.id, "opened_at": instant(each.opened_at), "lasted_s": each.lasted_s(report.until)}
+                | {"title": title(each)}
+                for each in report.incidents
+            ],
+        },
         "routes": [_route_document(route) for route in report.routes],
         "targets": [_target_document(target) for target in report.targets],
     }
@@ -134,6 +187,8 @@ def _route_document(route: RouteReport) -> dict[str, Any]:
         "felt_without_failover_s": history.without_s,
         "observed_s": history.observed_s,
         "flips": history.flips,
+        "away_s": route.away_s,
+        "away_price_factor": route.away_price,
         "on_target_s": dict(history.on_target_s),
         "slo": None if route.slo is None else round(route.slo, 9),
         "error_budget_s": route.allowed_s,
@@ -165,6 +220,14 @@ def _where(history: RouteRollup) -> str:
     total_s = sum(history.on_target_s.values())
     longest_first = sorted(history.on_target_s.items(), key=lambda item: -item[1])
     return ", ".join(f"{target} {format_percent(s / total_s)}" for target, s in longest_first) if total_s else _NONE
+
+
+def _away(route: RouteReport) -> str:
+    """What the moves cost: how long users were elsewhere, and what a request cost there."""
+    if not route.away_s:
+        return _NONE
+    price = "price unknown" if route.away_price is None else f"{route.away_price:.2g} ×"
+    return f"{format_elapsed(route.away_s)}, {price}"
 
 
 def _error_budget(route: RouteReport) -> str:

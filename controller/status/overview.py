@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 
 from sqlalchemy import Connection, Engine
 
@@ -20,9 +21,11 @@ from controller.routing.overrides import Override, Overrides
 from controller.status.headline import Level, PendingAlerts, RouteView, failing_sentence, headline
 from controller.status.probe_history import EvidenceTrail, ProbeHistory, RecentDetails
 from controller.status.queries import (
+    LastDay,
     read_events,
     read_evidence_trails,
     read_history,
+    read_last_day,
     read_machine_notice,
     read_recent_details,
     read_returns,
@@ -159,9 +162,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         target.id: saved[target.id].health if target.id in saved else replace(unseen, target=target.id)
         for target in settings.targets
     }
-    records = {
-        target.id: target_state.from_json(saved[target.id].record) for target in settings.targets if target.id in saved
-    }
+    records = {target.id: _target_state(saved[target.id].record) for target in settings.targets if target.id in saved}
     judged = _judged(settings, states, records)
     connectivity = store.last_connectivity()
     state = connectivity.state if connectivity else ConnectivityState.ONLINE
@@ -181,10 +182,13 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
             if incident.lasted_s(now) < _FIGURED_S
         }
         returns = read_returns(connection, now)
+        days = read_last_day(connection, [target.id for target in settings.targets], now)
         targets = tuple(
             TargetView(
                 state=states[target.id],
-                history=read_history(connection, target, now, back_at=returns.get(target.id)),
+                history=read_history(
+                    connection, target, now, day=days.get(target.id, LastDay()), back_at=returns.get(target.id)
+                ),
                 background=_noisy_background(records.get(target.id)),
                 details=read_recent_details(connection, target.id, now),
             )
@@ -247,6 +251,12 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         pending_alerts=pending_alerts,
         machine=machine,
     )
+
+
+@lru_cache(maxsize=1024)
+def _target_state(record: str) -> TargetState | None:
+    """What the detector has stored of a target, which changes with its probes alone; nobody changes the value."""
+    return target_state.from_json(record)
 
 
 def _read_pending_alerts(settings: Settings, connection: Connection, now: datetime) -> PendingAlerts | None:

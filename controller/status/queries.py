@@ -1,11 +1,14 @@
 """The SQL of the read model: history, evidence, recent details and events of an overview."""
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby, islice
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, or_, select
+from sqlalchemy import Connection, RowMapping, bindparam, func, select
 from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
@@ -25,11 +28,11 @@ from controller.status.probe_history import (
 )
 from monitor.detection import notices, reasons
 from monitor.health import UNHEALTHY, Health, low_limit
-from monitor.history.rollup import OutcomeCounts
+from monitor.history.rollup import OutcomeCounts, counts_of
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.row_conversions import read_trail
-from monitor.storage.tables import OBSERVATIONS, TRANSITIONS, EventRow
-from probes.outcome import ANSWERED, EXCLUDED, Effect, Outcome
+from monitor.storage.tables import OBSERVATIONS, ROLLUPS, TRANSITIONS, EventRow
+from probes.outcome import ANSWERED, Effect, Outcome
 from probes.target import Target
 
 #: The most evidence trails of one incident.
@@ -44,21 +47,23 @@ _OF_TARGET = _OBSERVED.target == bindparam("of")
 _SINCE = _OBSERVED.started_ms >= bindparam("since")
 # Core, and built once: these are the page's hot reads, and building a statement costs more than running it.
 _ROWS = (
-    select(_OBSERVED.started_ms, _OBSERVED.outcome, _OBSERVED.duration_s, _OBSERVED.first_token_s)
+    select(
+        *(_OBSERVED.started_ms, _OBSERVED.outcome, _OBSERVED.duration_s, _OBSERVED.first_token_s),
+        _OBSERVED.failed_here,
+    )
     .where(_OF_TARGET, _SINCE)
     .order_by(_OBSERVED.started_ms)
 )
 #: Outcomes that no vendor need be asked about: what is our own fault, and what is none.
 _NO_TICKET = frozenset({Outcome.OK, *(each for each in Outcome if each.effect is Effect.MISCONFIGURED)})
-_FAILED_HERE = _OBSERVED.failed_here == 1
-_TOTALS = select(
-    func.count().label("total"),
-    func.count().filter(or_(_OBSERVED.outcome.in_(sorted(EXCLUDED)), _FAILED_HERE)).label("excluded"),
-    func.count().filter(_OBSERVED.outcome == Outcome.OK.value).label("ok"),
-    func.count().filter(_OBSERVED.outcome.in_(sorted(ANSWERED))).label("answered"),
-    func.count().filter(_FAILED_HERE).label("failed_here"),
-    func.sum(_OBSERVED.cost_usd).label("cost_usd"),
-).where(_OF_TARGET, _SINCE)
+_HOUR_SUM = ROLLUPS.c
+_LAST_DAY = select(
+    *(_HOUR_SUM.target, _HOUR_SUM.asked, _HOUR_SUM.failed_here, _HOUR_SUM.cost_usd, _HOUR_SUM.unpriced)
+).where(
+    _HOUR_SUM.target.in_(bindparam("targets", expanding=True)),
+    _HOUR_SUM.span_s == int(HOUR.total_seconds()),
+    _HOUR_SUM.start_ms >= bindparam("since"),
+)
 _ENDED_MS = _OBSERVED.started_ms + _OBSERVED.duration_s * 1000
 _NEWEST = (
     select(_OBSERVED.check_, _OBSERVED.outcome, _OBSERVED.detail, _OBSERVED.failed_here)
@@ -83,10 +88,37 @@ def read_returns(connection: Connection, now: datetime) -> dict[str, datetime]:
     return {row.target: from_ms(row.at_ms) for row in rows}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastDay:
+    """The hours of a target that began within the last 24."""
+
+    counts: OutcomeCounts = field(default_factory=OutcomeCounts)
+    cost_usd: float | None = None
+    """None when no price is known."""
+
+
+def read_last_day(connection: Connection, targets: Sequence[str], now: datetime) -> dict[str, LastDay]:
+    """The last day of each target that was probed, from the sums of its hours: one query for all."""
+    parts: dict[str, list[RowMapping]] = {}
+    values = {"targets": list(map(storable, targets)), "since": to_ms(now - _DAY)}
+    for row in connection.execute(_LAST_DAY, values).mappings():
+        parts.setdefault(row["target"], []).append(row)
+    return {target: _last_day(rows) for target, rows in parts.items()}
+
+
+def _last_day(hours: Sequence[RowMapping]) -> LastDay:
+    asked: Counter[str] = Counter()
+    for hour in hours:
+        asked.update(json.loads(hour["asked"]))
+    counts = counts_of(asked, sum(hour["failed_here"] for hour in hours))
+    is_priced = counts.total > sum(hour["unpriced"] for hour in hours)
+    return LastDay(counts=counts, cost_usd=sum(hour["cost_usd"] for hour in hours) if is_priced else None)
+
+
 def read_history(
-    connection: Connection, target: Target, now: datetime, *, back_at: datetime | None = None
+    connection: Connection, target: Target, now: datetime, *, day: LastDay, back_at: datetime | None = None
 ) -> ProbeHistory:
-    """The history of `target` as of `now`; a few range scans of its own key, never of the whole table.
+    """The history of `target` as of `now`; a range scan of its own key, never of the whole table.
 
     `back_at` is when it came back, where that was within the hour.
     """
@@ -97,17 +129,16 @@ def read_history(
     answers = [row for row in rows if row.started_ms >= lately_ms and row.outcome in ANSWERED]
     durations = [row.duration_s for row in answers]
     first_tokens = [row.first_token_s for row in answers if row.first_token_s is not None]
-    last_hour, _ = _read_counts(connection, target.id, now - HOUR)
-    last_day, cost_day_usd = _read_counts(connection, target.id, now - _DAY)
+    last_hour = _counts_since(rows, now - HOUR)
     return ProbeHistory(
         last_hour=last_hour,
-        since_back=_read_counts(connection, target.id, back_at)[0] if back_at else last_hour,
-        last_day=last_day,
+        since_back=_counts_since(rows, back_at) if back_at else last_hour,
+        last_day=day.counts,
         p50_s=quantile(durations, 0.50),
         p95_s=quantile(durations, 0.95),
         first_token_p50_s=quantile(first_tokens, 0.50),
         first_token_p95_s=quantile(first_tokens, 0.95),
-        cost_day_usd=cost_day_usd,
+        cost_day_usd=day.cost_usd,
         bucket_s=bucket.total_seconds(),
         strip=build_buckets(
             [(from_ms(row.started_ms), Outcome(row.outcome)) for row in rows if row.started_ms >= strip_ms],
@@ -118,13 +149,12 @@ def read_history(
     )
 
 
-def _read_counts(connection: Connection, target: str, since: datetime) -> tuple[OutcomeCounts, float | None]:
-    """How the observations since then ended, and their cost; None when no price is known."""
-    total, excluded, ok, answered, failed_here, cost_usd = connection.execute(
-        _TOTALS, {"of": target, "since": to_ms(since)}
-    ).one()
-    counts = OutcomeCounts(total=total, excluded=excluded, ok=ok, answered=answered, failed_here=failed_here)
-    return counts, cost_usd
+def _counts_since(rows: Sequence[Any], since: datetime) -> OutcomeCounts:
+    """How those of the probes that started since then ended."""
+    since_ms = to_ms(since)
+    lately = [row for row in rows if row.started_ms >= since_ms]
+    asked = Counter(row.outcome for row in lately if not row.failed_here)
+    return counts_of(asked, len(lately) - asked.total())
 
 
 def read_recent_details(connection: Connection, target: str, now: datetime) -> RecentDetails:

@@ -101,14 +101,7 @@ class Rollup:
     @property
     def counts(self) -> OutcomeCounts:
         """How many ended how, as availability and *served* count them."""
-        asked = Counter(self.asked)
-        return OutcomeCounts(
-            total=asked.total() + self.failed_here,
-            excluded=sum(asked[outcome] for outcome in EXCLUDED) + self.failed_here,
-            ok=asked[Outcome.OK],
-            answered=sum(asked[outcome] for outcome in ANSWERED),
-            failed_here=self.failed_here,
-        )
+        return counts_of(self.asked, self.failed_here)
 
     def __add__(self, other: Self) -> Self:
         """Both together."""
@@ -122,6 +115,17 @@ class Rollup:
             cost_usd=self.cost_usd + other.cost_usd,
             unpriced=self.unpriced + other.unpriced,
         )
+
+
+def counts_of(asked: Mapping[str, int], failed_here: int) -> OutcomeCounts:
+    """The counts of so many asked, by outcome, and of those that failed on this side."""
+    return OutcomeCounts(
+        total=sum(asked.values()) + failed_here,
+        excluded=sum(number for outcome, number in asked.items() if outcome in EXCLUDED) + failed_here,
+        ok=asked.get(Outcome.OK, 0),
+        answered=sum(number for outcome, number in asked.items() if outcome in ANSWERED),
+        failed_here=failed_here,
+    )
 
 
 def span_start(at: datetime, span: timedelta) -> datetime:

@@ -25,6 +25,7 @@ _KEPT_PAGES: Final = 1_000
 _KEPT_SHARE: Final = 0.1
 _MOST_FAULTS: Final = 20
 _DAY: Final = timedelta(days=1)
+_SUMS: Final = ("rollups", "route_rollups")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,15 @@ class DatabaseInfo:
     """Of the observations; None without any."""
     last_day: int
     """Observations of the last 24 hours."""
+    sums_last_day: int = 0
+    """Sums of hours and days, of targets and routes, that began in them."""
+
+    @property
+    def bytes_per_sum(self) -> float | None:
+        """What the sum of an hour or a day takes, its place in the key included; None without any."""
+        stored = [table for table in self.tables if table.name in _SUMS]
+        rows = sum(table.rows for table in stored)
+        return sum(table.size for table in stored) / rows if rows else None
 
     @property
     def bytes_per_observation(self) -> float | None:
@@ -80,6 +90,13 @@ def read_info(url: str, now: datetime) -> DatabaseInfo:
         last_day = connection.exec_driver_sql(
             "SELECT count(*) FROM observations WHERE started_ms > ?", (to_ms(now - _DAY),)
         ).scalar_one()
+        sums_last_day = sum(
+            connection.exec_driver_sql(
+                f"SELECT count(*) FROM {name} WHERE start_ms > ?",  # noqa: S608 - our own names
+                (to_ms(now - _DAY),),
+            ).scalar_one()
+            for name in _SUMS
+        )
     wal = path.with_name(f"{path.name}-wal")
     return DatabaseInfo(
         path=path,
@@ -91,6 +108,7 @@ def read_info(url: str, now: datetime) -> DatabaseInfo:
         tables=tuple(TableSize(name=name, size=size, rows=rows[name]) for name, size in sizes),
         oldest=maybe_from_ms(oldest_ms),
         last_day=last_day,
+        sums_last_day=sums_last_day,
     )
 
 

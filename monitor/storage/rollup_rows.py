@@ -38,7 +38,7 @@ def add_to_rollups(connection: Connection, observations: Iterable[Observation]) 
             tuple(row[c] for c in _KEY): rollup_of(row)
             for row in connection.execute(_STORED, {"keys": some}).mappings()
         }
-        rows = [_row(key, before.get(key, Rollup()) + Rollup.of(groups[key])) for key in some]
+        rows = [row_of(key, before.get(key, Rollup()) + Rollup.of(groups[key])) for key in some]
         replace_rows(connection, ROLLUPS, rows)
 
 
@@ -56,7 +56,8 @@ def rollup_of(row: RowMapping) -> Rollup:
     )
 
 
-def _row(key: _Key, rollup: Rollup) -> dict[str, Any]:
+def row_of(key: _Key, rollup: Rollup) -> dict[str, Any]:
+    """The row of a rollup; `key` is target, span in seconds, start in epoch milliseconds, check and region."""
     return {
         **dict(zip((column.name for column in _KEY), key, strict=True)),
         "asked": json.dumps(dict(rollup.asked), separators=(",", ":")),

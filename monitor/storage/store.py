@@ -3,11 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby, product
+from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, delete, false, func, tuple_
+from sqlalchemy import ColumnElement, Connection, Engine, Select, func
 from sqlalchemy import select as select_columns
 from sqlalchemy.dialects.sqlite import insert
 from sqlmodel import Session, SQLModel, col, select
@@ -15,12 +15,13 @@ from sqlmodel import Session, SQLModel, col, select
 from monitor.connectivity.state import ConnectivityObservation
 from monitor.detection.notices import KINDS, TargetNotice
 from monitor.health import Transition
-from monitor.history.rollup import DAY, OutcomeCounts, Rollup, span_start
+from monitor.history.rollup import DAY, OutcomeCounts, Rollup, counts_of, span_start
 from monitor.liveness import ServiceBeat
 from monitor.status_pages.reading import VendorStateChange
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.database import durable, reading
 from monitor.storage.maintenance import give_back
+from monitor.storage.pruning import NEWEST_REPORTS, prune_rows, subjects_of
 from monitor.storage.rollup_rows import add_to_rollups, rollup_of
 from monitor.storage.row_conversions import (
     BEAT,
@@ -38,15 +39,11 @@ from monitor.storage.row_conversions import (
     vendor_report_row,
 )
 from monitor.storage.tables import (
-    CONNECTIVITY,
-    EVENTS,
     OBSERVATIONS,
     POOLS,
     ROLLUPS,
-    ROUTE_ROLLUPS,
     SPENDING,
     TARGET_STATES,
-    VENDOR_REPORTS,
     BudgetRow,
     ConnectivityRow,
     EventRow,
@@ -63,7 +60,6 @@ _KEY: Final = list(OBSERVATIONS.primary_key.columns)
 _DAY_MS: Final = 86_400_000
 _ALL_ROLLUPS: Final[Mapping[timedelta, datetime]] = {}
 _ONLY_ROW: Final = 1
-_NO_ROW: Final = false()
 NO_POOLS: Final[Mapping[str, str]] = {}
 # Core, and built once: these run for every batch of observations and in every cycle.
 _RECORD: Final = (
@@ -76,7 +72,6 @@ _ADD_COST: Final = _COST.on_conflict_do_update(
     index_elements=SPENDING.primary_key.columns,
     set_={name: SPENDING.c[name] + _COST.excluded[name] for name in ("usd", "probes", "unpriced")},
 )
-_NEWEST_REPORTS: Final = select_columns(func.max(VENDOR_REPORTS.c.id)).group_by(VENDOR_REPORTS.c.provider)
 
 
 class Store:
@@ -124,7 +119,7 @@ class Store:
         """When the oldest and the newest observation of each target started, by target id; a few seeks per target."""
         spans = {}
         with self._reading.connect() as connection:
-            for target in connection.scalars(_subjects_of(OBSERVATIONS)).all():
+            for target in connection.scalars(subjects_of(OBSERVATIONS)).all():
                 when = select_columns(OBSERVATIONS.c.started_ms).where(OBSERVATIONS.c.target == target).limit(1)
                 oldest = connection.scalar(when.order_by(OBSERVATIONS.c.started_ms))
                 newest = connection.scalar(when.order_by(OBSERVATIONS.c.started_ms.desc()))
@@ -166,7 +161,7 @@ class Store:
         with self._engine.connect() as connection:
             for target, start_ms, asked, failed_here in connection.execute(wanted):
                 of_target, at = counts.setdefault(target, {}), from_ms(start_ms)
-                part = Rollup(asked=json.loads(asked), failed_here=failed_here).counts
+                part = counts_of(json.loads(asked), failed_here)
                 of_target[at] = of_target[at] + part if at in of_target else part
         return counts
 
@@ -259,7 +254,7 @@ class Store:
     def vendor_states(self) -> dict[str, VendorStateChange]:
         """The last report of every provider that ever had one, by provider."""
         with Session(self._reading) as session:
-            rows = session.exec(select(VendorReportRow).where(col(VendorReportRow.id).in_(_NEWEST_REPORTS)))
+            rows = session.exec(select(VendorReportRow).where(col(VendorReportRow.id).in_(NEWEST_REPORTS)))
             return {row.provider: vendor_report_of(row) for row in rows}
 
     def vendor_reports(self, provider: str, *, after: datetime, before: datetime) -> list[VendorStateChange]:
@@ -311,22 +306,11 @@ class Store:
     ) -> int:
         """Remove up to `at_most` rows from before this; returns how many, 0 when none are left.
 
-        Sums of an hour or a day are kept unless `rollups_before` says from when on they are. Notices that people are
-        told once are never removed, nor is a vendor's last report: it still holds. What is oldest of a target is one
-        range of the key: a step costs what it removes, however long the history.
+        Sums of an hour or a day are kept unless `rollups_before` says from when on they are; `monitor.storage.pruning`
+        says what goes with which. A step costs what it removes, however long the history.
         """
-        before_ms = to_ms(before)
-        removed = 0
         with self._engine.begin() as connection:
-            removed += _prune_oldest(connection, OBSERVATIONS, OBSERVATIONS.c.started_ms < before_ms, at_most)
-            for table, (span, oldest) in product((ROLLUPS, ROUTE_ROLLUPS), rollups_before.items()):
-                is_old = and_(table.c.span_s == int(span.total_seconds()), table.c.start_ms < to_ms(oldest))
-                removed += _prune_oldest(connection, table, is_old, at_most - removed)
-            removed += _prune_rows(connection, CONNECTIVITY, before_ms, at_most - removed)
-            told_once = EVENTS.c.kind.in_(KINDS)  # once removed, they would be told again
-            removed += _prune_rows(connection, EVENTS, before_ms, at_most - removed, keep=told_once)
-            in_force = VENDOR_REPORTS.c.id.in_(_NEWEST_REPORTS)
-            removed += _prune_rows(connection, VENDOR_REPORTS, before_ms, at_most - removed, keep=in_force)
+            removed = prune_rows(connection, before, rollups_before, at_most)
             give_back(connection)
         return removed
 
@@ -366,31 +350,3 @@ def _sums(since: datetime, until: datetime) -> Select[Any]:
         .where(SPENDING.c.day_ms >= to_ms(since) // _DAY_MS * _DAY_MS, SPENDING.c.day_ms <= to_ms(until))
         .group_by(SPENDING.c.target)
     )
-
-
-def _subjects_of(table: Table) -> Select[str]:
-    """The targets or routes that have rows in the table, whose key begins with them, by one seek each.
-
-    `SELECT DISTINCT` would read the whole history: here each is found as the least above the last.
-    """
-    key = next(iter(table.primary_key.columns))
-    subjects = select_columns(func.min(key).label("subject")).cte("subjects", recursive=True)
-    following = select_columns(func.min(key)).where(key > subjects.c.subject).scalar_subquery()
-    subjects = subjects.union_all(select_columns(following).where(subjects.c.subject.is_not(None)))
-    return select_columns(subjects.c.subject).where(subjects.c.subject.is_not(None))
-
-
-def _prune_oldest(connection: Connection, table: Table, is_old: ColumnElement[bool], at_most: int) -> int:
-    """Remove up to `at_most` rows of a table whose key begins with a target or a route; returns how many."""
-    key, removed = list(table.primary_key.columns), 0
-    for subject in connection.scalars(_subjects_of(table)).all():
-        oldest = select_columns(*key).where(key[0] == subject, is_old).order_by(*key).limit(at_most - removed)
-        removed += connection.execute(delete(table).where(tuple_(*key).in_(oldest))).rowcount
-    return removed
-
-
-def _prune_rows(
-    connection: Connection, table: Table, before_ms: int, at_most: int, *, keep: ColumnElement[bool] = _NO_ROW
-) -> int:
-    oldest = select_columns(table.c.id).where(table.c.at_ms < before_ms, ~keep).order_by(table.c.at_ms).limit(at_most)
-    return connection.execute(delete(table).where(table.c.id.in_(oldest))).rowcount

@@ -1,5 +1,6 @@
 """The report says what the sums say, in a table, as Markdown and for scripts."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from controller.history.report import Report, RouteReport, TargetReport
 from controller.history.route_rollup import RouteRollup
 from monitor.history.rollup import Rollup
 from tests.support.builders import T0, observation
+from tests.support.incident_builders import incident
 
 _WEEK_S = 7 * 86_400.0
 _FELT = RouteRollup(
@@ -18,7 +20,13 @@ _FELT = RouteRollup(
     without_s=7_200.0,
     flips=4,
 )
-_CHAT = RouteReport(route="chat", history=_FELT, slo=0.999)
+_CHAT = RouteReport(
+    route="chat",
+    history=_FELT,
+    slo=0.999,
+    first="openai/a",
+    usual_usd={"openai/a": 0.0001, "anthropic/b": 0.0003},
+)
 _REPORT = Report(
     since=T0 - timedelta(days=7),
     until=T0,
@@ -27,7 +35,7 @@ _REPORT = Report(
         TargetReport(target="openai/a", history=Rollup.of([observation("."), observation("x"), observation("r")])),
         TargetReport(target="anthropic/b", history=Rollup()),
     ],
-    incidents=2,
+    incidents=[incident(id=8), incident(id=7, resolved_at=T0 - timedelta(days=1))],
     incident_s=7_500.0,
     still_open=1,
 )
@@ -36,7 +44,7 @@ _REPORT = Report(
 def test_a_route_is_told_in_a_row() -> None:
     """The error budget of 0.1 % of a week is used up to the last second, and not missed."""
     assert words.route_cells(_CHAT) == (
-        *("chat", "99.9 %", "10 min 5 s", "2 h", "4 ×", "100 % of 10 min 5 s (99.9 %)"),
+        *("chat", "99.9 %", "10 min 5 s", "2 h", "4 ×", "16 h 48 min, 3 ×", "100 % of 10 min 5 s (99.9 %)"),
         "openai/a 90.0 %, anthropic/b 10.0 %",
     )
     assert not _CHAT.misses
@@ -46,7 +54,7 @@ def test_a_route_is_told_in_a_row() -> None:
 
 def test_what_is_not_known_is_a_dash() -> None:
     """A new route and a target that was never asked."""
-    assert words.route_cells(_REPORT.routes[1]) == ("new|one", "–", "–", "–", "0 ×", "–", "–")
+    assert words.route_cells(_REPORT.routes[1]) == ("new|one", "–", "–", "–", "0 ×", "–", "–", "–")
     assert words.target_cells(_REPORT.targets[1])[1:] == ("–", "–", "–", "–", "–", "–", "0", "–")
 
 
@@ -77,4 +85,16 @@ def test_the_document_has_the_figures_unrounded() -> None:
     )
     assert (new["served"], new["error_budget_s"]) == (None, None)
     assert document["targets"][0]["outcomes"] == {"ok": 1, "server_error": 1, "rate_limited": 1}
-    assert document["incidents"] == {"count": 2, "lasted_s": 7_500.0, "open": 1}
+    told = document["incidents"]
+    assert (told["count"], told["lasted_s"], told["open"]) == (2, 7_500.0, 1)
+    assert [(each["id"], each["title"]) for each in told["list"]] == [(8, "outage of openai"), (7, "outage of openai")]
+    assert (chat["away_s"], chat["away_price_factor"]) == (pytest.approx(60_480.0), pytest.approx(3.0))
+
+
+def test_the_price_of_being_away_is_known_or_said_to_be_unknown() -> None:
+    """A target without a known price has no factor; a route that never left has nothing to say."""
+    unknown = replace(_CHAT, usual_usd={"openai/a": 0.0001, "anthropic/b": None})
+    assert words.route_cells(unknown)[5] == "16 h 48 min, price unknown"
+    at_home = replace(_CHAT, history=RouteRollup(on_target_s={"openai/a": 60.0}, observed_s=60.0))
+    assert words.route_cells(at_home)[5] == "–"
+    assert at_home.away_price is None

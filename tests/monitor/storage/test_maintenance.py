@@ -47,6 +47,9 @@ def test_what_the_file_holds(engine: Engine, url: str) -> None:
     assert info.bytes_per_observation is not None
     assert 50 < info.bytes_per_observation < 300
     assert info.tables[0].name == "observations"
+    assert 10 < info.sums_last_day <= rows["rollups"]
+    assert info.bytes_per_sum is not None
+    assert 100 < info.bytes_per_sum < 5_000
 
 
 def test_a_backup_is_the_database_as_of_one_instant(engine: Engine, url: str, tmp_path: Path) -> None:
