@@ -36,6 +36,19 @@ export class Attempt {
     return Math.min(Math.max(leftMs, 1), LONGEST_MS);
   }
 
+  /** What a stream may take until its first piece, and between two pieces. */
+  get firstTokenS() {
+    return this.#request.terms.firstTokenS ?? this.target.limits.firstTokenS ?? USUAL_LIMIT_S;
+  }
+
+  get stallS() {
+    return this.target.limits.stallS ?? Math.max(USUAL_LIMIT_S, this.#request.terms.firstTokenS ?? 0);
+  }
+
+  get leftS() {
+    return this.#request.leftS();
+  }
+
   get signal() {
     if (this.#controller) return this.#controller.signal;
     const controller = new AbortController();

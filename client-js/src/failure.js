@@ -79,7 +79,8 @@ export function readFailure(error, { inStream = false } = {}) {
   } catch {
     failure = unknown(detail);
   }
-  const broken = failure.status === null && ["unreachable", "server_error"].includes(failure.outcome);
+  // Some SDKs give the status of the answer that broke off.
+  const broken = (failure.status ?? 200) < 300 && ["unreachable", "server_error"].includes(failure.outcome);
   if (!inStream || (failure.known && !broken)) return failure;
   return { ...failure, outcome: "broken_stream", known: true, begun: true };
 }

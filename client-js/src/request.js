@@ -69,7 +69,7 @@ export class Request {
   start() {
     const { routing, route, terms } = this;
     const now = routing.monotonic();
-    const pick = routing.route(route);
+    const pick = routing.route(route, terms.key);
     if (!pick) {
       const problem = routing.status.problem ?? "the routing file does not have it";
       throw new NoTargetError(`no target for route '${route}': ${problem}`);
@@ -113,7 +113,7 @@ export class Request {
     if (!hasBegun) {
       const candidates = this.#current();
       const situation = {
-        pick: routing.route(this.route),
+        pick: routing.route(this.route, terms.key),
         candidates,
         failed: candidates.find((each) => each.id === target.id) ?? target,
         tried: this.#tried,

@@ -4,6 +4,7 @@ import { closeSync, constants, fstatSync, openSync, readSync, statSync } from "n
 import { resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 
+import { Affinity } from "./affinity.js";
 import { Attempts } from "./attempts.js";
 import { Memory } from "./memory.js";
 import { checkTerms } from "./request.js";
@@ -36,6 +37,7 @@ export class Routing {
   #wall;
   #nextCheck;
   #checkedAt;
+  #affinity = new Affinity();
   /** Inode, size and time of change of the file at the last check; "" when there was nothing that could be read. */
   #version = "";
   /** @type {Buffer} */
@@ -68,9 +70,12 @@ export class Routing {
     this.#refresh(this.#checkedAt);
   }
 
-  /** @param {string} name @returns {Target | null} */
-  route(name) {
-    this.#check();
+  /** @param {string} name @param {string} [key] @returns {Target | null} */
+  route(name, key) {
+    const now = this.#check();
+    if (key !== undefined && key !== null) {
+      return this.#affinity.choose(name, key, this.#table?.candidates.get(name) ?? [], now);
+    }
     const split = this.#table?.split.get(name);
     if (!split) return null;
     const { ends, targets } = split;

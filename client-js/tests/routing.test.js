@@ -7,7 +7,7 @@ import { test } from "node:test";
 
 import { MissingKeyError, Routing } from "hotspare-client";
 
-import { camel, changeGolden, GOLDEN, loadCases, newPath, putFile, removeFile } from "./shared.js";
+import { camel, changeGolden, GOLDEN, loadCases, newPath, putFile, removeFile, writeRoute } from "./shared.js";
 
 const HAIKU = "anthropic/claude-haiku-5-5";
 const LUNA = "openai/gpt-6-luna";
@@ -184,4 +184,28 @@ test("a key is read from its variable", (t) => {
   process.env.ANTHROPIC_API_KEY = " ";
   const message = `ANTHROPIC_API_KEY is not set: it holds the key of ${HAIKU}`;
   assert.throws(() => haiku.apiKey(), (error) => error instanceof MissingKeyError && error.message === message);
+});
+
+for (const each of loadCases("affinity")) {
+  test(`a session stays where it should: ${each.name}`, (t) => {
+    const file = newPath(t);
+    let now = 1000;
+    const routing = new Routing(file, { checkEveryS: 0, monotonic: () => now });
+    for (const { after_s: afterS = 0, targets = { alpha: {}, beta: {} }, keys, ...route } of each.steps) {
+      now += afterS;
+      writeRoute(file, targets, route);
+      const found = Object.keys(keys).map((key) => [key, routing.route("chat", key)?.provider]);
+      assert.deepEqual(Object.fromEntries(found), keys);
+    }
+  });
+}
+
+test("any key is a key, and the sessions of a process are bounded", (t) => {
+  const file = newPath(t);
+  writeRoute(file, { alpha: {}, beta: {} });
+  const routing = new Routing(file);
+  const hostile = { toString: () => { throw new Error("no"); } };
+  for (const key of ["", Symbol("x"), {}, hostile]) assert.equal(routing.route("chat", /** @type {any} */ (key))?.id, "alpha/m");
+  assert.equal(routing.route("other", "s"), null);
+  for (let index = 0; index < 20_000; index += 1) routing.route("chat", `s${index}`);
 });

@@ -78,8 +78,8 @@ export function camel(value) {
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [spell(name), camel(inner)]));
 }
 
-/** Write a file whose route `chat` points at the first of the targets. @param {string} file @param {any} targets */
-export function writeRoute(file, targets) {
+/** Write a file whose route `chat` points at the first of the targets, or elsewhere. @param {string} file @param {any} targets @param {any} [route] */
+export function writeRoute(file, targets, route = {}) {
   const described = Object.entries(targets).map(([provider, fields]) => [
     `${provider}/m`,
     {
@@ -92,14 +92,15 @@ export function writeRoute(file, targets) {
       .../** @type {object} */ (fields),
     },
   ]);
-  const [target] = described[0];
+  const target = route.target ? `${route.target}/m` : String(described[0][0]);
+  const weights = Object.entries(route.weights ?? {}).map(([name, weight]) => [`${name}/m`, weight]);
   const chat = {
     target,
     since: "2026-11-21T17:58:41.120Z",
-    move: "first",
+    move: route.move ?? "first",
     reason: "configured",
     candidates: described.map(([id]) => id),
-    weights: { [String(target)]: 100 },
+    weights: route.weights ? Object.fromEntries(weights) : { [target]: 100 },
   };
   const table = {
     format: "hotspare.routing/1",

@@ -91,6 +91,8 @@ export interface Terms {
   firstTokenS?: number;
   /** The longest Retry-After to wait for, in seconds; 3 without it. */
   waitS?: number;
+  /** Of the session; see `Routing.route`. */
+  key?: string;
   /** The request must not be moved: it goes to one target, and again only where it cannot have begun. */
   stateful?: boolean;
   /** Calls the request off: what it throws then passes through, and nobody else is asked. */
@@ -150,9 +152,11 @@ export declare class Routing {
   /**
    * The target to use for a route now; null while nothing is known about it. Never throws.
    *
-   * Each call for a route that is split between targets draws anew, by their weights.
+   * Each call for a route that is split between targets draws anew, by their weights. With the `key` of a session the
+   * same key gets the same target, also in other processes and in Python; over a failback a session stays where it was
+   * while that target is well, until it is idle for 5 minutes, for an hour at most.
    */
-  route(name: string): Target | null;
+  route(name: string, key?: string): Target | null;
   /** Every target of a route, in the order of preference; empty while nothing is known. Never throws. */
   candidates(name: string): readonly Target[];
   /**

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hotspare_client import DeadlineError, MissingKeyError, NoTargetError, Target
+from hotspare_client import DeadlineError, MissingKeyError, NoTargetError, Routing, Target
 from hotspare_client.failure import Failure, read_failure
 from hotspare_client.policy import Situation, Step, choose_next
 
-from tests.support.routes import open_route
+from tests.support.routes import open_route, write_route
 from tests.support.shared_cases import Case, load_cases, name_of
 
 CONTEXTS = {"a": 8000, "b": None, "c": 128_000}
@@ -153,3 +153,23 @@ def test_a_request_asks_whom_it_should(tmp_path: Path, case: Case) -> None:
             assert outcomes == case.get("outcomes", outcomes)
         case name:
             assert [type(each) for each in raised] == [{"DeadlineError": DeadlineError}.get(name, NoTargetError)]
+
+
+@pytest.mark.parametrize("case", load_cases("affinity"), ids=name_of)
+def test_a_session_stays_where_it_should(tmp_path: Path, case: Case) -> None:
+    """Step by step: the file changes, time passes, and each key has its target."""
+    now = 1000.0
+    routing = Routing(tmp_path / "routing.json", check_every_s=0, monotonic=lambda: now)
+    for step in case["steps"]:
+        now += step.get("after_s", 0)
+        described = step.get("targets", {"alpha": {}, "beta": {}})
+        weights = step.get("weights", {step["target"]: 100})
+        write_route(
+            tmp_path / "routing.json",
+            target=f"{step['target']}/m",
+            targets={f"{name}/m": fields for name, fields in described.items()},
+            move=step["move"],
+            weights={f"{name}/m": weight for name, weight in weights.items()},
+        )
+        found = {key: target.provider for key in step["keys"] if (target := routing.route("chat", key))}
+        assert found == step["keys"]
