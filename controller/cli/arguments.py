@@ -76,18 +76,22 @@ def warn_about_budget(settings: Settings) -> None:
         output.warn(summary.warnings(settings, utc_now()))
 
 
-def warn_about_backgrounds(settings: Settings) -> None:
-    """Print which targets usually fail more often than is allowed for, where a database knows it."""
+def warn_about_backgrounds(settings: Settings) -> dict[str, float]:
+    """Print which targets usually fail more often than is allowed for, where a database knows it.
+
+    Returns how long the blips of targets last where that was learned, in seconds, by id.
+    """
     # Not at the top: SQLAlchemy is slow to import.
-    from controller.status.overview import noisy_backgrounds  # noqa: PLC0415
+    from controller.status.overview import learned_blips, noisy_backgrounds  # noqa: PLC0415
     from monitor.storage.database import DatabaseError, open_reader  # noqa: PLC0415
     from monitor.storage.store import Store  # noqa: PLC0415
 
     try:
         states = Store(open_reader(settings.database)).states()
     except DatabaseError:
-        return  # nothing has run yet, or another version: there is nothing to warn of
+        return {}  # nothing has run yet, or another version: there is nothing to warn of
     output.warn(noisy_backgrounds(settings, states))
+    return learned_blips(settings, states, utc_now())
 
 
 def author_of(args: argparse.Namespace) -> str:

@@ -14,6 +14,7 @@ from controller.plan.promise_checks import QUARTER_DAYS, stranded_warnings
 from controller.plan.runner import ThresholdTimeoutError, find_thresholds, plan
 from monitor.budget.allocation import format_usd
 from monitor.config.settings import Settings
+from monitor.detection.notices import longer_blips
 from monitor.formatting import format_duration, format_elapsed, plural
 
 
@@ -29,14 +30,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the plan; 1 when the configuration cannot keep a promise."""
     settings = load_settings(args.config, keys=False, stores=False, warns=True)
-    warn_about_backgrounds(settings)
+    learned_blips = warn_about_backgrounds(settings)
     try:
         find_thresholds(settings, timeout_s=30.0)
     except ThresholdTimeoutError as error:
         output.print_error(f"no plan: {error}")
         return output.BAD_NEWS
     with output.progress_bar("planning") as on_progress:
-        document = plan(settings, seeds=args.seeds, jobs=args.jobs, on_progress=on_progress)
+        document = plan(
+            settings, seeds=args.seeds, jobs=args.jobs, on_progress=on_progress, learned_blips=learned_blips
+        )
     output.print_answer(args, document, print_plan, document, settings)
     return output.OK if document["keeps_promises"] else output.BAD_NEWS
 
@@ -151,6 +154,10 @@ def _small_print(document: dict[str, Any]) -> Iterator[str]:
             f"false failovers are calculated, as a bound that takes answers to be slow; {plural(count, 'move')} without"
             f" an outage came in {_days(days)} of routes in quiet simulation, where {expected:.2g} were to be expected"
         )
+    learned = {target["target"]: target["learned_blip_s"] for target in document["targets"]}
+    for name, learned_s in learned.items():
+        if learned_s:
+            yield f"{longer_blips(name, learned_s)}, so that its outages move routes later than this says"
     if document["models_alone_not_tried"]:
         yield f"not tried: {plural(document['models_alone_not_tried'], 'other model')} failing alone"
 

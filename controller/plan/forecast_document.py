@@ -34,6 +34,8 @@ class ForecastInput:
     """How many models failing alone were not tried because that would take too long."""
     seeds: int
     false_failovers: Mapping[str, FalseFailoverRates]
+    learned_blips: Mapping[str, float]
+    """How long the blips of targets last, in seconds, where a service has learned that; by id."""
     prices: Mapping[str, float | None]
     """Price of a successful probe, by target id; None where it is not known."""
     times: dict[tuple[str, float, str], list[float | None]] = field(default_factory=dict)
@@ -161,6 +163,7 @@ def _target(inputs: ForecastInput, target: str, interval_s: float, probed_s: flo
         "stretched_interval_s": stretched_s(interval_s, stretch),
         "stretch": stretch,
         "probed_interval_s": probed_s,
+        "learned_blip_s": inputs.learned_blips.get(target),
         "probes_per_month": round(probes),
         "usd_per_month": None if price is None else round(probes * price, 4),
     }

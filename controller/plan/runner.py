@@ -3,10 +3,11 @@
 import math
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import islice, product
 from operator import call
+from types import MappingProxyType
 from typing import Any
 
 from controller.plan import forecast_document
@@ -72,11 +73,12 @@ def plan(
     seeds: int | None = None,
     jobs: int | None = None,
     on_progress: ProgressCallback | None = None,
+    learned_blips: Mapping[str, float] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return the document of `plan --json`.
 
     `seeds` outages of each kind are tried; None: as many as take a few seconds, 10 to 250. `jobs` processes do the
-    work (None: one per core); the answer does not depend on their number.
+    work (None: one per core); the answer does not depend on their number. `learned_blips` are only said.
     """
     began_s = time.perf_counter()
     configured, prices = settings, probe_prices(settings)
@@ -92,6 +94,7 @@ def plan(
         left_out=len(every) - len(tried),
         seeds=seeds or usual,
         false_failovers=expected_false_failovers(settings),
+        learned_blips=learned_blips,
         prices=prices,
     )
     quiet_s = inputs.seeds / usual * _PROBES / probes_per_s(settings.targets) / _QUIET_PERIODS

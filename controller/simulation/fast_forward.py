@@ -7,7 +7,7 @@ change its health, or call for an extra probe: which that is follows from its ra
 own state machine. All targets of a provider resume when one of them fails. Control cycles look at the present states.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from controller.simulation.simulated_target import SimulatedTarget
@@ -15,6 +15,7 @@ from monitor.detection import foresight, state_machine
 from monitor.detection.detector import Detector
 from monitor.detection.latency import LatencyPoint, extend_course
 from monitor.detection.target_state import TargetState
+from monitor.health import TargetHealth
 from probes.observation import replaced
 
 #: The probes of a target with evidence, and of one without, are foreseen so many at a time: the failure of a sibling
@@ -33,8 +34,9 @@ class _Stretch:
 class FastForward:
     """The targets of one seed whose probes are skipped at present."""
 
-    def __init__(self, detector: Detector) -> None:
+    def __init__(self, detector: Detector, targets: Mapping[str, SimulatedTarget]) -> None:
         self._detector = detector
+        self._targets = targets
         self._skipped: dict[SimulatedTarget, _Stretch] = {}
         self._courses: dict[SimulatedTarget, tuple[int, float, list[LatencyPoint]]] = {}
         """How latency is foreseen to go on, from after so many probes of the target, and for which threshold."""
@@ -44,6 +46,11 @@ class FastForward:
 
     def __contains__(self, target: SimulatedTarget) -> bool:
         return target in self._skipped
+
+    @property
+    def targets(self) -> Collection[str]:
+        """Their ids."""
+        return {target.id for target in self._skipped}
 
     def add(self, target: SimulatedTarget, until_s: float, *, with_evidence: bool) -> float | None:
         """Skip this target, of which no probe is in flight; None where that cannot be, else when it resumes by itself.
@@ -66,12 +73,23 @@ class FastForward:
 
     def update_states(self, now_s: float) -> None:
         """Let the detector know the evidence and the times of all that has ended by now; not yet what is usual."""
-        for target, stretch in self._skipped.items():
-            if count := target.clean_before(now_s):
-                state, last = self._detector.state_of(target.id), target.clean_observation(count - 1)
-                began_at, at = last.started_at, last.finished_at
-                clean = replaced(state, last_started_at=began_at, last_seen_at=at, last_ok_at=at)
-                self._detector.accept(stretch.states[count - 1] if stretch.states else clean)
+        for target in self._skipped:
+            self.update_state(target, now_s)
+
+    def update_state(self, target: SimulatedTarget, now_s: float) -> None:
+        """The same of one target, if it is skipped."""
+        stretch = self._skipped.get(target)
+        if stretch and (count := target.clean_before(now_s)):
+            if stretch.states:
+                self._detector.accept(stretch.states[count - 1])
+                return
+            began_at, at = target.clean_times(count - 1)
+            state = self._detector.state_of(target.id)
+            self._detector.accept(replaced(state, last_started_at=began_at, last_seen_at=at, last_ok_at=at))
+
+    def health(self, now_s: float) -> Mapping[str, TargetHealth]:
+        """The health of each target at this instant, by id; each is found when it is asked for."""
+        return _HealthNow(self, self._detector, self._targets, now_s)
 
     def resume(self, now_s: float, targets: Container[SimulatedTarget] | None = None) -> list[SimulatedTarget]:
         """Take in the probes of these targets, or of all, that have ended by now; returns those skipped until now."""
@@ -105,3 +123,22 @@ class FastForward:
         known = len(course) - 1 - passed
         extend_course(course, target.clean_times_s(known, count), needed)
         return min(count, len(course) - 1 - passed)
+
+
+class _HealthNow(Mapping[str, TargetHealth]):
+    """The health of targets at one instant: most routes stay without a look at any but their first candidate."""
+
+    def __init__(
+        self, skipped: FastForward, detector: Detector, targets: Mapping[str, SimulatedTarget], now_s: float
+    ) -> None:
+        self._skipped, self._detector, self._targets, self._now_s = skipped, detector, targets, now_s
+
+    def __getitem__(self, target: str) -> TargetHealth:
+        self._skipped.update_state(self._targets[target], self._now_s)
+        return self._detector.health_of(target)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._targets)
+
+    def __len__(self) -> int:
+        return len(self._targets)

@@ -104,7 +104,7 @@ class _SeedRun:
         self._siblings = {
             name: frozenset(t for t in self._all if t.provider == name) for name in {t.provider for t in self._all}
         }
-        self._fast_forward = FastForward(self._detector)
+        self._fast_forward = FastForward(self._detector, self._targets)
         self._traffic = self._reported_traffic(timelines, seed) if scenario.traffic_reported else None
         self._states: dict[str, Decision] = {}
         self._decisions: list[tuple[float, Decision]] = []
@@ -191,8 +191,9 @@ class _SeedRun:
         """Skip the regular probes of this target from the one that is due now on; None where they are to be made."""
         if target in self._fast_forward:
             self._fast_forward.resume(now_s, (target,))
-        planned = any(target.id in burst.targets for _, burst in self._planned.values())
-        if target.in_flight or planned or not self._detector.judges_alone(target.id):
+        if target.in_flight or not self._detector.judges_alone(target.id):
+            return None
+        if any(target.id in burst.targets for _, burst in self._planned.values()):
             return None
         until_s = min(self._until_s, self._endpoints.next_failure_s(now_s))
         return self._fast_forward.add(target, until_s, with_evidence=not self._stuck)
@@ -260,8 +261,7 @@ class _SeedRun:
     def _refuge_probes(
         self, changed: Sequence[Transition], bursts: Sequence[BurstProbe], now_s: float
     ) -> tuple[BurstProbe, ...]:
-        self._fast_forward.update_states(now_s)
-        health, now = self._detector.health, _instant(now_s)
+        health, now = self._fast_forward.health(now_s), _instant(now_s)
         probes = refuge_probes(self._settings, self._states, health, changed, planned=bursts, now=now)
         if probes:
             self._resume(now_s, [self._targets[probe.targets[0]] for probe in probes])
@@ -301,14 +301,13 @@ class _SeedRun:
     def _cycle(self, now_s: float) -> None:
         """Decide as a control cycle does, and plan the next one for when it is needed at the latest."""
         self._cycle_at_s = None
-        self._fast_forward.update_states(now_s)
         now = _instant(now_s)
-        self._detector.tick(now)
+        self._detector.tick(now, quiet=self._fast_forward.targets)
         generation = len(self._decisions) + 1
         verdicts = policy.decide_all(
             self._settings,
             self._states,
-            self._detector.health,
+            self._fast_forward.health(now_s),
             now=now,
             generation=generation,
             blind=self._detector.blind,

@@ -177,6 +177,11 @@ class SimulatedTarget:
         took_s = self._latencies_s[self._place + place]
         return replaced(self._clean, check=self.check, started_at=self.started_at(place), duration_s=took_s)
 
+    def clean_times(self, place: int) -> tuple[datetime, datetime]:
+        """When it starts and ends."""
+        started_at = self.started_at(place)
+        return started_at, started_at + timedelta(0, self._latencies_s[self._place + place])
+
     def take_clean(self, count: int) -> None:
         """So many probes of `clean_before` were made."""
         self.observed_at_s = self.due_after_s(count - 1) + self._latencies_s[self._place + count - 1]
@@ -200,8 +205,8 @@ class SimulatedTarget:
         answered = outcome in {Outcome.OK, Outcome.SLOW}
         paid = answered or outcome is Outcome.BAD_ANSWER
         self._unpaid += not paid
-        return Observation(
-            target=self.id,
+        return replaced(
+            self._clean,
             check=check,
             started_at=self._epoch + timedelta(0, at_s),
             outcome=outcome,

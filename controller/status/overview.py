@@ -39,8 +39,9 @@ from monitor.budget.summary import BudgetSummary, read_summary, without_price
 from monitor.config.settings import Settings
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.detection import target_state
-from monitor.detection.notices import noisy_background
-from monitor.detection.parameters import target_parameters
+from monitor.detection.blip_lengths import learned_s
+from monitor.detection.notices import longer_blips, noisy_background
+from monitor.detection.parameters import target_parameters, targets_by_provider
 from monitor.detection.target_state import TargetState
 from monitor.formatting import plural
 from monitor.health import FAILING, HEALTHY, UNHEALTHY, Health, TargetHealth
@@ -66,6 +67,8 @@ class TargetView:
     details: RecentDetails
     background: str | None = None
     """That it usually fails more often than is allowed for; None where it does not."""
+    learned_blip_s: float | None = None
+    """How long its provider's blips last, where that was learned to be longer than `controller.blips` says."""
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -74,7 +77,8 @@ class TargetView:
         ticket = (f"request ids of {self.state.target}'s last failures, for a ticket: {ids}",) if ids else ()
         refusals = (f"{self.state.target} {self.refusals}",) if self.refusals else ()
         background = (self.background,) if self.background else ()
-        return (*refusals, *background, *self.details.notices, *ticket)
+        blips = (longer_blips(self.state.target, self.learned_blip_s),) if self.learned_blip_s else ()
+        return (*refusals, *background, *blips, *self.details.notices, *ticket)
 
     @property
     def refusals(self) -> str | None:
@@ -163,7 +167,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         for target in settings.targets
     }
     records = {target.id: _target_state(saved[target.id].record) for target in settings.targets if target.id in saved}
-    judged = _judged(settings, states, records)
+    judged, blips = _judged(settings, states, records), _learned_blips(settings, records, now)
     connectivity = store.last_connectivity()
     state = connectivity.state if connectivity else ConnectivityState.ONLINE
     blind = state is ConnectivityState.BLIND
@@ -190,6 +194,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
                     connection, target, now, day=days.get(target.id, LastDay()), back_at=returns.get(target.id)
                 ),
                 background=_noisy_background(records.get(target.id)),
+                learned_blip_s=blips.get(target.id),
                 details=read_recent_details(connection, target.id, now),
             )
             for target in paced.targets
@@ -273,6 +278,20 @@ def noisy_backgrounds(settings: Settings, saved: Mapping[str, SavedTargetState])
     known = (saved.get(target.id) for target in settings.targets)
     found = (_noisy_background(target_state.from_json(each.record)) for each in known if each)
     return [sentence for sentence in found if sentence]
+
+
+def learned_blips(settings: Settings, saved: Mapping[str, SavedTargetState], now: datetime) -> dict[str, float]:
+    """How long the blips of configured targets last where that was learned, in seconds, by id."""
+    return _learned_blips(settings, {name: target_state.from_json(each.record) for name, each in saved.items()}, now)
+
+
+def _learned_blips(settings: Settings, records: Mapping[str, TargetState | None], now: datetime) -> dict[str, float]:
+    blips, learned = settings.controller.blips, dict[str, float]()
+    for siblings in targets_by_provider(settings.targets).values():
+        known = [record.periods for target in siblings if (record := records.get(target.id))]
+        if known and (longest_s := learned_s(known, now, blips)):
+            learned |= {target.id: longest_s for target in siblings}
+    return learned
 
 
 def _noisy_background(state: TargetState | None) -> str | None:

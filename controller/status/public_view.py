@@ -110,6 +110,7 @@ def _public_target(view: TargetView) -> TargetView:
         history=replace(view.history, cost_day_usd=None),
         details=RecentDetails(),
         background=None,
+        learned_blip_s=None,
     )
 
 

@@ -12,8 +12,9 @@ then too low in the busy hours, and evidence against it too heavy. So three shar
 """
 
 import math
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from monitor.config.controller_settings import LARGEST_BACKGROUND
 from probes.observation import hot_dataclass
@@ -43,7 +44,10 @@ _NOTHING: _Count = (0.0, 0.0)
 
 @hot_dataclass
 class BackgroundRate:
-    """A target's own failure rate in quiet times, learned from its history."""
+    """A target's own failure rate in quiet times, learned from its history.
+
+    What is calculated is kept, so that no field may be changed by `replaced`.
+    """
 
     failures: float = 0.0
     probes: float = 0.0
@@ -61,7 +65,7 @@ class BackgroundRate:
         """The rate after one more probe in quiet times, which ended at this instant."""
         hour, hours = _hour(at.timestamp()), self.hours
         if hours:
-            hours = (*hours[:hour], _add_probe(hours[hour], _MEMORY_PROBES / _HOURS, failed=failed), *hours[hour + 1 :])
+            hours = _with(hours, {hour: _add_probe(hours[hour], _MEMORY_PROBES / _HOURS, failed=failed)})
         elif failed:
             hours = (_NOTHING,) * _HOURS  # this failure tells that there are some, and not how many
         failures, probes = _add_probe((self.failures, self.probes), _MEMORY_PROBES, failed=failed)
@@ -85,26 +89,43 @@ class BackgroundRate:
             return self
         whole = _add_clean((self.failures, self.probes), probes, _MEMORY_PROBES)
         recent = _add_clean(self._recent_with_last(), probes - 1, _RECENT_PROBES)
-        return BackgroundRate(
+        last_s, hours = until.timestamp(), self.hours
+        added = _clean_by_hour(hours, probes, last_s, interval_s) if hours else {}
+        after = BackgroundRate(
             failures=whole[0],
             probes=whole[1],
             recent_failures=recent[0],
             recent_probes=recent[1],
-            hours=_add_clean_by_hour(self.hours, probes, until.timestamp(), interval_s) if self.hours else (),
-            hour=_hour(until.timestamp()),
+            hours=_with(hours, added) if added else hours,
+            hour=_hour(last_s),
         )
+        if added:  # so that the sums need not be made anew
+            gone, new = _sums(hours[hour] for hour in added), _sums(added.values())
+            after.__dict__["_hour_sums"] = tuple(
+                total - old + more for total, old, more in zip(self._hour_sums, gone, new, strict=True)
+            )
+        return after
 
-    @property
+    @cached_property
     def usual(self) -> float:
         """The share of failures that is usual at this hour of the day."""
         whole = (_PRIOR_FAILURES + self.failures) / (_PRIOR_PROBES + self.probes)
-        found = sum((failures - probes * whole) ** 2 for failures, probes in self.hours)
-        expected = sum(probes for _, probes in self.hours) * whole
-        if expected < _FEWEST_FAILURES or found <= _CHANCE * expected:
+        if not self.hours:
+            return whole
+        probes, failures_squared, products, probes_squared = self._hour_sums
+        expected = probes * whole
+        if expected < _FEWEST_FAILURES:
+            return whole
+        found = failures_squared - 2 * whole * products + whole**2 * probes_squared
+        if found <= _CHANCE * expected:
             return whole
         return whole + (1 - _CHANCE * expected / found) * (_drawn(self.hours[self.hour], whole, _DRAWN_HOUR) - whole)
 
-    @property
+    @cached_property
+    def _hour_sums(self) -> tuple[float, ...]:
+        return _sums(self.hours)
+
+    @cached_property
     def rate(self) -> float:
         """The background failure rate p0: the usual one, or that of late where it is clearly higher; 0.2 to 5 %."""
         usual = self.usual
@@ -123,35 +144,57 @@ def _drawn(count: _Count, usual: float, weight: float) -> float:
     return (weight * usual + failures) / (weight + probes)
 
 
+def _with(hours: tuple[_Count, ...], changed: Mapping[int, _Count]) -> tuple[_Count, ...]:
+    counts = list(hours)
+    for hour, count in changed.items():
+        counts[hour] = count
+    return tuple(counts)
+
+
 def _hour(second: float) -> int:
     return int(second // _HOUR_S) % _HOURS
 
 
 def _add_probe(count: _Count, memory: float, *, failed: bool) -> _Count:
     failures, probes = count
-    fade = min(1.0, memory / (probes + 1))
+    if probes + 1 <= memory:
+        return failures + failed, probes + 1
+    fade = memory / (probes + 1)
     return (failures + failed) * fade, (probes + 1) * fade
 
 
 def _add_clean(count: _Count, added: int, memory: float) -> _Count:
     failures, probes = count
-    fading = max(0.0, probes + added - memory)
+    if probes + added <= memory:
+        return failures, probes + added
+    fading = probes + added - memory
     full = math.floor(fading)
     failures *= (memory / (memory + 1)) ** full
     if fading > full:
         failures *= memory / (memory + fading - full)
-    return failures, min(memory, probes + added)
+    return failures, memory
 
 
-def _add_clean_by_hour(hours: tuple[_Count, ...], probes: int, last_s: float, interval_s: float) -> tuple[_Count, ...]:
-    """Good probes one interval apart, the last of them at this second, each in its hour."""
-    counts = list(hours)
+def _clean_by_hour(hours: tuple[_Count, ...], probes: int, last_s: float, interval_s: float) -> dict[int, _Count]:
+    """The hours after good probes one interval apart, the last of them at this second; those that have any."""
+    counts = dict[int, _Count]()
     while probes > 0:
         hour, since_s = _hour(last_s), last_s % _HOUR_S
         own = min(probes, int(since_s // interval_s) + 1)
-        counts[hour] = _add_clean(counts[hour], own, _MEMORY_PROBES / _HOURS)
+        counts[hour] = _add_clean(counts.get(hour) or hours[hour], own, _MEMORY_PROBES / _HOURS)
         probes, last_s = probes - own, last_s - own * interval_s
-    return tuple(counts)
+    return counts
+
+
+def _sums(counts: Iterable[_Count]) -> tuple[float, ...]:
+    """The sums of the probes, and of the squares and products by which the hours differ from their mean."""
+    counted = probed = failures_squared = products = 0.0
+    for failures, probes in counts:
+        counted += probes
+        failures_squared += failures * failures
+        products += failures * probes
+        probed += probes * probes
+    return counted, failures_squared, products, probed
 
 
 @lru_cache(maxsize=1024)

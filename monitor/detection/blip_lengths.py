@@ -8,6 +8,7 @@ exaggeration; a quarter is added for what the probes did not see.
 """
 
 import math
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from monitor.config.controller_settings import Blips
@@ -93,3 +94,8 @@ class BlipLengths:
 
 
 NO_PERIODS = BlipLengths()
+
+
+def learned_s(targets: Iterable[BlipLengths], at: datetime, blips: Blips) -> float:
+    """How long the longest blip of a provider is, as any of its targets has learned; 0: as it is configured."""
+    return max(periods.longest_s(at, blips) for periods in targets)

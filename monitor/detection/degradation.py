@@ -21,16 +21,18 @@ def add_observation(state: TargetState, observation: Observation, parameters: Ta
     effect, p1 = observation.outcome.effect, parameters.p1
     if effect is Effect.DOWN:
         return state
-    slow, wrong, throttled = state.slow, state.wrong, state.throttled
+    # Tracks that are the same value stay one.
+    good = {id(track): track for track in (state.slow, state.wrong, state.throttled)}
+    good = {place: _add_good(track, observation, p1) for place, track in good.items()}
+    slow, wrong, throttled = (good[id(track)] for track in (state.slow, state.wrong, state.throttled))
     if effect is Effect.THROTTLED:
-        throttled = throttled.add_failure(observation, p1=p1)
-    elif effect is Effect.UP and slow is wrong and wrong is throttled:
-        slow = wrong = throttled = _add_good(slow, observation, p1)
-    else:
-        throttled = _add_good(throttled, observation, p1)
-        is_slow, is_wrong = observation.outcome is Outcome.SLOW, observation.outcome is Outcome.BAD_ANSWER
-        slow = slow.add_failure(observation, p1=p1) if is_slow else _add_good(slow, observation, p1)
-        wrong = wrong.add_failure(observation, p1=p1) if is_wrong else _add_good(wrong, observation, p1)
+        slow, wrong, throttled = state.slow, state.wrong, state.throttled.add_failure(observation, p1=p1)
+    elif observation.outcome is Outcome.SLOW:
+        slow = state.slow.add_failure(observation, p1=p1)
+    elif observation.outcome is Outcome.BAD_ANSWER:
+        wrong = state.wrong.add_failure(observation, p1=p1)
+    if effect is Effect.UP and not (state.useless.answers or state.poor.answers):
+        return state.replace(slow=slow, wrong=wrong, throttled=throttled)
     bad, useless = effect is not Effect.UP, effect is not Effect.UP and observation.outcome is not Outcome.SLOW
     return state.replace(
         slow=slow,

@@ -3,13 +3,13 @@
 The service, `simulate` and `replay` drive the same object, so that the latter two decide as the service does.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from monitor.config.settings import Settings
 from monitor.detection import (
-    degradation,
+    blip_lengths,
     fresh_tests,
     limits,
     pacing,
@@ -26,12 +26,13 @@ from monitor.detection.fresh_evidence import FreshTest
 from monitor.detection.fresh_tests import FreshTests, ReportedFailure
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import TargetParameters, parameters_by_provider, parameters_by_target
-from monitor.detection.provider_bursts import PlannedBursts
+from monitor.detection.present_health import PresentHealth
+from monitor.detection.provider_bursts import BackgroundRates, PlannedBursts
 from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE, ProviderEvidence
 from monitor.detection.target_state import TargetState
 from monitor.formatting import listed
 from monitor.health import NO_VERDICT, Health, TargetHealth, Transition
-from probes.observation import Observation, replaced
+from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
 
 
@@ -56,11 +57,10 @@ class Detector:
         self._pools = dict.fromkeys(self._provider_parameters, NO_PROVIDER_EVIDENCE)
         self.fresh = FreshTests()
         self._bursts = PlannedBursts()
+        self._rates = BackgroundRates()
         self._due: dict[str, datetime] = {}
         """When a verdict that only waits for `min_outage` is made, by target or provider."""
-        self._health: dict[str, TargetHealth] = {}
-        self._stale = set(self._states)
-        """Targets that have changed since `_health` was read."""
+        self._health = PresentHealth(self._states)
         self._asked_afresh: set[str] = set()
         """Targets whose last observation was of a test on fresh evidence: it moves no burst probe that is planned."""
         self._clean: str | None = None
@@ -128,7 +128,7 @@ class Detector:
             members = self._provider_parameters[provider]
             targets = provider_bursts.testable_targets(members, self._states, self.fresh, failed.finished_at)
         if len(targets) > 1:
-            rates = provider_bursts.background_rates(members, self._states)
+            rates = self._rates.of(members, self._states)
             model = fresh_tests.provider_model(members, targets, rates, hanging=failed.under_way)
             self.fresh.begin(failed, targets, members, model)
         else:  # alone at its provider, or the only one that is in service
@@ -189,7 +189,7 @@ class Detector:
     def blip_s(self, failed: Observation) -> float:
         """How long the longest blip of a provider is, as its targets have learned it; 0: as it is configured."""
         at, blips = failed.finished_at, self._parameters[failed.target].blips
-        return max(state.periods.longest_s(at, blips) for state in self._siblings(failed.target))
+        return blip_lengths.learned_s((state.periods for state in self._siblings(failed.target)), at, blips)
 
     def judges_alone(self, target: str) -> bool:
         """Whether its clean probes concern no other: no evidence against its provider, and no verdict that is due."""
@@ -203,12 +203,17 @@ class Detector:
     def accept(self, state: TargetState) -> None:
         """Go on from this state of a target: as `monitor.detection.foresight` foresees it, while it `judges_alone`."""
         self._states[state.target] = state
-        self._stale.add(state.target)
+        self._health.stale.add(state.target)
 
-    def tick(self, now: datetime) -> tuple[Transition, ...]:
-        """The transitions that time brings without observations: verdicts that come due, and silent targets."""
+    def tick(self, now: datetime, *, quiet: Container[str] = ()) -> tuple[Transition, ...]:
+        """The transitions that time brings without observations: verdicts that come due, and silent targets.
+
+        It brings none to those that are known to be `quiet` and on schedule.
+        """
         changed: tuple[Transition, ...] = ()
         for target, state in tuple(self._states.items()):
+            if target in quiet:
+                continue
             after = state_machine.tick(state, now, self._parameters[target])
             if after is not state:
                 changed += self._update(state, after)
@@ -228,15 +233,11 @@ class Detector:
     @property
     def health(self) -> Mapping[str, TargetHealth]:
         """The present health of each target, by id."""
-        for target in self._stale:
-            state, known = self._states[target], self._health.get(target)
-            same = known and (known.health, known.since, known.reason) == (state.health, state.since, state.reason)
-            if known and same and known.proven and not known.evidence and state.no_evidence:
-                self._health[target] = replaced(known, last_ok_at=state.last_ok_at, low_limit=state.low_limit)
-            else:
-                self._health[target] = degradation.target_health(state, self._parameters[target])
-        self._stale.clear()
-        return self._health
+        return self._health.of_all(self._states, self._parameters)
+
+    def health_of(self, target: str) -> TargetHealth:
+        """The present health of one target; raises KeyError when there is none of that id."""
+        return self._health.of(self._states[target], self._parameters[target])
 
     @property
     def due(self) -> datetime | None:
@@ -253,7 +254,8 @@ class Detector:
         if (quiet and not (pool and pool.evidence.value)) or target in self._asked_afresh:
             return tuple(planned)
         at = state.last_seen_at or state.since
-        sharing = sum(limits.is_limited(sibling, at) for sibling in self._siblings(target)) or 1
+        limited = self._siblings(target) if limits.is_limited(state, at) else []
+        sharing = sum(limits.is_limited(sibling, at) for sibling in limited) or 1
         delay_s = pacing.target_burst_s(state, self._parameters[target], pool=pool, sharing=sharing)
         if delay_s is not None:
             planned.append(BurstProbe(slot=target, targets=(target,), delay_s=delay_s))
@@ -290,6 +292,7 @@ class Detector:
         """Judge the same targets at other intervals, with all that is known of them."""
         self._parameters = parameters_by_target(settings)
         self._provider_parameters = parameters_by_provider(settings, self._parameters)
+        self._rates = BackgroundRates()
         self.restore(self.snapshot())
 
     def _excused(
@@ -302,11 +305,8 @@ class Detector:
         if not after.refused_since:
             return None
         dialect, provider = self._parameters[after.target].dialect, self._provider_of[after.target]
-        strangers = (
-            state
-            for name, state in self._states.items()
-            if self._parameters[name].dialect == dialect and self._provider_of[name] != provider
-        )
+        same = (name for name, known in self._parameters.items() if known.dialect == dialect)
+        strangers = (self._states[name] for name in same if self._provider_of[name] != provider)
         others = refusals.began_together(after, strangers)
         excusable = refusals.excusable(before, after, others)
         if not excusable:
@@ -335,7 +335,7 @@ class Detector:
         target = state.target
         parameters = self._parameters[target]
         self._states[target] = state
-        self._stale.add(target)
+        self._health.stale.add(target)
         self._set_due(target, state_machine.verdict_due_at(state, parameters))
 
     def _set_due(self, name: str, at: datetime | None) -> None:
@@ -355,7 +355,7 @@ class Detector:
         elif state.health in NO_VERDICT and not state.is_reported(observation.check):
             parameters = self._provider_parameters[provider]
             if observation.outcome.effect is Effect.DOWN:
-                rates = provider_bursts.background_rates(parameters, self._states)
+                rates = self._rates.of(parameters, self._states)
                 pool = provider_pool.add_failure(pool, observation, parameters, rates, blip_s=self.blip_s(observation))
             elif observation.outcome.effect in {Effect.UP, Effect.DEGRADED, Effect.THROTTLED}:
                 pool = provider_pool.add_success(pool, observation, parameters)

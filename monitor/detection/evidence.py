@@ -26,6 +26,8 @@ RECOVERED = math.log(20)
 
 _LONGEST_TRAIL = 60
 _LONGEST_DETAIL = 160
+#: Good answers in a row after which a blip is over: in one of 90 % they come once in 10,000.
+_ENDS_A_BLIP = 4
 
 
 def step_up(p0: float, p1: float) -> float:
@@ -66,15 +68,19 @@ class Evidence:
     """Each probe of the excursion, the last 60 of them."""
 
     def add_failure(self, observation: Observation, *, p0: float, p1: float, blip_s: float = 0.0) -> "Evidence":
-        """The evidence after one more failed probe; what fails within `blip_s` of the first is worth one failure."""
-        value, since = self.value + step_up(p0, p1), self.since
-        if since and (observation.finished_at - since).total_seconds() < blip_s:
+        """The evidence after one more failed probe; what fails within `blip_s` is worth one failure.
+
+        That counts from the first failure since four good answers in a row: those end what was before.
+        """
+        value, since, at = self.value + step_up(p0, p1), self.since, observation.finished_at
+        began_at = self._failing_since if blip_s and self.clean_streak < _ENDS_A_BLIP else None
+        if began_at and (at - began_at).total_seconds() < blip_s:
             value = max(self.value, step_up(p0, p1))
         return Evidence(
             value=value,
             failures=self.failures + 1,
             probes=self.probes + 1,
-            since=since or observation.finished_at,
+            since=since or at,
             outcomes={**self.outcomes, observation.outcome: self.outcomes.get(observation.outcome, 0) + 1},
             checks=self.checks if observation.check in self.checks else (*self.checks, observation.check),
             last=observation.detail[:_LONGEST_DETAIL],
@@ -103,6 +109,17 @@ class Evidence:
             last=self.last,
             trail=trail,
         )
+
+    @property
+    def _failing_since(self) -> datetime | None:
+        """When the first probe failed since the last four good answers in a row, as far as the trail goes back."""
+        began_at, streak = self.since if len(self.trail) < _LONGEST_TRAIL else None, 0
+        for weighed in self.trail:
+            failed = weighed.outcome.effect is Effect.DOWN
+            if failed and (streak >= _ENDS_A_BLIP or began_at is None):
+                began_at = weighed.at
+            streak = 0 if failed else streak + 1
+        return began_at
 
     def _trail(self, observation: Observation, value: float) -> tuple[WeighedProbe, ...]:
         weighed = WeighedProbe(

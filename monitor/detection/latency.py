@@ -142,7 +142,7 @@ def _learn(usual_s: float, high_s: float, answers: int, took_s: float, no_eviden
         high_s *= 1 + step * _HIGH_STEP_UP
     else:
         high_s /= 1 + step * _HIGH_STEP_DOWN
-    return usual_s, max(usual_s, high_s), answers
+    return usual_s, usual_s if usual_s > high_s else high_s, answers  # noqa: FURB136
 
 
 @hot_dataclass
@@ -205,7 +205,7 @@ LatencyPoint = tuple[float, float, int, float]
 def extend_course(course: list[LatencyPoint], times_s: Iterable[float], threshold: float) -> None:
     """Append to a course where each of these `ok` answers leads from its last point, while it is unsuspicious."""
     usual_s, high_s, answers, evidence = course[-1]
-    highest = _SUSPICIOUS_SHARE * threshold
+    highest, append, learn = _SUSPICIOUS_SHARE * threshold, course.append, _learn
     for took_s in times_s:
         no_evidence = not evidence
         if took_s > high_s and answers >= ENOUGH and took_s > usual_s + NOTICEABLE_S:
@@ -214,8 +214,8 @@ def extend_course(course: list[LatencyPoint], times_s: Iterable[float], threshol
                 return
         elif evidence:
             evidence = max(0.0, evidence - _STEP_DOWN)
-        usual_s, high_s, answers = _learn(usual_s, high_s, answers, took_s, no_evidence)
-        course.append((usual_s, high_s, answers, evidence))
+        usual_s, high_s, answers = learn(usual_s, high_s, answers, took_s, no_evidence)
+        append((usual_s, high_s, answers, evidence))
 
 
 @hot_dataclass

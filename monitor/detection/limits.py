@@ -28,7 +28,8 @@ _SEVERAL = 3
 
 def is_limited(state: TargetState, at: datetime) -> bool:
     """Whether the target has refused probes of late for a limit, so that bursts would only add to what it refuses."""
-    return _is_refusing(state) or (state.limit_met_at is not None and _since_burst_s(state, at) is not None)
+    met = state.limit_met_at is not None and _since_burst_s(state, at) is not None
+    return met or _is_refusing(state)
 
 
 def is_unsettled(state: TargetState) -> bool:
@@ -38,7 +39,7 @@ def is_unsettled(state: TargetState) -> bool:
 
 def _is_refusing(state: TargetState) -> bool:
     """Whether there is evidence of it, or the test on shares goes on, and not for a refusal or two."""
-    if state.throttled.value:
+    if state.throttled.evidence.value:
         return True
     return state.useless.bad >= _SEVERAL and any(probe.effect is Effect.THROTTLED for probe in state.recent)
 

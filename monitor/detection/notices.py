@@ -9,7 +9,7 @@ from monitor.config.controller_settings import LARGEST_BACKGROUND
 from monitor.detection import reasons
 from monitor.detection.target_state import CheckFailures, TargetState
 from monitor.detection.verdict_rules import REPORTED_INCONCLUSIVE
-from monitor.formatting import format_share, listed
+from monitor.formatting import format_elapsed, format_share, listed
 from monitor.health import Health
 from probes.observation import Observation
 from probes.outcome import Effect, Outcome
@@ -60,6 +60,12 @@ def noisy_background(state: TargetState) -> str | None:
         return None
     largest = format_share(LARGEST_BACKGROUND)
     return f"{state.target} fails more than {largest} of its probes in quiet times: it may move routes for nothing"
+
+
+def longer_blips(target: str, learned_s: float) -> str:
+    """That the blips of its provider last longer than they are configured, and what follows from it."""
+    lasting = format_elapsed(learned_s)
+    return f"blips of {target} last up to {lasting}, as was learned: what fails within them counts as one failure"
 
 
 class NoticeFilter:

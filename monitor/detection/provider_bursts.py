@@ -82,10 +82,23 @@ def testable_targets(
     return [state.target for state in sorted(fit, key=lambda state: state.last_seen_at or state.since)]
 
 
-def background_rates(provider: ProviderParameters, states: Mapping[str, TargetState]) -> dict[str, float]:
-    """How often the targets fail in quiet times against which no verdict stands, by target; shares."""
-    return {
-        target: states[target].background(parameters.interval_s).rate
-        for target, parameters in provider.members.items()
-        if states[target].health in NO_VERDICT
-    }
+class BackgroundRates:
+    """How often targets fail in quiet times; each is calculated once for each of its states. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[TargetState, float]] = {}
+
+    def of(self, provider: ProviderParameters, states: Mapping[str, TargetState]) -> dict[str, float]:
+        """Those of the provider's targets against which no verdict stands, by target; shares."""
+        serving = ((states[target], parameters) for target, parameters in provider.members.items())
+        return {
+            state.target: self._of_target(state, parameters.interval_s)
+            for state, parameters in serving
+            if state.health in NO_VERDICT
+        }
+
+    def _of_target(self, state: TargetState, interval_s: float) -> float:
+        known = self._known.get(state.target)
+        if known is None or known[0] is not state:
+            known = self._known[state.target] = state, state.background(interval_s).rate
+        return known[1]

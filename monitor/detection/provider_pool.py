@@ -79,7 +79,7 @@ def add_success(pool: ProviderEvidence, observation: Observation, parameters: Pr
     if not evidence.value:
         return NO_PROVIDER_EVIDENCE
     step = pool.evidence.value - evidence.value
-    without = {name: value and max(0.0, value - step) for name, value in pool.without.items()}
+    without = {name: value - step if value > step else 0.0 for name, value in pool.without.items()}
     without[observation.target] = pool.without[observation.target]
     return replaced(pool, evidence=evidence, without=without)
 

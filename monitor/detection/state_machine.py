@@ -51,8 +51,9 @@ def observe(
             if limits.is_extra(state, began_at, parameters.interval_s):
                 state = limits.note_start(state, began_at, parameters.interval_s)
             return state.add_clean_probes(1, began_at, at, known, parameters.probe)
-    recent = recent_probes.add_probe(state, observation, parameters.interval_s, blind=blind)
-    return _observe(state.replace(recent=recent), observation, parameters, blind=blind, blip_s=blip_s)
+    if observation.outcome is Outcome.OK and (faded := fade(state, observation, parameters)):
+        return faded
+    return observe_in_full(state, observation, parameters, blind=blind, blip_s=blip_s)
 
 
 def observe_clean(
@@ -76,10 +77,54 @@ def observe_clean(
     return state.add_clean_probes(count, last.started_at, last.finished_at, latency, parameters.probe)
 
 
-def _observe(
-    state: TargetState, observation: Observation, parameters: TargetParameters, *, blind: bool, blip_s: float
+def fade(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState | None:
+    """The state after a good answer that only takes from evidence of failures, far from any verdict; else None.
+
+    The same as by `observe_in_full` in half of its time: it is what follows nearly every failure.
+    """
+    down, at = state.down, observation.finished_at
+    if state.health is not Health.SUSPECT or not 0 < down.value < parameters.threshold(down.background.rate):
+        return None
+    others = state.slow.value or state.wrong.value or state.throttled.value or state.useless.answers
+    if others or state.poor.answers or state.clean_pending or state.suspicion:
+        return None
+    if any(failures.check != observation.check for failures in state.check_failures):
+        return None
+    latency = state.latency.add_observation(observation, no_evidence=False)
+    if latency.is_suspicious(parameters.late_threshold) or _is_rewound(state, at, parameters):
+        return None
+    if state.silent_s(at) > parameters.patience_s:
+        return None
+    recent = recent_probes.add_probe(state, observation, parameters.interval_s, blind=False)
+    state = limits.note_start(state, observation.started_at, parameters.interval_s)
+    state = degradation.add_observation(note_period(state, observation, parameters), observation, parameters)
+    down = down.add_success(observation, p1=parameters.p1)
+    state = state.replace(
+        recent=recent,
+        latency=latency,
+        check_failures=(),
+        refused_since=None,
+        last_started_at=observation.started_at,
+        last_seen_at=at,
+        last_ok_at=at,
+        answered_as=parameters.probe,
+        resting_until=None,
+        down=down,
+    )
+    return state if down.value else _no_verdict(state, observation, parameters)
+
+
+def observe_in_full(
+    state: TargetState,
+    observation: Observation,
+    parameters: TargetParameters,
+    *,
+    blind: bool = False,
+    blip_s: float = 0.0,
 ) -> TargetState:
-    at, effect = observation.finished_at, observation.outcome.effect
+    """The state by all the rules, whatever was observed; arguments as for `observe`, which knows shorter ways."""
+    recent = recent_probes.add_probe(state, observation, parameters.interval_s, blind=blind)
+    state, at, effect = state.replace(recent=recent), observation.finished_at, observation.outcome.effect
     state = _forget_after_silence(_rewind(state, at, parameters), at, parameters).learn_pending(parameters.interval_s)
     late = state.latency.late_measure(observation) is not None
     if effect is Effect.THROTTLED:

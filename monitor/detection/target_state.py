@@ -103,7 +103,9 @@ class TargetState:
 
     def replace(self, **changed: object) -> "TargetState":
         """The state with these fields changed."""
-        return replaced(self, **changed)
+        state = object.__new__(TargetState)  # as `replaced` does
+        state.__dict__ = {**self.__dict__, **changed}
+        return state
 
     def enter(self, health: Health, at: datetime, reason: str) -> "TargetState":
         """The state in this health, with this reason; `since` changes only when the health does."""

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from monitor.detection.background import BackgroundRate
-from monitor.detection.evidence import RECOVERED, Evidence, EvidenceTrack, Recovery
+from monitor.detection.evidence import RECOVERED, Evidence, EvidenceTrack, Recovery, step_down, step_up
 from probes.outcome import Outcome
 from tests.support.builders import T0, observation
 
@@ -99,3 +99,24 @@ def test_a_failure_spoils_the_recovery() -> None:
     """It begins counting anew."""
     recovery = Recovery().add_success(T0, p0=0.005, p1=P1).add_success(T0, p0=0.005, p1=P1).add_failure(p0=0.005, p1=P1)
     assert (recovery.value, recovery.clean, recovery.since) == (0.0, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("seen", "worth"),
+    [
+        pytest.param("xxxxx", 1.0, id="a blip"),
+        pytest.param("x....xxxxx", 2.0, id="a blip after a failure by chance"),
+        pytest.param("x....x....xxx", 3.0, id="after two of them"),
+        pytest.param("x...xxxx", 1.0, id="three good answers end no blip"),
+        pytest.param("x" * 14, 3.0, id="what goes on is no blip"),
+    ],
+)
+def test_what_fails_within_a_learned_blip_is_worth_one_failure(seen: str, worth: float) -> None:
+    """Counted from where its failures began, not from an older failure whose evidence has not gone yet."""
+    evidence = Evidence()
+    for number, symbol in enumerate(seen):
+        probe = observation(symbol, at_s=5.0 * number)
+        add = evidence.add_failure if symbol == "x" else evidence.add_success
+        evidence = add(probe, p0=P0, p1=P1, **({"blip_s": 60.0} if symbol == "x" else {}))
+    paid_s = seen.count(".") * step_down(P0, P1)
+    assert evidence.value == pytest.approx(max(worth * step_up(P0, P1) - paid_s, step_up(P0, P1)))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from random import Random
 
 import pytest
 
@@ -52,6 +53,22 @@ HOLD_AT_30_S = 27  # a hold of five minutes has time for thirty probes, of which
 def test_health_follows_the_evidence(seen: str, health: str) -> None:
     """The health after each observation is as the table says."""
     assert fold(seen, parameters())[0] == health
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_evidence_fades_by_the_short_way_as_by_the_long_one(seed: int) -> None:
+    """To the last digit: after failures now and then, among late, slow, wrong and throttled answers."""
+    dice, by, at_s, faded = Random(seed), parameters(), 0.0, 0
+    record = fold("." * 120, by)[1]
+    for _ in range(1500):
+        at_s += dice.choice([1.0, 8.0, 30.0])
+        letter = dice.choices(".xtswrb", [90, 4, 1, 1, 1, 1, 1])[0]
+        answer = replace(observation(letter, at_s=4000.0 + at_s), duration_s=dice.lognormvariate(0.0, 0.7))
+        if letter == "." and (short := state_machine.fade(record, answer, by)):
+            assert short == state_machine.observe_in_full(record, answer, by)
+            faded += 1
+        record = state_machine.observe(record, answer, by)
+    assert faded > 100
 
 
 def test_an_outage_shorter_than_min_outage_is_no_verdict() -> None:
