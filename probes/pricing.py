@@ -1,10 +1,15 @@
-"""The cost of tokens, by the configured price or the list that ships with genai-prices; never over the network."""
+"""What tokens cost and how many a model takes, as configured or by the list that ships with genai-prices.
+
+Never over the network.
+"""
 
 import asyncio
 import ipaddress
 import logging
 import math
 import sys
+from collections.abc import Iterator
+from functools import cache
 from urllib.parse import urlsplit
 
 from probes.checks import usual_tokens
@@ -50,6 +55,14 @@ def cost_usd(
     return ((input_tokens - cached) * price.input_usd + cached_usd + output_tokens * price.output_usd) / _MILLION
 
 
+def context_tokens(target: Target) -> int | None:
+    """The most tokens that a request may have: as configured, else by the list, once `warm_up` has loaded that."""
+    if target.context is not None or "genai_prices" not in sys.modules:
+        return target.context
+    listed = (_look_up_context(owner, model) for owner, model in _listings(target))
+    return next((tokens for tokens in listed if tokens), None)
+
+
 def usual_usd(target: Target) -> float | None:
     """About the cost of a good probe of this target, as a mean over its checks; None where the price is unknown."""
     costs = [cost_usd(target, check, *usual_tokens(target, check)) for check in target.checks]
@@ -89,13 +102,32 @@ def _private(host: str) -> bool:
 
 
 def _listed_cost_usd(target: Target, read: int, written: int, cached: int) -> float | None:
+    prices = (_look_up_cost_usd(owner, model, read, written, cached) for owner, model in _listings(target))
+    return next((price for price in prices if price is not None), None)
+
+
+def _listings(target: Target) -> Iterator[tuple[str, str]]:
+    """Under which owners and names of models the list may have it."""
     provider = target.provider
     dialect = DIALECTS.get(provider.dialect)
     listed = dialect.price_list_id if dialect else None
     owners = dict.fromkeys((provider.base_url, provider.preset, provider.name, listed))
     models = dict.fromkeys((target.model, target.model.removeprefix(_VERTEX_PREFIX)))
-    prices = (_look_up_cost_usd(owner, model, read, written, cached) for owner in owners if owner for model in models)
-    return next((price for price in prices if price is not None), None)
+    return ((owner, model) for owner in owners if owner for model in models)
+
+
+@cache
+def _look_up_context(owner: str, model: str) -> int | None:
+    try:
+        from genai_prices import data_snapshot  # noqa: PLC0415 - as below
+
+        whose = (None, owner) if "://" in owner else (owner, None)
+        return data_snapshot.get_snapshot().find_provider_model(model, None, *whose)[1].context_window
+    except LookupError:
+        return None
+    except Exception as error:  # noqa: BLE001 - a broken price list must not cost a routing file
+        _log.warning("context_failed model=%s error=%s", model, type(error).__name__)
+        return None
 
 
 def _look_up_cost_usd(owner: str, model: str, read: int, written: int, cached: int) -> float | None:

@@ -127,6 +127,8 @@ class Target:
     """What those of `checks` ask that are no `Check`."""
     dimensions: int | None = None
     """The length that an embedding must have; None: as `probes.dialects.model_families` knows it, else any."""
+    context: int | None = None
+    """The most tokens that a request may have, as configured; None: by the price list."""
 
     @property
     def questions(self) -> tuple[str, ...]:

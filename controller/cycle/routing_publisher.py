@@ -12,6 +12,7 @@ from controller.routing.routing_file import RoutingFile, RoutingFileError
 from monitor.config.settings import Settings
 from monitor.detection.detector import Detector
 from monitor.storage.store import Store
+from probes import pricing
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +97,7 @@ class RoutingPublisher:
             valid_for_s=VALID_FOR_S,
             overrides=overrides,
             latency={target: detector.state_of(target).latency for target in detector.health},
+            contexts={target.id: pricing.context_tokens(target) for target in self._settings.targets},
         )
         self._file.publish(table)
         self._shown, self._file_generation = shown, generation

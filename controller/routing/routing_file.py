@@ -33,6 +33,7 @@ _CANNOT_SYNC_FOLDERS = frozenset({errno.EINVAL, errno.ENOTSUP})
 #: Far more than any table of ours.
 _MAX_BYTES = 64 * 1024 * 1024
 _NO_LATENCIES: Mapping[str, LatencyEvidence] = {}
+_NO_CONTEXTS: Mapping[str, int | None] = {}
 
 
 class RoutingFileError(Exception):
@@ -49,12 +50,13 @@ def build_table(
     valid_for_s: float,
     overrides: Overrides = NO_OVERRIDES,
     latency: Mapping[str, LatencyEvidence] = _NO_LATENCIES,
+    contexts: Mapping[str, int | None] = _NO_CONTEXTS,
 ) -> dict[str, Any]:
     """The table for `RoutingFile.publish`, as `routing.schema.json` describes it, in the order of the configuration.
 
     `routes` are to be published: in a dry run, as configured. A route without a state is left out, a target without a
-    known health is `unknown`; `latency` is by target, as `health`. Raises KeyError when a route points at a target that
-    the configuration does not have.
+    known health is `unknown`; `latency`, and `contexts` beyond the configured ones, are by target, as `health`. Raises
+    KeyError when a route points at a target that the configuration does not have.
     """
     published = [(route, routes[route.name]) for route in settings.routes if route.name in routes]
     wanted = {name for route, state in published for name in (*route.candidates, state.target, *dict(state.weights))}
@@ -75,6 +77,7 @@ def build_table(
                 health.get(target.id, Health.UNKNOWN),
                 drained=overrides.drained(target.id, target.provider.name) is not None,
                 latency=latency.get(target.id, NO_LATENCY),
+                context=contexts.get(target.id, target.context),
             )
             for target in ordered
         },
@@ -92,10 +95,17 @@ def _route(state: Decision, candidates: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _target(target: Target, health: Health, *, drained: bool, latency: LatencyEvidence) -> dict[str, Any]:
+def _target(
+    target: Target, health: Health, *, drained: bool, latency: LatencyEvidence, context: int | None
+) -> dict[str, Any]:
     provider = target.provider
     limits = request_limits(latency, longest_probe_s=target.timeouts.total_s)
-    rare = {"preset": provider.preset, "region": provider.region, "api_version": provider.api_version}
+    rare = {
+        "context": context,
+        "preset": provider.preset,
+        "region": provider.region,
+        "api_version": provider.api_version,
+    }
     return {
         "provider": provider.name,
         "model": target.model,

@@ -37,6 +37,7 @@ from probes.dialects.registry import CONFIG_FIELDS, DIALECTS, PRESET_DIALECT
 from probes.target import Check, Price, Provider, Secret, Target, Timeouts
 
 LONGEST_EMBEDDING: Final = 100_000
+_LARGEST_CONTEXT: Final = 1_000_000_000
 #: Ten times the dearest model there is; more than that is a price per thousand or per token in the wrong place.
 _HIGHEST_USD: Final = 10_000.0
 _NO_PAGE: Final = "none"
@@ -116,6 +117,9 @@ class ModelSection(ProbingSection):
     ] = None
     """The length of an embedding; any will do for models that Hotspare does not know, and with `parameters`. Change
     it when shorter ones are asked for: `{parameters: {dimensions: 256}, dimensions: 256}`."""
+    context: Annotated[int | None, whole_number(1, _LARGEST_CONTEXT), Key(default_text="from the price list")] = None
+    """The most tokens that a request may have. The routing file tells applications, whose too long requests go on to a
+    larger one. Change it when the list lacks the model, or it takes less where you use it."""
     price: PriceSection | None = None
 
 
@@ -217,6 +221,7 @@ def _models(
             model=name,
             parameters=model.parameters,
             dimensions=model.dimensions,
+            context=model.context,
             price=Price(input_usd=price.input, output_usd=price.output, cached_usd=price.cached) if price else None,
         )
         _report_checks(target, node.child(name), context)

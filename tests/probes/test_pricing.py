@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from probes.pricing import believable_usd, cost_usd, costs_money, usual_usd
+from probes.pricing import believable_usd, context_tokens, cost_usd, costs_money, usual_usd, warm_up
 from probes.target import Check, Price, Provider, Secret, Target
 
 OPENAI = "https://api.openai.com/v1"
@@ -56,6 +56,14 @@ def target(name: str, base_url: str, dialect: str = "openai-chat", price: Price 
 def test_a_known_model_has_its_price(whose: Target, usd: float) -> None:
     """A thousand tokens each way cost what the price list says."""
     assert cost_usd(whose, Check.CHAT, 1000, 1000) == pytest.approx(usd)
+
+
+async def test_how_much_a_model_takes() -> None:
+    """As configured, else as the list says, once it is loaded; None where nobody knows."""
+    await warm_up()
+    mini = target("openai/gpt-4o-mini", OPENAI)
+    unknown = replace(mini, model="nobody-knows")
+    assert [context_tokens(each) for each in (mini, unknown, replace(unknown, context=8_000))] == [128_000, None, 8_000]
 
 
 def test_a_price_may_follow_the_clock() -> None:

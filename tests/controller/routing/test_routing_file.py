@@ -171,6 +171,17 @@ def test_a_failback_in_steps_has_its_weights() -> None:
     assert json.dumps(whole) == json.dumps({LUNA: 10, HAIKU: 90})
 
 
+def test_how_much_a_target_takes_is_there_where_it_is_known() -> None:
+    """As configured, or as the price list knows it; nothing where nobody does."""
+    targets = (replace(SETTINGS.targets[0], context=16_000), *SETTINGS.targets[1:])
+    assert [
+        target.get("context") for target in a_table(settings=replace(SETTINGS, targets=targets))["targets"].values()
+    ] == [
+        16_000,
+        None,
+    ]
+
+
 @pytest.mark.parametrize("subject", [LUNA, "openai"])
 def test_a_drained_target_says_so(subject: str) -> None:
     """Whether an operator drained it or its provider; all others say that they are not."""

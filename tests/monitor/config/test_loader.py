@@ -142,13 +142,13 @@ def test_a_model_is_asked_in_its_own_way(tmp_path: Path) -> None:
         "thinking": {"type": "${OTHER_SECRET}"},
         "stop": ["a", 1],
     }
-    model = {"checks": {"chat": 3, "embedding": 1}, "parameters": parameters, "dimensions": 256}
+    model = {"checks": {"chat": 3, "embedding": 1}, "parameters": parameters, "dimensions": 256, "context": 8000}
     provider = {"dialect": "openai-chat", "api_key": "${OPENAI_API_KEY}", "models": {"gpt-6-luna": model}}
     (target,) = load(write(tmp_path, providers={"openai": provider}), ENVIRON).targets
     assert target.checks == (Check.CHAT, Check.CHAT, Check.EMBEDDING, Check.CHAT)
     assert target.questions == (Check.CHAT, Check.EMBEDDING)
     assert target.parameters == parameters | {"thinking": {"type": "correct-horse-battery"}}
-    assert target.dimensions == 256
+    assert (target.dimensions, target.context) == (256, 8000)
 
 
 def test_checks_of_ones_own_take_turns_with_the_others(tmp_path: Path) -> None:
