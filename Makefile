@@ -4,10 +4,10 @@ BIN := .venv/bin
 ARGS ?=
 .DEFAULT_GOAL := help
 
-.PHONY: help setup node demo test quick coverage golden fuzz lint format wheel bench pictures reference lock clean
+.PHONY: help setup node demo test quick coverage golden fuzz lint format wheel bench client-faults pictures reference lock clean
 
 help: ## What can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 setup: .venv/.ready ## Build .venv from the lock file; does nothing when nothing changed
 
@@ -70,6 +70,9 @@ wheel: .venv/.ready ## Build the wheel into dist/, and run it in an environment 
 
 bench: .venv/.picture ## The measured promises of docs/benchmarks.md
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+client-faults: .venv/.ready ## Sixteen faults of providers through the client and its peers; ARGS="hotspare" for the client alone
+	@$(BIN)/python -m benchmarks.client_faults $(ARGS)
 
 pictures: .venv/.ready ## The page and Slack in the demo's scenes, drawn into docs/; needs Chromium and a font with emoji
 	@$(BIN)/python -m docs.tools.pictures

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from benchmarks import latency, litellm, page, promise, routing, simulation, startup, traffic
+from benchmarks.client_faults import outage
 from benchmarks.detection import report
 from benchmarks.probing import report as probing
 from benchmarks.regret import report as regret
@@ -24,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "latency": latency.main,
     "simulation": simulation.main,
     "page": page.main,
+    "attempts": outage.main,
 }
 #: Only when named: LiteLLM's proxy is installed in an environment of its own; small disks are mounted, as root.
 NAMED: dict[str, Callable[[], None]] = {"litellm": litellm.main, "reliability": reliability.main}

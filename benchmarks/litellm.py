@@ -56,7 +56,7 @@ general_settings:
   {{background_health_checks: true, health_check_interval: {interval}, enable_health_check_routing: true}}
 """
 _NAMES = {
-    "hotspare": "Hotspare, without retries",
+    "hotspare": "Hotspare, `attempts`",
     "defaults": "LiteLLM, its defaults",
     "checked": "LiteLLM, health-check routing",
 }
@@ -211,20 +211,33 @@ def _ask(server: _Providers, urls: dict[str, str], routing: Routing) -> dict[str
             time.sleep(max(0.0, due_s - time.monotonic()))
             server.sick = server.sick or number / _REQUESTS_PER_S >= _QUIET_S
             for who, url in urls.items():
-                target = routing.route("chat")
-                base = f"{url}/v1" if url or target is None else str(target.base_url)
-                future = pool.submit(_one, client, f"{base}/chat/completions", "chat" if url else "m")
+                future = pool.submit(_one, client, f"{url}/v1", "chat") if url else pool.submit(_ours, client, routing)
                 if server.sick:
                     asked[who].append((time.monotonic(), future))
     return {who: [(at_s, future.result()) for at_s, future in own] for who, own in asked.items()}
 
 
-def _one(client: httpx.Client, url: str, model: str) -> bool:
-    body = {"model": model, "messages": [{"role": "user", "content": f"{_QUESTION}: {random.random()}"}]}
+def _ours(client: httpx.Client, routing: Routing) -> bool:
     try:
-        return client.post(url, json=body, headers={"authorization": f"Bearer {_MASTER_KEY}"}).is_success
+        for attempt in routing.attempts("chat", deadline_s=30):
+            with attempt:
+                _post(client, attempt.target.base_url, attempt.target.model).raise_for_status()
     except httpx.HTTPError:
         return False
+    return True
+
+
+def _one(client: httpx.Client, base: str, model: str) -> bool:
+    try:
+        return _post(client, base, model).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _post(client: httpx.Client, base: str, model: str) -> httpx.Response:
+    body = {"model": model, "messages": [{"role": "user", "content": f"{_QUESTION}: {random.random()}"}]}
+    headers = {"authorization": f"Bearer {_MASTER_KEY}"}
+    return client.post(f"{base}/chat/completions", json=body, headers=headers)
 
 
 def _print(server: _Providers, asked: dict[str, list[tuple[float, bool]]]) -> None:

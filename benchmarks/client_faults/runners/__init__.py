@@ -1,0 +1,1 @@
+"""Programs that ask as an application would, one per product; each needs nothing but its product and Python."""
