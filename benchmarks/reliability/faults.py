@@ -23,6 +23,8 @@ class InjectedFault:
     """What must have come about before the service is stopped."""
     disks: bool = False
     """It needs disks of its own."""
+    hangs: bool = False
+    """The database's disk hangs; whoever writes to it cannot even be killed until it is taken back."""
     faked_time: bool = False
     """It needs a C compiler, for a clock of its own."""
     before: Callable[[Lab], Any] = field(default=lambda _lab: None)
@@ -149,6 +151,12 @@ FAULTS = (
         undo=lambda lab, _: _empty(lab.database.parent),
     ),
     InjectedFault(name="both disks full", disks=True, provoke=_fill_both, undo=_empty_both),
+    InjectedFault(
+        name="database's disk hangs",
+        hangs=True,
+        provoke=lambda lab: lab.freeze(frozen=True),
+        undo=lambda lab, _: lab.freeze(frozen=False),
+    ),
     InjectedFault(name="database locked for writing", provoke=_hold, undo=lambda _, held: held.close()),
     InjectedFault(name="database's pages overwritten", before=_checkpoint, provoke=_overwrite),
     InjectedFault(name="database truncated", before=_checkpoint, provoke=lambda lab: os.truncate(lab.database, 0)),

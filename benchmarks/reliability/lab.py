@@ -24,7 +24,7 @@ database: sqlite:///{database}
 routing_file: {routing}
 defaults: {{interval: 500ms, timeout: {{connect: 400ms, first_token: 500ms, total: 500ms}}, slow: 450ms}}
 providers:
-  one: {{dialect: openai-chat, base_url: "{url}/one/v1", api_key: nobody, models: {{a: {{}}}}}}
+  one: {{dialect: openai-chat, base_url: "{url}/one/v1", api_key: nobody, models: {{a: {{}}{more}}}}}
   two: {{dialect: openai-chat, base_url: "{url}/two/v1", api_key: nobody, models: {{a: {{}}}}}}
 routes: {{chat: {{candidates: [one/a, two/a]}}}}
 controller:
@@ -41,7 +41,8 @@ class BrokenPromiseError(Exception):
 class Lab:
     """Two folders (each a small disk of its own where that can be mounted), two providers, and one service."""
 
-    def __init__(self, folder: Path, *, disks: bool, faked_time: bool) -> None:
+    def __init__(self, folder: Path, *, disks: bool, faked_time: bool, can_hang: bool = False, more: int = 0) -> None:
+        """`more`: so many further models of the first provider."""
         self.servers = Servers()
         self.database = folder / "data" / "hotspare.db"
         self.routing = folder / "routes" / "routing.json"
@@ -59,8 +60,18 @@ class Lab:
             path.mkdir()
         for path in self._disks:
             subprocess.run(["/bin/mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(path)], check=True)
+        self._can_hang = can_hang
+        if can_hang:
+            _mount_image(folder / "image", self.database.parent)
+            self._disks = [self.database.parent]
         self.config.write_text(
-            _CONFIGURATION.format(database=self.database, routing=self.routing, url=self.servers.url), encoding="utf-8"
+            _CONFIGURATION.format(
+                database=self.database,
+                routing=self.routing,
+                url=self.servers.url,
+                more="".join(f", m{number}: {{}}" for number in range(more)),
+            ),
+            encoding="utf-8",
         )
         if self._clock:
             shim = self._clock.with_suffix(".so")
@@ -73,6 +84,8 @@ class Lab:
         """End all of it."""
         self.closing.set()
         self._watch.join()
+        if self._can_hang:
+            subprocess.run(["/sbin/fsfreeze", "-u", str(self.database.parent)], check=False, capture_output=True)
         for process in self.processes:
             process.kill()
             process.wait()
@@ -93,10 +106,21 @@ class Lab:
         self.processes.append(process)
         return process
 
-    def stop(self, process: "subprocess.Popen[bytes]") -> float:
-        """Ask it to stop; how many seconds that took."""
+    def stop(self, process: "subprocess.Popen[bytes]", thaw: Callable[[], None] | None = None) -> float:
+        """Ask it to stop; how many seconds that took.
+
+        The kernel ends no process before its disk answers: with `thaw`, that is called once the service has stopped.
+        """
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
+        if thaw:
+            log = Path(self._log.name)
+            self.until(lambda: b"service_stopped" in log.read_bytes(), "the service has stopped")
+            stopped_s = time.monotonic() - began
+            thaw()
+            process.wait(PATIENCE_S)
+            self.processes.remove(process)
+            return stopped_s
         try:
             process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
@@ -144,6 +168,10 @@ class Lab:
             time.sleep(0.01)
         return time.monotonic() - began
 
+    def freeze(self, *, frozen: bool) -> None:
+        """Let what writes to the database's disk hang, or go on."""
+        subprocess.run(["/sbin/fsfreeze", "-f" if frozen else "-u", str(self.database.parent)], check=True)
+
     def _watch_file(self) -> None:
         while not self.closing.wait(0.01):
             table = self.table()
@@ -154,3 +182,10 @@ class Lab:
                 self.broken.append(f"two targets under generation {generation}")
             if generation < max(self.published):
                 self.broken.append(f"generation {generation} after {max(self.published)}")
+
+
+def _mount_image(image: Path, folder: Path) -> None:
+    with image.open("wb") as file:
+        file.truncate(64 * 1024 * 1024)
+    subprocess.run(["/sbin/mkfs.ext4", "-q", str(image)], check=True)
+    subprocess.run(["/bin/mount", "-o", "loop", str(image), str(folder)], check=True)

@@ -7,8 +7,10 @@ import tempfile
 import time
 import tracemalloc
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
+from benchmarks.reliability.endurance import endure
 from benchmarks.reliability.faults import FAULTS, InjectedFault
 from benchmarks.reliability.lab import FIRST, SECOND, BrokenPromiseError, Lab
 from monitor.storage.pending_writes import PendingWrites
@@ -25,10 +27,13 @@ def main(names: tuple[str, ...] = ()) -> None:
         if not names or any(name in fault.name for name in names):
             print(_row(fault), flush=True)
     print(f"\nWhat waits for the database at its bound: {_waiting_mib():.0f} MiB")
+    if not names and not os.geteuid():
+        print("\nBoth disks full for 240 s, at 30 probes a second:")
+        endure(next(fault for fault in FAULTS if fault.name == "both disks full"))
 
 
 def _row(fault: InjectedFault) -> str:
-    if fault.disks and os.geteuid():
+    if (fault.disks or fault.hangs) and os.geteuid():
         return f"|{fault.name}|needs root to mount a small disk||||"
     with tempfile.TemporaryDirectory() as name:
         try:
@@ -44,7 +49,7 @@ def measure(fault: InjectedFault, folder: Path) -> str:
 
     Raises BrokenPromiseError: the route did not move, was moved back, a generation stood for two targets, …
     """
-    lab = Lab(folder, disks=fault.disks, faked_time=fault.faked_time)
+    lab = Lab(folder, disks=fault.disks, faked_time=fault.faked_time, can_hang=fault.hangs)
     try:
         service = lab.start()
         lab.until(lab.both_up, "both targets up")
@@ -56,8 +61,10 @@ def measure(fault: InjectedFault, folder: Path) -> str:
         _fail_back(lab)
         moved_again_s, state = _fail_over(lab, fault)
         fault.settled(lab, state)
-        stopped_s = lab.stop(service)
-        fault.undo(lab, state)
+        undo = partial(fault.undo, lab, state)
+        stopped_s = lab.stop(service, undo if fault.hangs else None)
+        if not fault.hangs:
+            undo()
         lab.start()
         _stay(lab)
     finally:

@@ -22,7 +22,7 @@ _APART_S: Final = 10.0
 class DirectNotice:
     """What no outbox can hold: that the outbox itself cannot be written. Once per process, on every channel.
 
-    `cannot_write` says why it cannot, once that has lasted long enough; None while all is well. `name` is
+    `cannot_write` says so, and what still works, once that has lasted long enough; None while all is well. `name` is
     the database's, for people.
     """
 
@@ -49,7 +49,7 @@ class DirectNotice:
                 break
             await asyncio.sleep(_LOOK_S)
         at = self._clock()
-        text = f"I cannot write; I still watch and route. {why}. Incidents are reported once it can be written again."
+        text = f"{why}. Incidents are reported once it can be written again."
         notice = PendingEvent(id=0, at=at, kind=KIND, subject=self._name, text=text)
         alert = notice_alert(notice, alert_id=f"{KIND}-{to_ms(at):x}", at=at)
         await asyncio.gather(

@@ -44,11 +44,16 @@ class ServiceHealth:
         """A probe was due, and was made or left out for a good reason."""
         self._probed_s = self._monotonic()
 
+    def stuck(self) -> str | None:
+        """That nothing is decided or published, in a few words; None while it is."""
+        elapsed_s = self._monotonic() - self._cycled_s
+        return f"no control cycle has succeeded for {format_elapsed(elapsed_s)}" if elapsed_s > STUCK_S else None
+
     def trouble(self, probe_every_s: float) -> str | None:
         """Why the service is not well, in a few words; None while it is. Some probe is due every so often."""
         now_s = self._monotonic()
-        if now_s - self._cycled_s > STUCK_S:
-            return f"no control cycle has succeeded for {format_elapsed(now_s - self._cycled_s)}"
+        if stuck := self.stuck():
+            return stuck
         if now_s - self._probed_s > STUCK_S + _MISSED_PROBES * probe_every_s:
             return f"no probe was made for {format_elapsed(now_s - self._probed_s)}"
         if self._cycled_s - self._stored_s > STUCK_S:

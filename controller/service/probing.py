@@ -15,11 +15,13 @@ from controller.cycle.cycle import Cycle
 from controller.routing.spend_where_used import spend_where_used
 from controller.service.background import BackgroundRecorder
 from monitor.budget import tracker as budget_tracker
+from monitor.budget.allocation import month_of
 from monitor.budget.tracker import BudgetTracker
 from monitor.config.settings import Settings
 from monitor.detection import pacing
 from monitor.detection.pacing import BurstProbe
 from monitor.scheduler import ProbeScheduler
+from monitor.storage.database import DatabaseError
 from probes.observation import Observation, replaced
 from probes.outcome import Outcome
 from probes.pricing import usual_usd
@@ -150,8 +152,19 @@ class Probing:
         """The settings with the intervals as the budget allows them, and as the routes stand now."""
         return spend_where_used(self.budget.throttled_settings(), self.cycle.routes, self._usual_usd)
 
+    async def _learn_spent(self) -> None:
+        """What this month has cost, after a start without a database, once it holds all of that."""
+        if self.budget.is_unread and not self.cycle.is_behind:
+            now = self.recorder.clock()
+            with contextlib.suppress(DatabaseError):
+                begins = month_of(now).begins
+                spent = await self.recorder.database.run(self.recorder.store.spent, since=begins, until=now)
+                self.budget.learn_spent(spent, begins)
+                log.info("spending_read_late: what was spent this month before the start counts from now on")
+
     async def _review_budget(self) -> None:
         """Set what the budget allows from now on, probe and judge accordingly, and record what has changed."""
+        await self._learn_spent()
         before, events = self.budget.throttling, self.budget.review(self.recorder.clock())
         after, paced = self.budget.throttling, self._settings_by_use()
         if paced.targets != self._paced.targets:

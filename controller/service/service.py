@@ -262,8 +262,13 @@ class Service:
         return self._health.trouble(min(target.interval_s for target in self._budget.throttled_settings().targets))
 
     def _cannot_write(self) -> str | None:
-        """Why the database cannot be written, once that has lasted for a while."""
-        return self._writer.unusable if self._writer.unusable_s() >= TOLD_AFTER_S else None
+        """That the database cannot be written, or that a disk holds up everything, once it has lasted for a while."""
+        if stuck := self._health.stuck():
+            disk = f"see whether the disk of {self._settings.routing_file} answers"
+            return f"I cannot write, and move no route: {stuck}; {disk}"
+        if self._writer.unusable_s() < TOLD_AFTER_S:
+            return None
+        return f"I cannot write; I still watch and route. {self._writer.unusable}"
 
     def _watching(self) -> str:
         settings = self._settings

@@ -109,10 +109,12 @@ def open_tracker(settings: Settings, store: Store, now: datetime) -> BudgetTrack
 
 
 def unread_tracker(settings: Settings, now: datetime) -> BudgetTracker:
-    """The tracker where the database cannot be read: nothing is known to be spent, prices are the list's."""
+    """The tracker where the database cannot be read yet: the past is to be learned, prices are the list's."""
     capped = settings.budget.usd_per_month is not None
     usual = {each.id: usual_usd(each) for each in settings.targets if capped}
-    return BudgetTracker(settings, now=now, spent={}, usual=usual)
+    unread = BudgetTracker(settings, now=now, spent={}, usual=usual)
+    unread.is_unread = capped
+    return unread
 
 
 def warnings(settings: Settings, now: datetime) -> tuple[str, ...]:

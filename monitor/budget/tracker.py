@@ -93,8 +93,17 @@ class BudgetTracker:
         """What is set aside for each probe under way, by target."""
         self.throttling = throttling or Throttling()
         """How paid targets are probed now; set by `review`."""
+        self.is_unread = False
+        """What was spent before it began is not known yet."""
         self._reserved_usd = 0.0
         self._refused = 0
+
+    def learn_spent(self, spent: Mapping[str, float], month_begins: datetime) -> None:
+        """What each target has cost in that month by now, where it could not be read when this tracker began."""
+        free = self._targets.keys() - self._paid
+        known = math.fsum(usd for target, usd in spent.items() if target not in free)
+        self._spent_in[month_begins] = max(self._spent_in.get(month_begins, 0.0), known)
+        self.is_unread = False
 
     @property
     def spent_usd(self) -> float:

@@ -252,7 +252,7 @@ class WeeklyDigest(Section):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertSettings(Section):
-    """Who is told, and how."""
+    """Who is notified, and how."""
 
     slack: SlackSettings | None = None
     webhook_url: Annotated[Secret | None, _secret_address("HOTSPARE_WEBHOOK_URL")] = None

@@ -22,12 +22,12 @@ _PAGE: Final = text(_RUNBOOK, pattern=r"https?://[^\s<>|\"'`\x00-\x1f]{1,500}", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerSection(Section):
-    """Who looks after it: told of its incidents too, besides those under `alerts`."""
+    """Who looks after it: notified of its incidents too, besides those under `alerts`."""
 
     empty_is_absent: ClassVar = True
 
     channel: Annotated[str | None, CHANNEL, Key(default_text="none")] = None
-    """A channel of Slack, in quotes, where its incidents are told as well; the bot must be in it. Change it when
+    """A channel of Slack, in quotes, where its incidents are reported as well; the bot must be in it. Change it when
     another team looks after it."""
     mention: Annotated[tuple[str, ...], MENTIONS, Key(default_text="none")] = ()
     """Whom critical ones call: there, or without a channel in the usual one; written as `alerts.slack.mention`."""

@@ -92,7 +92,7 @@ class SignInSettings(Section):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageSettings(Section):
-    """The page, and what is told of it elsewhere."""
+    """The page, and where else it is shown."""
 
     url: Annotated[
         str | None,

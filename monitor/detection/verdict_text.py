@@ -17,6 +17,11 @@ _COUNTS: Final = re.compile(
     r"\((?P<mix>[^()]*)\)(?P<also>(?: on \d+ of its \d+ targets)?)"
     r"(?P<checks>(?:, all of them [^;()]*|, of the check [^;()]*)?)"
 )
+#: What is refused as too many, and that users are hit by it, which the share says as well.
+_THROTTLED: Final = re.compile(
+    r"(?:\d+ of the last \d+ answers were of no use; )?"
+    r"(?P<failed>\d+) of (?P<probes>\d+) probes hit the rate limit in (?P<span>[^();:]+?) \((?P<said>[^()]*)\)"
+)
 _HALF: Final = (0.4, 0.6)
 
 
@@ -29,7 +34,8 @@ def plain_reason(text: str) -> str:
     text = _STATISTICS.sub("", text)
     if (counts := _COUNTS.search(text)) is None:
         # Slow, wrong and throttled answers.
-        return _LAST.sub(lambda last: f"({_said(last['mix'], last['last'])}){last['where']}", text)
+        text = _LAST.sub(lambda last: f"({_said(last['mix'], last['last'])}){last['where']}", text)
+        return _THROTTLED.sub(_throttled_clause, text)
     rest = text[counts.end() :]
     words, rest = (rest.removeprefix("; last: "), "") if rest.startswith("; last: ") else ("", rest)
     return f"{text[: counts.start()]}{_clause(counts, words)}{rest}"
@@ -48,6 +54,12 @@ def _clause(counts: re.Match[str], words: str) -> str:
     checks = counts["checks"] or ""
     inside = f"{failed} of {probes} probes{where} in {span}{checks}; {_said(counts['mix'], words)}"
     return f"{subject}fails {_share(failed / probes)} of its requests ({inside})"
+
+
+def _throttled_clause(counts: re.Match[str]) -> str:
+    failed, probes = int(counts["failed"]), int(counts["probes"])
+    inside = f"{failed} of {probes} probes in {counts['span']}; {counts['said']}"
+    return f"refuses {_share(failed / probes)} of our requests as too many ({inside})"
 
 
 def _share(share: float) -> str:

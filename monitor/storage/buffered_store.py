@@ -7,14 +7,18 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
+from sqlmodel import Session, col, select
+
 from monitor.connectivity.state import ConnectivityObservation
 from monitor.detection.notices import TargetNotice
 from monitor.formatting import format_elapsed, plural
 from monitor.health import Transition
+from monitor.storage.column_conversions import to_ms
 from monitor.storage.database import DatabaseError
 from monitor.storage.pending_writes import PendingWrites, WaitingEvent
 from monitor.storage.row_conversions import SavedTargetState
 from monitor.storage.store import NO_POOLS, Store
+from monitor.storage.tables import EventRow
 from monitor.storage.writer import WriterDatabase
 from probes.observation import Observation
 
@@ -75,6 +79,17 @@ class BufferedStore(Store):
         save = super().save_throttling
         if not self._written(lambda: save(text, now)):
             self.pending.throttling = text, now
+
+    def forget_stored(self) -> None:
+        """Leave out of what waits what a call that was given up has stored after all; raises DatabaseError."""
+        waiting = self.pending
+        changes = {(change.target, change.at, change.after) for change in self.transitions(limit=_AT_ONCE)}
+        waiting.leave_out(waiting.transitions, lambda change: (change.target, change.at, change.after) in changes)
+        newest = select(EventRow).order_by(col(EventRow.id).desc()).limit(_AT_ONCE)
+        with Session(self._reading) as session:
+            events = {(row.at_ms, row.kind, row.text) for row in session.exec(newest)}
+        for queue in (waiting.notices, waiting.told_events, waiting.events):
+            waiting.leave_out(queue, lambda event: (to_ms(event.at), event.kind, event.text) in events)
 
     def flush_essential(self) -> None:
         """Write the health, the transitions and what people must be told; raises DatabaseError."""

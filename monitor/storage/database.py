@@ -2,11 +2,15 @@
 
 import os
 import sqlite3
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, Engine, NullPool, Pool, QueuePool, create_engine, event, inspect, text
 from sqlalchemy.engine import ExceptionContext
+
+from monitor.storage.bounded_sqlite import BoundedConnection, DiskCalls
+from monitor.storage.bounded_sqlite import connect as connect_bounded
 
 SCHEMA: Final = "0011"
 """The newest migration; a database at this revision needs none."""
@@ -68,9 +72,14 @@ def open_writer(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
     return engine
 
 
-def writer_engine(path: Path, busy_timeout_s: float) -> Engine:
-    """The engine of `open_writer`; it opens the file when it is first used, and anew after each `dispose`."""
-    return _engine(path, mode="rwc", begin="BEGIN IMMEDIATE", pool=QueuePool, busy_timeout_s=busy_timeout_s)
+def writer_engine(path: Path, busy_timeout_s: float, calls: DiskCalls | None = None) -> Engine:
+    """The engine of `open_writer`; it opens the file when it is first used, and anew after each `dispose`.
+
+    With `calls`, SQLite has their deadline: one that hangs is an error of the disk.
+    """
+    return _engine(
+        path, mode="rwc", begin="BEGIN IMMEDIATE", pool=QueuePool, busy_timeout_s=busy_timeout_s, calls=calls
+    )
 
 
 def prepare(engine: Engine, path: Path) -> bool:
@@ -166,15 +175,16 @@ def _require_file(path: Path) -> None:
         raise DatabaseError(f"database {path} cannot be read by this user: check its permissions")
 
 
-def _engine(path: Path, *, mode: str, begin: str, pool: type[Pool], busy_timeout_s: float) -> Engine:
+def _engine(
+    path: Path, *, mode: str, begin: str, pool: type[Pool], busy_timeout_s: float, calls: DiskCalls | None = None
+) -> Engine:
     # Absolute, so that a later chdir changes nothing; `as_uri` quotes `?`, `#` and `%`.
     uri = f"{path.absolute().as_uri()}?mode={mode}"
 
     def connect() -> sqlite3.Connection:
         # Without isolation_level=None the driver would begin transactions by itself, and deferred ones.
-        connection = sqlite3.connect(
-            uri, uri=True, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
-        )
+        open_file = partial(connect_bounded, calls) if calls else sqlite3.connect
+        connection = open_file(uri, uri=True, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
         if mode == "rwc" and not (path.exists() and path.stat().st_size):
             # Only of use in a new file; an old one needs a VACUUM after it, and would be written for nothing.
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
@@ -260,6 +270,9 @@ def _migrate(connection: Connection, path: Path) -> None:
         return
     from monitor.storage.migrations.run import migrate  # noqa: PLC0415 - Alembic is slow to import, and most starts do not need it
 
+    bounded = connection.connection.driver_connection
+    if isinstance(bounded, BoundedConnection):
+        deadline_s, bounded.calls.deadline_s = bounded.calls.deadline_s, None
     try:
         migrate(connection, current=revision, wanted=SCHEMA)
     except LookupError as error:
@@ -267,3 +280,6 @@ def _migrate(connection: Connection, path: Path) -> None:
             f"database {path} has schema {revision!r}, this version of Hotspare knows up to {SCHEMA!r}:"
             " a newer one has written it; run that version, or set another `database`"
         ) from error
+    finally:
+        if isinstance(bounded, BoundedConnection):
+            bounded.calls.deadline_s = deadline_s

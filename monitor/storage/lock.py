@@ -83,7 +83,8 @@ class InstanceLock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise HeldError(f"another hotspare{_who(self._card)} holds {self._path}: stop it first") from error
+            own = ", or give the routing file of this one a folder of its own" if self._folder else ""
+            raise HeldError(f"another hotspare{_who(self._card)} holds {self._path}: stop it first{own}") from error
         except OSError as error:
             local = "a network file system without locks cannot be used, put it on a local disk"
             raise LockError(f"{self._path} cannot be locked: {error.strerror}; {local}") from error

@@ -1,7 +1,7 @@
 """What waits in memory for a database that cannot be written: bounded, the essential kept longest (pure)."""
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -105,6 +105,14 @@ class PendingWrites:
         self._bytes -= sum(map(_size, (*self.transitions, *self.notices)))
         self.transitions.clear()
         self.notices.clear()
+
+    def leave_out(self, queue: deque[Any], is_written: Callable[[Any], bool]) -> None:
+        """What of this queue is written already."""
+        written = [item for item in queue if is_written(item)]
+        self._bytes -= sum(map(_size, written))
+        kept = [item for item in queue if item not in written]
+        queue.clear()
+        queue.extend(kept)
 
     def remove(self, queue: deque[Any], count: int) -> None:
         """The oldest `count` of this queue are written."""

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import ExceptionContext
 
+from monitor.storage.bounded_sqlite import DEADLINE_S, DiskCalls
 from monitor.storage.database import DatabaseError, database_path, prepare, reading, writer_engine
 from monitor.storage.lock import InstanceLock, LockError
 
@@ -51,8 +52,17 @@ class WriterDatabase:
     damaged is set aside first.
     """
 
-    def __init__(self, url: str, *, monotonic: Callable[[], float] = time.monotonic, busy_s: float = BUSY_S) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        busy_s: float = BUSY_S,
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
         self._path = database_path(url)
+        self.calls = DiskCalls(deadline_s)
+        """Those of SQLite: one that hangs is a fault of the disk."""
         self._monotonic = monotonic
         self._lock = InstanceLock(self._path)
         self._damaged = False
@@ -73,7 +83,7 @@ class WriterDatabase:
         self.replaced: str | None = None
         """What became of the former file, as a sentence, once another one is used; whoever acts on it sets it None."""
         self._first_why = self.unusable
-        self.engine = writer_engine(self._path, busy_s)
+        self.engine = writer_engine(self._path, busy_s, self.calls)
         """As of `open_writer`; it outlives the files."""
         event.listen(self.engine, "begin", self._refuse_if_unusable, insert=True)
         event.listen(self.engine, "handle_error", self._note_fault)
@@ -82,7 +92,7 @@ class WriterDatabase:
         """Lock it and make it ready; raises LockError when another process holds it, and DatabaseError."""
         self._recovering = True
         try:
-            self._lock.acquire()
+            self._acquire()
             prepare(self.engine, self._path)
             self._give_lineage()
         except BaseException as error:
@@ -93,6 +103,12 @@ class WriterDatabase:
             self._recovering = False
         self._usable_again()
         self.unusable_since_s = None
+
+    def _acquire(self) -> None:
+        try:
+            self.calls.run(self._lock.acquire)
+        except sqlite3.Error as error:
+            raise DatabaseError(f"database {self._path} cannot be locked: {error}") from error
 
     def close(self) -> None:
         """Close it, and let go of the lock."""
@@ -106,7 +122,7 @@ class WriterDatabase:
         """
         if self.unusable is None:
             return True
-        if self._monotonic() - self._tried_s < _RETRY_S:
+        if self.calls.is_hanging or self._monotonic() - self._tried_s < _RETRY_S:
             return False
         self._tried_s = self._monotonic()
         self._recovering = True
@@ -146,7 +162,7 @@ class WriterDatabase:
         former = None
         if not self._lock.is_current() or self._damaged:
             former = self._leave_former(now)
-            self._lock.acquire()
+            self._acquire()
         emptied = prepare(self.engine, self._path)
         self._require_all_pages()
         if former or (emptied and self._log_inode is not None):

@@ -26,7 +26,7 @@ OWNERS = {
     "httpcore": ["probes/transport/*", "probes/transport_errors.py"],
     "genai_prices": ["probes/pricing.py"],
     "botocore": ["probes/dialects/aws_signing.py"],
-    "apprise": ["monitor/config/*", "controller/alerts/channels/apprise_channel.py"],
+    "apprise": ["monitor/config/*", "controller/alerts/channels/apprise_process.py"],
     "apscheduler": ["monitor/scheduler.py"],
     "yaml": ["monitor/config/document.py"],
     "alembic": ["monitor/storage/migrations/*"],
@@ -96,7 +96,6 @@ IMPURE_CALLS = {"now", "utcnow", "today", "open", "print", "monotonic", "perf_co
 LATE_IMPORTS = {
     "monitor/config/checks.py",
     "probes/custom_check.py",
-    "controller/alerts/channels/apprise_channel.py",
     "controller/cli/arguments.py",
     "controller/cli/run.py",
     "controller/cli/main.py",

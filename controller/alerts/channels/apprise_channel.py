@@ -1,13 +1,13 @@
-"""Sends alerts to a service that the Apprise library knows; the only place that sends through it, an optional extra."""
+"""Sends alerts to a service that the Apprise library knows, an optional extra."""
 
 import asyncio
-import logging
-import re
+import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
-from contextvars import ContextVar
-from typing import Any, Final
+from typing import Final
 
 from controller.alerts.alert import Alert, AlertKind, mask_secrets
 from controller.alerts.channel import AlertChannel, ChannelContext, DeliveryError, PerAlertChannel
@@ -15,8 +15,11 @@ from monitor.config.alert_settings import Severity
 from probes.target import Secret
 
 DEADLINE_S: Final = 30.0
+_PROCESS: Final = "controller.alerts.channels.apprise_process"
+#: It ends itself before.
+_LONGEST_S: Final = 150.0
 _PASSING: Final = frozenset({408, 425, 429})
-_STATUS = re.compile(r"error=(\d{3})\b")
+_TYPES: Final = {Severity.CRITICAL: "failure", Severity.WARNING: "warning", Severity.INFO: "info"}
 #: What services read as a mention, a link or a tag gives way to lookalikes: much of the text is not ours.
 _LOOKALIKES: Final = str.maketrans({"@": "＠", "<": "‹", ">": "›", "[": "［", "]": "］"})
 
@@ -24,7 +27,8 @@ _LOOKALIKES: Final = str.maketrans({"@": "＠", "<": "‹", ">": "›", "[": "�
 class AppriseChannel(PerAlertChannel):
     """Sends each alert once when asked to, from a thread of its own; raises DeliveryError, after 30 s at the latest.
 
-    A send that is still under way after that goes on, and its late yes counts: what it took is not sent again.
+    A send that is still under way after that goes on for two minutes at most, and its late yes counts: what it took is
+    not sent again. The library runs in a process of its own, which has a bound in memory.
     """
 
     every_change = False
@@ -68,51 +72,37 @@ class AppriseChannel(PerAlertChannel):
     def _work(self, alert: Alert, future: "Future[DeliveryError | None]") -> None:
         try:
             future.set_result(self._notify(alert))
-        except Exception as error:  # noqa: BLE001 - any of a hundred services' modules; its words may hold the address
+        except (OSError, ValueError, KeyError, subprocess.SubprocessError) as error:
             future.set_result(DeliveryError(f"{self.name} failed ({type(error).__name__})"))
 
     def _notify(self, alert: Alert) -> DeliveryError | None:
         """None when it was taken, else why not, without the address; on a thread that does nothing else."""
-        # An optional extra, and slow to import.
-        from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType, OverflowMode  # noqa: PLC0415
-
-        types = {
-            Severity.CRITICAL: NotifyType.FAILURE,
-            Severity.WARNING: NotifyType.WARNING,
-            Severity.INFO: NotifyType.INFO,
-        }
         over = alert.kind is AlertKind.INCIDENT_RESOLVED
-        logging.getLogger("apprise").addFilter(_LOG_FILTER)  # once, however often it is called
-        asset = AppriseAsset(app_id="Hotspare", app_desc="Hotspare", async_mode=False)
-        service: Any = Apprise.instantiate(self._url.reveal(), asset=asset)
-        if service is None:
-            return DeliveryError(f"{self.name} is not an address that Apprise knows")
-        if service.overflow_mode == OverflowMode.UPSTREAM:
-            # Else a service that takes only short messages would take none.
-            service.overflow_mode = OverflowMode.TRUNCATE
-        all_of_it = Apprise(service, asset=asset)
-        warnings: list[str] = []
-        _WARNINGS.set(warnings)
-        taken = all_of_it.notify(
-            title=self._clean(alert.headline),
-            body=self._clean(alert.text),
-            notify_type=NotifyType.SUCCESS if over else types[alert.severity],
-            body_format=NotifyFormat.TEXT,
+        asked = {
+            "url": self._url.reveal(),
+            "title": self._clean(alert.headline),
+            "body": self._clean(alert.text),
+            "type": "success" if over else _TYPES[alert.severity],
+        }
+        done = subprocess.run(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", _PROCESS],
+            input=json.dumps(asked).encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_LONGEST_S,
+            check=True,
         )
-        return None if taken else self._refusal(service.service_name, warnings)
+        said = json.loads(done.stdout)
+        if not said["service"]:
+            return DeliveryError(f"{self.name} is not an address that Apprise knows")
+        return None if said["taken"] else self._refusal(said["service"], said["status"], unreached=said["unreached"])
 
     def _clean(self, text: str) -> str:
         return replace_markup(mask_secrets(text, self._hidden))
 
-    def _refusal(self, service_name: str, warnings: Iterable[str]) -> DeliveryError:
-        """With the last status of an HTTP answer that Apprise warned of, or that there was none.
-
-        Its words are not repeated: they may hold parts of the address.
-        """
-        logged = "\n".join(warnings)
-        status = int(next(reversed(_STATUS.findall(logged)), 0))
-        unreached = ": it could not be reached" if "connection error" in logged.lower() else ""
-        why = f": HTTP {status}" if status else unreached
+    def _refusal(self, service_name: str, status: int, *, unreached: bool) -> DeliveryError:
+        """With the last status of an HTTP answer that Apprise warned of, or that there was none."""
+        why = f": HTTP {status}" if status else ": it could not be reached" if unreached else ""
         permanent = 400 <= status < 500 and status not in _PASSING
         advice = "; check its address in alerts.apprise" if permanent else ""
         return DeliveryError(f"{self.name} ({service_name}) did not take it{why}{advice}", permanent=permanent)
@@ -127,18 +117,3 @@ def apprise_channels(context: ChannelContext) -> Iterator[AlertChannel]:
 def replace_markup(text: str) -> str:
     """The text without what services take for a mention, a tag or a link's label."""
     return text.translate(_LOOKALIKES)
-
-
-class _LogFilter(logging.Filter):
-    """Keeps Apprise's log out of ours, and hands each call its own warnings."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Never let it pass; Apprise works on threads of its own, which carry the context of the call."""
-        warnings = _WARNINGS.get()
-        if warnings is not None and record.levelno >= logging.WARNING:
-            warnings.append(record.getMessage())
-        return False
-
-
-_WARNINGS: Final[ContextVar[list[str] | None]] = ContextVar("_WARNINGS", default=None)
-_LOG_FILTER: Final = _LogFilter()

@@ -13,7 +13,7 @@ from tests.support.slack_server import Fault, FaultKind, SlackServer
 
 async def test_people_are_told_once_and_a_failed_try_is_repeated() -> None:
     """As soon as it has lasted long enough; after that nobody is told again."""
-    reasons: Iterator[str | None] = iter([None, "database x is locked"])
+    reasons: Iterator[str | None] = iter([None, "I still watch and route. database x is locked"])
     with SlackServer() as server:
         server.fail(Fault(kind=FaultKind.SERVER_ERROR))
         slack = SlackSettings(token=Secret(server.token), channel=server.channel, api_url=server.url)
@@ -21,4 +21,5 @@ async def test_people_are_told_once_and_a_failed_try_is_repeated() -> None:
         await DirectNotice([channel], lambda: next(reasons), lambda: NOON, name="hotspare.db", apart_s=0.0).run()
         [message] = server.messages
     assert message.versions[-1].text.startswith("⚠️ Database unusable: hotspare.db")
-    assert "I cannot write; I still watch and route. database x is locked" in str(message.versions[-1].blocks)
+    shown = str(message.versions[-1].blocks)
+    assert "I still watch and route. database x is locked. Incidents are reported once" in shown

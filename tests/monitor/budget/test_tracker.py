@@ -9,6 +9,7 @@ import pytest
 
 from monitor.budget import tracker as budget_tracker
 from monitor.budget.allocation import stretched_s
+from monitor.budget.summary import unread_tracker
 from monitor.budget.tracker import BudgetTracker, Throttling
 from monitor.config.settings import BudgetSettings, Settings
 from probes.observation import Observation
@@ -166,6 +167,17 @@ def test_a_higher_budget_counts_at_once(tmp_path: Path) -> None:
     )
     assert [news.kind for news in richer.review(BEGIN)] == ["interval_restored", "probing_resumed"]
     assert richer.reserve_probe("openai/m0", BEGIN)
+
+
+def test_what_was_spent_before_a_start_without_database_counts_once_it_is_known(tmp_path: Path) -> None:
+    """And not twice: the database has this service's own probes too by then."""
+    purse = unread_tracker(configuration(tmp_path, 1.0), BEGIN)
+    purse.add_cost(seen("openai/m0", BEGIN, 0.25))
+    assert purse.is_unread
+    purse.learn_spent({"openai/m0": 0.75, "openai/m1": 0.25, "own/model": 9.0}, BEGIN)
+    assert (purse.spent_usd, purse.is_unread) == (1.0, False)
+    assert not purse.reserve_probe("openai/m0", BEGIN)
+    assert not unread_tracker(configuration(tmp_path, None), BEGIN).is_unread
 
 
 def test_what_is_under_way_is_set_aside(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ COUNTS = "a/m is down: 9 of 14 probes failed in 41 s"
         ),
         (
             f"5 of 9 probes hit the rate limit in 41 s (rate_limited); {WEIGHT}",
-            "5 of 9 probes hit the rate limit in 41 s (rate_limited)",
+            "refuses half of our requests as too many (5 of 9 probes in 41 s; rate_limited)",
         ),
         (
             f"Route chat moved to b/n: {COUNTS} (timeout); evidence 9.9, verdict at 9.8; last: no answer",

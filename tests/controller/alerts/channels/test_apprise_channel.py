@@ -126,3 +126,13 @@ async def test_an_address_that_is_unknown_after_all_is_no_crash() -> None:
     """The configuration refuses it; another version of the library may, too."""
     with pytest.raises(DeliveryError, match="is not an address that Apprise knows"):
         await AppriseChannel(1, Secret("nosuch://s3cr3t")).send(alerts.alert())
+
+
+@pytest.mark.slow
+async def test_an_answer_without_end_costs_its_own_process_alone() -> None:
+    """The library reads all of it; its memory has a bound, and the next message goes out."""
+    async with receiving([Answer(instead="flood"), TAKEN]) as receiver:
+        friend = sink(receiver.url)
+        with pytest.raises(DeliveryError, match=r"^apprise 1 (failed|\(JSON\) did not take it)"):
+            await friend.send(alerts.alert())
+        await friend.send(alerts.alert(alert_id="another"))

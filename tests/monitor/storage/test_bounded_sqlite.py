@@ -1,0 +1,115 @@
+"""A disk that neither works nor fails: each call has a deadline, and what was given up is not half done."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from monitor.health import Health, Transition
+from monitor.storage.bounded_sqlite import BoundedConnection, DiskCalls, connect
+from monitor.storage.buffered_store import BufferedStore
+from monitor.storage.database import DatabaseError
+from monitor.storage.writer import WriterDatabase
+from tests.support.builders import T0
+
+DEADLINE_S, PATIENT_S = 0.05, 60.0
+
+
+@pytest.fixture
+def released() -> Iterator[threading.Event]:
+    """What hangs waits for it; set at the end."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for another thread."""
+    for _ in range(2_000):
+        if holds():
+            return
+        time.sleep(0.005)
+    raise AssertionError("it never was so")
+
+
+def test_a_call_that_hangs_is_given_up_and_no_other_begun(released: threading.Event) -> None:
+    """Errors and results pass through; once the disk answers, calls are made again."""
+    calls = DiskCalls(DEADLINE_S)
+    calls.deadline_s = PATIENT_S
+    assert calls.run(lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        calls.run(lambda: 1 // 0)
+    calls.deadline_s = DEADLINE_S
+    with pytest.raises(sqlite3.OperationalError, match="the disk does not answer") as caught:
+        calls.run(released.wait)
+    assert caught.value.sqlite_errorcode == sqlite3.SQLITE_IOERR
+    with pytest.raises(sqlite3.OperationalError, match="the disk does not answer"):
+        calls.run(lambda: 7)
+    assert (calls.is_hanging, calls.gave_up) == (True, True)
+    released.set()
+    until(lambda: not calls.is_hanging)
+    calls.deadline_s = PATIENT_S
+    assert calls.run(lambda: 7) == 7
+
+
+def test_what_was_given_up_is_rolled_back(tmp_path: Path, released: threading.Event) -> None:
+    """Whatever the caller does meanwhile with its cursors and its connection, none of it waits."""
+    calls = DiskCalls(PATIENT_S)
+    connection = connect(calls, str(tmp_path / "a.db"), isolation_level=None, check_same_thread=False)
+    connection.create_function("hang", 0, released.wait)
+    connection.execute("CREATE TABLE t (x)")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("INSERT INTO t VALUES (1)")
+    cursor, calls.deadline_s = connection.cursor(), DEADLINE_S
+    with pytest.raises(sqlite3.OperationalError):
+        cursor.execute("INSERT INTO t SELECT hang()")
+    cursor.close()
+    connection.rollback()
+    connection.close()
+    released.set()
+    until(lambda: not calls.is_hanging)
+    calls.deadline_s = PATIENT_S
+    assert connection.execute("SELECT count(*) FROM t").fetchall() == [(0,)]
+    assert not connection.in_transaction
+    connection.close()
+
+
+def hang(database: WriterDatabase, released: threading.Event) -> None:
+    """A statement that does not return."""
+    with database.engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, BoundedConnection)
+        driver.create_function("hang", 0, released.wait)
+        database.calls.deadline_s = DEADLINE_S
+        connection.execute(text("SELECT hang()"))
+
+
+def test_writes_wait_in_memory_while_the_disk_hangs(tmp_path: Path, released: threading.Event) -> None:
+    """The database counts as unusable, nobody waits for it, and nothing is stored twice once it answers."""
+    database = WriterDatabase(f"sqlite:///{tmp_path}/hotspare.db", deadline_s=PATIENT_S)
+    database.open()
+    store = BufferedStore(database)
+    changes = [
+        Transition(target=f"a/{n}", at=T0, before=Health.UP, after=Health.DOWN, reason="r", evidence=1.0, threshold=1.0)
+        for n in range(2)
+    ]
+    store.save_states([], changes[:1])
+    with pytest.raises(DatabaseError, match=r"check the disk \(the disk does not answer\)"):
+        hang(database, released)
+    store.save_states([], changes)
+    store.add_event(T0, "pinned", "chat", "ana pinned chat", notify=True)
+    assert not database.recover(T0)
+    released.set()
+    until(lambda: not database.calls.is_hanging)
+    database.calls.deadline_s = PATIENT_S
+    assert database.recover(T0)
+    store.forget_stored()
+    store.flush_essential()
+    assert sorted(change.target for change in store.transitions()) == ["a/0", "a/1"]
+    store.forget_stored()
+    assert store.pending.is_empty
+    database.close()
