@@ -14,18 +14,19 @@ from controller.simulation.metrics import SeedMetrics, measure
 from controller.simulation.results import poisson_interval
 from controller.simulation.workers import process_map
 from controller.simulation.world import build_timelines
+from monitor.config.traffic_settings import TrafficSettings
 
 _DAYS = 90.0
-_SEEDS = 200
+_SEEDS = 100
 #: Until the outage begins: long enough for the standby to be proven.
 _LEAD_S = 1200.0
 #: Requests a second, hosts that report them, and the quiet quarters of a year that are watched.
-_WORLDS = ((0.1, 1, 20), (1.0, 2, 12), (1.0, 1, 12), (10.0, 2, 4), (10.0, 1, 4), (100.0, 2, 1), (100.0, 1, 1))
+_WORLDS = ((0.1, 1, 8), (1.0, 2, 8), (1.0, 1, 8), (10.0, 2, 2), (10.0, 1, 2), (100.0, 2, 1), (100.0, 1, 1))
 
 
 def reported(case: Case, rate: float, hosts: int) -> Case:
     """The same world, of whose requests the applications report."""
-    settings = replace(case.scenario.settings, traffic=True)
+    settings = replace(case.scenario.settings, traffic=TrafficSettings())
     scenario = replace(
         case.scenario, settings=settings, requests_per_s=rate, traffic_hosts=hosts, traffic_reported=True
     )

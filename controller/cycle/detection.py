@@ -1,7 +1,7 @@
 """Judges observations and stores the result, so that a restarted service goes on where the last one stopped."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -12,11 +12,13 @@ from monitor.detection import hold, provider_pool, target_state
 from monitor.detection.detector import Detector, DetectorState
 from monitor.detection.notices import NoticeFilter, TargetNotice
 from monitor.detection.pacing import BurstProbe
+from monitor.detection.traffic_detector import TrafficDetector
 from monitor.detection.verdict_text import plain_reason
 from monitor.health import FAILING, UNHEALTHY, Health, Transition
 from monitor.storage.database import DatabaseError
 from monitor.storage.row_conversions import SavedTargetState
 from monitor.storage.store import Store
+from monitor.traffic.request_counts import RequestCounts
 from probes.observation import Observation, replaced
 from probes.outcome import Effect
 
@@ -40,6 +42,9 @@ class StoredDetector:
         self._store = store
         self.detector: Detector
         """From `resume` on."""
+        self.traffic: TrafficDetector
+        self.take_reports: Callable[[], Sequence[RequestCounts]] = tuple
+        """What applications have reported since the last call."""
         self._notices = NoticeFilter()
         self.resumed_probes: tuple[BurstProbe, ...] = ()
         """The extra probes that suspects deserve when the service begins."""
@@ -50,7 +55,7 @@ class StoredDetector:
 
     def begin(self, published: PublishedState, now: datetime) -> None:
         """Begin without the database: nothing is known but what the routing file says."""
-        self.detector = Detector(self._settings, now)
+        self._begin(Detector(self._settings, now))
         self._take_from_file(published, now)
 
     def resume(self, now: datetime, published: PublishedState = NOTHING_PUBLISHED) -> None:
@@ -60,7 +65,8 @@ class StoredDetector:
         """
         detector, notices = Detector(self._settings, now), NoticeFilter(self._store.notices())
         detector.restore(self._stored_state(detector.health))
-        self.detector, self._notices = detector, notices
+        self._begin(detector)
+        self._notices = notices
         self._take_from_file(published, now)
         unjudged: list[Observation] = []
         for target in self.detector.health:
@@ -69,6 +75,9 @@ class StoredDetector:
         unjudged.sort(key=lambda observation: observation.finished_at)
         self._judge(unjudged, self._blind(unjudged, now), now)
         self._ask_again(now)
+
+    def _begin(self, detector: Detector) -> None:
+        self.detector, self.traffic = detector, TrafficDetector(self._settings, detector)
 
     def _ask_again(self, now: datetime) -> None:
         """Begin the tests on fresh evidence anew that the restart has ended, by the last failure of each suspect."""
@@ -92,7 +101,8 @@ class StoredDetector:
         ended = [new for new in observations if not new.under_way]
         self._store.record([replaced(new, failed_here=True) if new in blind else new for new in ended])
         self._report_notices(observations, now)
-        transitions = self._judge([new for new in observations if new not in self._judged], blind, now)
+        unjudged = [new for new in observations if new not in self._judged]
+        transitions = self._judge(unjudged, blind, now, self.take_reports())
         self._judged = frozenset(observations)
         for made in transitions:
             level = logging.WARNING if made.after in FAILING else logging.INFO
@@ -111,7 +121,8 @@ class StoredDetector:
     def burst_probes(self, observations: Sequence[Observation]) -> tuple[BurstProbe, ...]:
         """The extra probes that the targets just observed, or their providers, deserve."""
         observed = {observation.target for observation in observations} & self.detector.health.keys()
-        return tuple(burst for target in sorted(observed) for burst in self.detector.burst_probes(target))
+        bursts = [burst for target in sorted(observed) for burst in self.detector.burst_probes(target)]
+        return (*bursts, *self.traffic.take_asked())
 
     def resume_late(self, now: datetime) -> None:
         """Load what could not be read at the start. Whoever is known to be failing by now is left so."""
@@ -177,20 +188,28 @@ class StoredDetector:
         self._notices.mark_reported(notice)
 
     def _judge(
-        self, observations: Sequence[Observation], blind: Collection[Observation], now: datetime
+        self,
+        observations: Sequence[Observation],
+        blind: Collection[Observation],
+        now: datetime,
+        reports: Sequence[RequestCounts] = (),
     ) -> list[Transition]:
-        """Judge by these observations and by the time, and store what has changed; or nothing, when that fails."""
+        """Judge by these and by the time, and store what has changed; or nothing, when that fails."""
         before = self.detector.snapshot()
         transitions: list[Transition] = []
         # Of checks other than chat: no outage of anybody's, so no incident reports them.
         notices: list[TargetNotice] = []
         for observation in observations:
             transitions += self.detector.observe(observation, blind=observation in blind)
+            transitions += self.traffic.observe_probe(observation, blind=observation in blind)
             if observation.target in before.targets:
                 state = self.detector.state_of(observation.target)
                 notices += self._notices.due_of_checks(observation, state, now)
                 notices += self._notices.due_of_background(state, now)
         notices += self._notices.due_of_machine(now)
+        transitions += self.traffic.observe(reports)
+        for target, host in self.traffic.take_denied():
+            log.warning("traffic_not_confirmed target=%s: what %s reports is not used for a while", target, host)
         for target in sorted(self._not_watched):
             transitions += self.detector.stop_watching(target, now, self._not_watched_reason)
         transitions += self.detector.tick(now)

@@ -70,6 +70,7 @@ def build_table(
         "written_at": instant(written_at),
         "valid_for_s": _number(valid_for_s),
         **({"dry_run": True} if settings.controller.dry_run else {}),
+        **({"report_to": report_to} if (report_to := settings.traffic and settings.traffic.published) else {}),
         "routes": {route.name: _route(state, route.candidates) for route, state in published},
         "targets": {
             target.id: _target(

@@ -25,6 +25,7 @@ from controller.service.control_loop import ControlLoop
 from controller.service.housekeeping import Housekeeping
 from controller.service.probing import Probing
 from controller.service.static_page_writer import StaticPageWriter
+from controller.service.traffic_intake import TrafficIntake
 from monitor.budget import tracker as budget_tracker
 from monitor.budget.summary import open_tracker, unread_tracker
 from monitor.clock import utc_now
@@ -37,6 +38,7 @@ from monitor.storage.buffered_store import TOLD_AFTER_S, BufferedStore
 from monitor.storage.database import DatabaseError
 from monitor.storage.lock import HeldError, LockError, instance_lock
 from monitor.storage.store import Store
+from monitor.storage.traffic_store import TrafficStore
 from monitor.storage.writer import WriterDatabase
 from probes import pricing
 from probes.observation import Observation
@@ -149,6 +151,8 @@ class Service:
         )
         budget_events = self._budget.review(self._clock())
         self._resume(store, Journal(engine))
+        self._traffic = TrafficIntake(settings=self._settings, recorder=self._recorder, store=TrafficStore(engine))
+        self._cycle.detection.take_reports = self._traffic.take
         self._build_loops(RouteHistory(engine, self._settings))
         for event in budget_events:
             self._recorder.event(event.kind, "budget", event.text, notify=event.notify)
@@ -245,6 +249,7 @@ class Service:
                 self._network.watch(),
                 self._status_pages.watch(),
                 self._probing.watch_budget(),
+                self._traffic.run(),
                 self._buttons.run(),
                 *self._channels.tasks(stop),
                 *([self._static_page.run()] if self._static_page else []),

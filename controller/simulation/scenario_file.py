@@ -27,6 +27,7 @@ from monitor.config.problems import ConfigError, Problems
 from monitor.config.reading import ReadContext, Text
 from monitor.config.section import Key, Section, reference_to
 from monitor.config.settings import Settings
+from monitor.config.traffic_settings import TrafficSettings
 from monitor.config.values import Value, duration, flag, measure, must, number, text, whole_number
 from monitor.formatting import format_duration
 from probes.outcome import Blame, Outcome
@@ -151,7 +152,8 @@ def read(path: Path, environ: Mapping[str, str]) -> Scenario:
     scenario = _scenario(path, root, settings, context)
     if problems.problems or wrong or settings is None:
         raise ConfigError((*problems.problems, *wrong))
-    settings = replace(settings, traffic=settings.traffic or scenario.traffic_reported)
+    if scenario.traffic_reported:
+        settings = replace(settings, traffic=settings.traffic or TrafficSettings())
     return replace(scenario, settings=settings, warnings=(*settings.warnings, *problems.warnings))
 
 

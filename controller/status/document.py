@@ -143,6 +143,7 @@ def _target(target: TargetView) -> dict[str, Any]:
         "learned_blip_s": target.learned_blip_s and round(target.learned_blip_s, 1),
         "notices": list(target.details.notices),
         "request_ids": list(target.details.request_ids) if state.health in FAILING else [],
+        **({"traffic": target.traffic.document()} if target.traffic else {}),
     }
 
 

@@ -33,6 +33,7 @@ from controller.status.queries import (
 from controller.status.route_views import route_views
 from controller.status.route_waits import describe_route_wait
 from controller.status.standing import route_standing
+from controller.status.traffic_view import TrafficView, read_traffic
 from controller.status.vendor_views import VendorView, vendor_views
 from monitor.budget.allocation import stretched
 from monitor.budget.summary import BudgetSummary, read_summary, without_price
@@ -50,6 +51,7 @@ from monitor.storage.column_conversions import from_ms
 from monitor.storage.row_conversions import SavedTargetState
 from monitor.storage.store import Store
 from monitor.storage.tables import EventRow
+from monitor.storage.traffic_store import TrafficStore
 
 RECENT = 10
 #: What tries a channel that does not take alerts.
@@ -69,6 +71,8 @@ class TargetView:
     """That it usually fails more often than is allowed for; None where it does not."""
     learned_blip_s: float | None = None
     """How long its provider's blips last, where that was learned to be longer than `controller.blips` says."""
+    traffic: TrafficView | None = None
+    """What applications have reported of late; None where that is nothing."""
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -78,7 +82,8 @@ class TargetView:
         refusals = (f"{self.state.target} {self.refusals}",) if self.refusals else ()
         background = (self.background,) if self.background else ()
         blips = (longer_blips(self.state.target, self.learned_blip_s),) if self.learned_blip_s else ()
-        return (*refusals, *background, *blips, *self.details.notices, *ticket)
+        traffic = (f"{self.state.target}, {self.traffic.sentence}",) if self.traffic else ()
+        return (*refusals, *background, *blips, *traffic, *self.details.notices, *ticket)
 
     @property
     def refusals(self) -> str | None:
@@ -174,6 +179,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
     service = service_status(store.last_beat(), now)
     money = read_summary(settings, store, now)
     paced = stretched(settings, money.stretches)
+    traffic = read_traffic(TrafficStore(engine), states, now) if settings.traffic else {}
     with engine.connect() as connection:
         events = tuple(read_events(connection, RECENT))
         machine_notice = read_machine_notice(connection)
@@ -196,6 +202,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
                 background=_noisy_background(records.get(target.id)),
                 learned_blip_s=blips.get(target.id),
                 details=read_recent_details(connection, target.id, now),
+                traffic=traffic.get(target.id),
             )
             for target in paced.targets
         )

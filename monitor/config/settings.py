@@ -18,6 +18,7 @@ from monitor.config.reading import ReadContext
 from monitor.config.retention import RetentionSettings
 from monitor.config.route import Route
 from monitor.config.section import Key, NamedSections, Section
+from monitor.config.traffic_settings import TrafficSettings
 from monitor.config.values import (
     address,
     items,
@@ -160,8 +161,7 @@ class Settings(Section):
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     budget: BudgetSettings = BudgetSettings()
     ui: PageSettings = field(default_factory=PageSettings)
-    traffic: bool = False
-    """Whether what applications report is listened to."""
+    traffic: TrafficSettings | None = None
 
     @property
     def providers(self) -> tuple[Provider, ...]:

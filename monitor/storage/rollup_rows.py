@@ -46,7 +46,7 @@ def rollup_of(row: RowMapping) -> Rollup:
     """The rollup of a row."""
     return Rollup(
         asked=json.loads(row["asked"]),
-        failed_here=row["failed_here"],
+        failed_here=row.get("failed_here", 0),
         duration=Histogram.parse(row["duration"]),
         first_token=Histogram.parse(row["first_token"]),
         input_tokens=row["input_tokens"],
@@ -60,8 +60,15 @@ def row_of(key: _Key, rollup: Rollup) -> dict[str, Any]:
     """The row of a rollup; `key` is target, span in seconds, start in epoch milliseconds, check and region."""
     return {
         **dict(zip((column.name for column in _KEY), key, strict=True)),
-        "asked": json.dumps(dict(rollup.asked), separators=(",", ":")),
         "failed_here": rollup.failed_here,
+        **sum_columns(rollup),
+    }
+
+
+def sum_columns(rollup: Rollup) -> dict[str, Any]:
+    """The columns that the rollups of probes and of requests share."""
+    return {
+        "asked": json.dumps(dict(rollup.asked), separators=(",", ":")),
         "duration": rollup.duration.text(),
         "first_token": rollup.first_token.text(),
         # A provider may claim any number of tokens.

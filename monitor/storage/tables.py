@@ -100,6 +100,28 @@ class RollupRow(_KeyedTable, table=True):
     unpriced: int = _integer()
 
 
+class TrafficRollupRow(_KeyedTable, table=True):
+    """The requests of applications to a target, by route and tag, that ended in one minute or hour (UTC)."""
+
+    __tablename__ = "traffic_rollups"
+
+    target: str = _text(key=True)
+    span_s: int = _integer(key=True)
+    """60 or 3,600."""
+    start_ms: int = _integer(key=True)
+    route: str = _text(key=True)
+    tag: str = _text(key=True)
+    asked: str = _text()
+    duration: str = _text()
+    first_token: str = _text()
+    """As of the rollups of probes."""
+    input_tokens: int = _integer()
+    output_tokens: int = _integer()
+    cost_usd: float = _real()
+    unpriced: int = _integer()
+    """Requests whose cost is not known."""
+
+
 class TransitionRow(_StrictTable, table=True):
     """One change of a target's health."""
 
@@ -384,6 +406,7 @@ _TABLES = SQLModel.metadata.tables
 
 OBSERVATIONS: Final = _TABLES["observations"]
 ROLLUPS: Final = _TABLES["rollups"]
+TRAFFIC_ROLLUPS: Final = _TABLES["traffic_rollups"]
 TRANSITIONS: Final = _TABLES["transitions"]
 TARGET_STATES: Final = _TABLES["target_states"]
 POOLS: Final = _TABLES["pools"]

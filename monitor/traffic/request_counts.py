@@ -29,7 +29,10 @@ class RequestCounts:
     first_token: Histogram = field(default=EMPTY, hash=False)
     input_tokens: int = 0
     output_tokens: int = 0
+    route: str = ""
+    """The route that the application asked by; empty where it did not say."""
     tag: str = ""
+    """The feature or class of user that it was for."""
 
     @property
     def began_at(self) -> datetime:

@@ -53,7 +53,7 @@ ACTING = [
     ),
     *("probes/transport/*", "probes/dialects/aws_signing.py"),
     *("monitor/clock.py", "monitor/scheduler.py", "monitor/config/*", "monitor/storage/*"),
-    *("monitor/connectivity/checker.py", "monitor/status_pages/poller.py"),
+    *("monitor/connectivity/checker.py", "monitor/status_pages/poller.py", "monitor/traffic/receiver.py"),
     *("controller/journal.py", "controller/override_operations.py", "controller/cycle/*", "controller/service/*"),
     *("*/store.py", "*_store.py", "*/queries.py", "*/runner.py", "*/workers.py", "*_worker.py", "controller/cli/*"),
     *("controller/routing/routing_file.py", "controller/routing/active_overrides.py"),

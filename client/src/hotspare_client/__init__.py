@@ -5,6 +5,7 @@ In: the path of that file. Out: the target of each route, the last good one wher
 
 from hotspare_client.attempts import AsyncAttempt, Attempt, Attempts
 from hotspare_client.reader import Routing
+from hotspare_client.reporter import Reporter
 from hotspare_client.request import Asked, DeadlineError, NoTargetError
 from hotspare_client.status import Status
 from hotspare_client.stream_watch import StreamCutError, StreamFailedError, StreamSilentError
@@ -19,6 +20,7 @@ __all__ = [
     "Limits",
     "MissingKeyError",
     "NoTargetError",
+    "Reporter",
     "Routing",
     "Status",
     "StreamCutError",

@@ -26,7 +26,7 @@ class AttemptBase:
     """One request at one target, as the block of the application sees it."""
 
     __slots__ = (
-        *("_began_at", "_entered", "_request", "_stream_error", "has_begun", "is_running"),
+        *("_began_at", "_entered", "_first_token_s", "_request", "_stream_error", "has_begun", "is_running"),
         *("number", "restarted", "target"),
     )
 
@@ -37,6 +37,7 @@ class AttemptBase:
         self._stream_error: BaseException | None = None
         self.is_running = True
         """Until its block has ended."""
+        self._first_token_s: float | None = None
         self.has_begun = False
         """Whether `watch` has given a piece of its stream."""
         request.number += 1
@@ -81,6 +82,8 @@ class AttemptBase:
 
     def _leave(self, error: BaseException | None) -> bool:
         self.is_running = False
+        if error is None:
+            self._request.succeed(self.target, self._began_at, self._first_token_s)
         # KeyboardInterrupt, CancelledError, GeneratorExit and the like are none of ours.
         if not isinstance(error, Exception):
             return False
@@ -91,6 +94,10 @@ class AttemptBase:
             in_stream=error is self._stream_error,
             has_begun=self.has_begun,
         )
+
+    def _note_piece(self) -> None:
+        if not self.has_begun:
+            self.has_begun, self._first_token_s = True, self._request.routing.monotonic() - self._began_at
 
     def win(self, racer: Racer) -> None:
         """From now on the attempt is that of the target that gave the answer, or the error."""
@@ -184,7 +191,7 @@ class Attempt(AttemptBase):
 
         try:
             for piece in read_stream(open_stream, judge, request.routing.monotonic, request.left_s):
-                self.has_begun = True
+                self._note_piece()
                 yield piece
         except Exception as error:
             self._stream_error = error if judge.is_open else None
@@ -224,7 +231,7 @@ class AsyncAttempt(AttemptBase):
         pieces = read_async_stream(open_stream, judge, request.routing.monotonic, request.left_s)
         try:
             async for piece in pieces:
-                self.has_begun = True
+                self._note_piece()
                 yield piece
         except Exception as error:
             self._stream_error = error if judge.is_open else None

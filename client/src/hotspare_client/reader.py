@@ -17,6 +17,7 @@ from hotspare_client.affinity import Affinity
 from hotspare_client.attempts import Attempts
 from hotspare_client.changes import Callback, ChangeWatcher
 from hotspare_client.memory import Memory
+from hotspare_client.reporter import Reporter
 from hotspare_client.request import Terms, check_terms
 from hotspare_client.status import Status
 from hotspare_client.table import Table, TableError, parse
@@ -67,14 +68,16 @@ class Routing:
         path: str | os.PathLike[str],
         *,
         check_every_s: float = 0.01,
+        report_to: str | None = None,
         draw: Callable[[], float] = random.random,
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Read the file once; a file that is missing or broken is no error, here or later.
 
-        `check_every_s` bounds how long a change of the file can stay unnoticed by a read. `draw` gives a number from
-        0 up to 1 and chooses among the targets of a split route; `wall` and `monotonic` are the clocks.
+        `check_every_s` bounds how long a change of the file can stay unnoticed by a read. `report_to`: where to report
+        how requests end, as `Reporter` has it; without it where the file says, "" for nowhere. `draw` gives a number
+        from 0 up to 1 and chooses among the targets of a split route; `wall` and `monotonic` are the clocks.
         """
         # Absolute, so that an application may change its working directory.
         self._path = Path(path).absolute()
@@ -83,6 +86,8 @@ class Routing:
         self.monotonic = monotonic
         self.memory = Memory()
         """What failed lately, for all attempts of this process."""
+        self.reporter = Reporter(report_to)
+        """Tells Hotspare how requests end, where it listens."""
         self._affinity = Affinity()
         self._changes = ChangeWatcher(self)
         self._wall = wall
@@ -152,6 +157,33 @@ class Routing:
         )
         check_terms(terms, on_cut)
         return Attempts(self, terms)
+
+    def report(
+        self,
+        target: Target | str,
+        outcome: str,
+        duration_s: float | None = None,
+        *,
+        first_token_s: float | None = None,
+        input_tokens: int = 0,
+        output_tokens: int = 0,
+        route: str = "",
+        tag: str = "",
+    ) -> None:
+        """Tell Hotspare how a request ended; `attempts` does so by itself. Never raises, never waits, 5 µs at most.
+
+        `outcome` is `ok` or a word of Hotspare's outcomes (`server_error`, `timeout`, `rate_limited`, …); `tag` a
+        feature or a class of users, of which twenty are kept apart.
+        """
+        name = target if isinstance(target, str) else target.id
+        self.reporter.report(
+            *(name, outcome, duration_s),
+            first_token_s=first_token_s,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            route=route,
+            tag=tag,
+        )
 
     def on_change(self, callback: Callback) -> Callable[[], None]:
         """Call `callback(route, before, now)` whenever a route's target or its shares change; returns what ends that.
@@ -236,6 +268,8 @@ class Routing:
         except Exception as error:  # noqa: BLE001 - likewise; a TableError in all cases that are known
             reason = str(error) if isinstance(error, TableError) else type(error).__name__
             return replace(state, problem=f"{self._path} is not used: {reason}")
+        if table.report_to:
+            self.reporter.use(table.report_to)
         if state.table is not None and table.written_at == state.table.written_at:
             return replace(state, table=table, problem=None)
         return replace(state, table=table, problem=None, age_s=self._age_s(table, state.table, now), read_at=now)

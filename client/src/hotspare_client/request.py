@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from hotspare_client.failure import Failure, read_failure
 from hotspare_client.memory import Memory
 from hotspare_client.policy import Situation, Step, choose_first, choose_hedge, choose_next, hedge_after_s, is_final
+from hotspare_client.reporter import Reporter
 from hotspare_client.status import Status
 from hotspare_client.target import Target
 
@@ -79,6 +80,7 @@ class World(Protocol):
     monotonic: Callable[[], float]
     draw: Callable[[], float]
     memory: Memory
+    reporter: Reporter
 
     @property
     def status(self) -> Status: ...  # noqa: D102
@@ -137,9 +139,18 @@ class Request:
         self._repeated = self._repeated or target.id in self._tried
         self._tried.add(target.id)
         self._asked.append(Asked(target.id, failure.outcome, failure.detail, failure.status, now - began_at))
+        if failure.known:
+            self.routing.reporter.report(target.id, failure.outcome, now - began_at, route=self.terms.route)
         if failure.known and not is_final(failure) and not failure.too_long:
             self.routing.memory.note_failure(target.id, now)
         return failure
+
+    def succeed(self, target: Target, began_at: float, first_token_s: float | None) -> None:
+        """Report that `target` has answered."""
+        routing = self.routing
+        if routing.reporter.is_on:
+            took_s = routing.monotonic() - began_at
+            routing.reporter.report(target.id, "ok", took_s, first_token_s=first_token_s, route=self.terms.route)
 
     def fail(self, error: Exception, target: Target, began_at: float, *, in_stream: bool, has_begun: bool) -> bool:
         """Decide what follows `error`; False when it is the answer, which then carries `hotspare_attempts`."""

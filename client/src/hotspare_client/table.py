@@ -43,6 +43,8 @@ class Table:
     """The target of each route; during a failback in steps the standby."""
     candidates: dict[str, tuple[Target, ...]]
     """Every target of a route, in the order of preference; one that only the present weights name comes last."""
+    report_to: str = ""
+    """Where to report how requests end; empty for nowhere."""
 
 
 def parse(content: bytes) -> Table:
@@ -118,6 +120,7 @@ def _table(document: dict[str, Any]) -> Table:
         single=single,
         split=split,
         points_at=points_at,
+        report_to=_get(document, "report_to", "", str) if "report_to" in document else "",
         candidates=candidates,
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.config.traffic_settings import TrafficSettings
 from monitor.detection.detector import Detector
 from monitor.detection.traffic_detector import TrafficDetector
 from monitor.health import Health
@@ -24,7 +25,7 @@ class World:
     """A detector of one target that is up, and hosts that report every half second."""
 
     def __init__(self, folder: Path) -> None:
-        configuration = replace(settings(folder, A, "anthropic/claude"), traffic=True)
+        configuration = replace(settings(folder, A, "anthropic/claude"), traffic=TrafficSettings())
         self.detector = Detector(configuration, T0)
         self.traffic = TrafficDetector(configuration, self.detector)
         for number in range(12):

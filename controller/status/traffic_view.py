@@ -1,0 +1,57 @@
+"""What applications have reported of a target of late, for page and `status`."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from monitor.history.rollup import Rollup, span_start
+from monitor.storage.traffic_store import TrafficStore
+from monitor.traffic.traffic_sums import MINUTE
+from probes.outcome import Effect, Outcome
+
+_ANSWERED: Final = frozenset({Effect.UP, Effect.DEGRADED, Effect.THROTTLED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficView:
+    """The requests of the last minute and of the present one, as far as they say anything about the target."""
+
+    since: datetime
+    requests: int
+    failed: int
+
+    @property
+    def failed_share(self) -> float:
+        """From 0 to 1."""
+        return self.failed / self.requests
+
+    @property
+    def sentence(self) -> str:
+        """`your applications: 1,204 requests since 18:02 UTC, 49.8 % failed`."""
+        since = f"{self.since:%H:%M} UTC"
+        return f"your applications: {self.requests:,} requests since {since}, {self.failed_share:.1%} failed".replace(
+            "%", " %"
+        )
+
+    def document(self) -> dict[str, object]:
+        """As `status --json` has it."""
+        since = f"{self.since:%Y-%m-%dT%H:%M:%S}.000Z"
+        return {"since": since, "requests": self.requests, "failed": self.failed}
+
+
+def read_traffic(store: TrafficStore, targets: Iterable[str], now: datetime) -> Mapping[str, TrafficView]:
+    """The views by target; those of which nothing was reported are left out."""
+    since = span_start(now, MINUTE) - MINUTE
+    sums: dict[str, Rollup] = {}
+    for stored in store.sums(list(targets), MINUTE, since=since, until=now + MINUTE):
+        sums[stored.key[0]] = sums.get(stored.key[0], Rollup()) + stored.sums
+    views = {target: _view(rollup, since) for target, rollup in sums.items()}
+    return {target: view for target, view in views.items() if view.requests}
+
+
+def _view(rollup: Rollup, since: datetime) -> TrafficView:
+    counts = {Outcome(name): count for name, count in rollup.asked.items()}
+    failed = sum(count for outcome, count in counts.items() if outcome.effect is Effect.DOWN)
+    answered = sum(count for outcome, count in counts.items() if outcome.effect in _ANSWERED)
+    return TrafficView(since=since, requests=answered + failed, failed=failed)

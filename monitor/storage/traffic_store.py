@@ -1,0 +1,91 @@
+"""The sums of what applications report, by minute for two weeks and by hour as long as those of probes."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Engine, bindparam, select, tuple_
+
+from monitor.history.rollup import HOUR, Rollup, span_start
+from monitor.storage.column_conversions import from_ms, storable, to_ms
+from monitor.storage.database import reading
+from monitor.storage.rollup_rows import rollup_of, sum_columns
+from monitor.storage.tables import TRAFFIC_ROLLUPS
+from monitor.storage.upsert import replace_rows
+from monitor.traffic.traffic_sums import MINUTE, TrafficKey
+
+_MINUTES_KEPT: Final = timedelta(days=14)
+_KEY: Final = list(TRAFFIC_ROLLUPS.primary_key.columns)
+_STORED: Final = select(TRAFFIC_ROLLUPS).where(tuple_(*_KEY).in_(bindparam("keys", expanding=True)))
+_KEYS_AT_ONCE: Final = 1_000
+_C: Final = TRAFFIC_ROLLUPS.c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredTraffic:
+    """The requests to a target, by route and tag, of one minute or hour."""
+
+    key: TrafficKey
+    begins_at: datetime
+    sums: Rollup
+
+
+class TrafficStore:
+    """The table of sums, on an engine of `open_writer`, or of `open_reader` for what only reads.
+
+    Every method raises `monitor.storage.database.DatabaseError` when it did not happen.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._reading = reading(engine)
+
+    def add(self, sums: Mapping[tuple[TrafficKey, datetime], Rollup]) -> None:
+        """Add to the sums of each key what ended in the minute that begins then."""
+        groups: dict[tuple[object, ...], Rollup] = defaultdict(Rollup)
+        for (key, minute), rollup in sums.items():
+            target, route, tag = map(storable, key)
+            for span in (MINUTE, HOUR):
+                start_ms = to_ms(span_start(minute, span))
+                groups[target, int(span.total_seconds()), start_ms, route, tag] += rollup
+        keys = list(groups)
+        with self._engine.begin() as connection:
+            for first in range(0, len(keys), _KEYS_AT_ONCE):
+                some = keys[first : first + _KEYS_AT_ONCE]
+                stored = connection.execute(_STORED, {"keys": some}).mappings()
+                before = {tuple(row[column] for column in _KEY): rollup_of(row) for row in stored}
+                names = [column.name for column in _KEY]
+                rows = [
+                    {**dict(zip(names, key, strict=True)), **sum_columns(before.get(key, Rollup()) + groups[key])}
+                    for key in some
+                ]
+                replace_rows(connection, TRAFFIC_ROLLUPS, rows)
+
+    def sums(
+        self, targets: Sequence[str], span: timedelta, *, since: datetime, until: datetime
+    ) -> Iterable[StoredTraffic]:
+        """The sums of these targets by minute or hour that begin from `since` on and before `until`, oldest first."""
+        wanted = (
+            select(TRAFFIC_ROLLUPS)
+            .where(_C.target.in_(map(storable, targets)), _C.span_s == int(span.total_seconds()))
+            .where(_C.start_ms >= to_ms(since), _C.start_ms < to_ms(until))
+            .order_by(_C.start_ms)
+        )
+        with self._reading.connect() as connection:
+            rows = connection.execute(wanted).mappings().all()
+        return [
+            StoredTraffic(
+                key=(row["target"], row["route"], row["tag"]), begins_at=from_ms(row["start_ms"]), sums=rollup_of(row)
+            )
+            for row in rows
+        ]
+
+    def prune(self, now: datetime, *, hours_before: datetime | None) -> None:
+        """Remove minutes of more than two weeks ago, and hours from before this."""
+        limits = {MINUTE: now - _MINUTES_KEPT} | ({HOUR: hours_before} if hours_before else {})
+        with self._engine.begin() as connection:
+            for span, oldest in limits.items():
+                is_old = (_C.span_s == int(span.total_seconds())) & (_C.start_ms < to_ms(oldest))
+                connection.execute(TRAFFIC_ROLLUPS.delete().where(is_old))

@@ -1,0 +1,66 @@
+"""What is taken of the datagrams that come in: each once, within bounds, and what is refused is counted (pure)."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from monitor.traffic.datagram import DatagramError, decode
+from monitor.traffic.request_counts import RequestCounts
+
+#: Everybody on this machine is one host, whatever name is given: without more, nobody is a second source.
+THIS_MACHINE: Final = "this machine"
+_MOST_SENDERS: Final = 4_096
+_MOST_TAGS: Final = 100
+_OTHER: Final = "other"
+REPLAYED: Final = "sent before"
+UNKNOWN: Final = "of targets that are not configured"
+
+
+class Intake:
+    """The datagrams of one socket. Not thread-safe."""
+
+    def __init__(self, targets: Iterable[str], *, key: bytes | None) -> None:
+        self._targets = {target: target for target in targets}
+        self._key = key
+        self._numbers: dict[str, int] = {}
+        """The last number of each sender, those that were heard last at the end."""
+        self._tags: set[str] = set()
+        self.refused = Counter[str]()
+        """How many datagrams, or rows of unknown targets, were not used, by what is wrong with them."""
+        self._told: set[str] = set()
+
+    def take(self, data: bytes, source: str, now: datetime) -> tuple[RequestCounts, ...]:
+        """The counts in a datagram that came `now` from this host; none where it is refused."""
+        try:
+            report = decode(data, key=self._key, now=now, source=source, targets=self._targets)
+        except DatagramError as error:
+            self.refused[str(error)] += 1
+            return ()
+        sender = f"{source} {report.sender}"
+        last = self._numbers.pop(sender, -1)
+        self._numbers[sender] = max(last, report.number)
+        if len(self._numbers) > _MOST_SENDERS:
+            del self._numbers[next(iter(self._numbers))]
+        if report.number <= last:
+            self.refused[REPLAYED] += 1
+            return ()
+        if report.unknown:
+            self.refused[UNKNOWN] += report.unknown
+        return tuple(self._tagged(counts) for counts in report.counts)
+
+    def _tagged(self, counts: RequestCounts) -> RequestCounts:
+        tag = counts.tag
+        if not tag or tag in self._tags:
+            return counts
+        if len(self._tags) < _MOST_TAGS:
+            self._tags.add(tag)
+            return counts
+        return replace(counts, tag=_OTHER)
+
+    def take_news(self) -> list[str]:
+        """What was refused for the first time since the last call, each a sentence; nothing is told twice."""
+        new = [what for what in self.refused if what not in self._told]
+        self._told.update(new)
+        return [f"reports {what} are not used ({self.refused[what]:,} so far); told once" for what in new]

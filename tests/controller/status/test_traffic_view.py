@@ -1,0 +1,20 @@
+"""What applications report stands beside the probes of a target, in `status` and on the page."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from controller.status.traffic_view import read_traffic
+from monitor.storage.database import open_writer
+from monitor.storage.traffic_store import TrafficStore
+from tests.monitor.storage.test_traffic_store import A, add, counts
+from tests.support.builders import T0
+
+
+def test_the_last_minutes_are_told_in_one_sentence(tmp_path: Path) -> None:
+    """The present minute and the one before; what is the application's own fault says nothing."""
+    store = TrafficStore(open_writer(f"sqlite:///{tmp_path}/hotspare.db"))
+    add(store, counts(-61, ok=9_999), counts(1, ok=600), counts(61, ok=4, server_error=600, bad_request=7))
+    views = read_traffic(store, [A, "who/knows"], T0 + timedelta(seconds=90))
+    assert list(views) == [A]
+    assert views[A].sentence == "your applications: 1,204 requests since 18:00 UTC, 49.8 % failed"
+    assert views[A].document() == {"since": "2026-11-21T18:00:00.000Z", "requests": 1204, "failed": 600}

@@ -1,0 +1,89 @@
+"""The sums of what applications report: added by minute and hour, read back, and removed in time."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from monitor.history.histogram import Histogram
+from monitor.history.rollup import HOUR
+from monitor.storage.database import open_writer
+from monitor.storage.traffic_store import TrafficStore
+from monitor.traffic.request_counts import RequestCounts
+from monitor.traffic.traffic_sums import MINUTE, TrafficSums
+from probes.outcome import Outcome
+from tests.support.builders import T0
+
+A = "openai/gpt-6-luna"
+_FAR = timedelta(days=999)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> TrafficStore:
+    """Of a new database."""
+    return TrafficStore(open_writer(f"sqlite:///{tmp_path}/hotspare.db"))
+
+
+def counts(at_s: float, *, tag: str = "", **outcomes: int) -> RequestCounts:
+    """Of one half second."""
+    return RequestCounts(
+        target=A,
+        host="10.0.0.1",
+        ended_at=T0 + timedelta(seconds=at_s),
+        span_s=0.5,
+        outcomes={Outcome(name): count for name, count in outcomes.items()},
+        duration=Histogram.of([0.5] * outcomes.get("ok", 0)),
+        input_tokens=100,
+        output_tokens=10,
+        route="chat",
+        tag=tag,
+    )
+
+
+def add(store: TrafficStore, *every: RequestCounts) -> None:
+    """Sum them up, at a dollar per thousand tokens."""
+    sums = TrafficSums(lambda _, read, written: (read + written) / 1000)
+    sums.add(every)
+    store.add(sums.take())
+
+
+def test_what_ends_in_a_minute_is_summed_up_by_minute_and_hour(store: TrafficStore) -> None:
+    """By route and tag, over several calls."""
+    add(store, counts(1, ok=3), counts(2, ok=1, server_error=2), counts(61, ok=5, tag="search"))
+    add(store, counts(3, ok=1))
+    first, second = store.sums([A], MINUTE, since=T0 - _FAR, until=T0 + _FAR)
+    assert (first.key, first.begins_at) == ((A, "chat", ""), T0)
+    assert first.sums.asked == {"ok": 5, "server_error": 2}
+    assert first.sums.duration.total == 5
+    assert first.sums.cost_usd == pytest.approx(0.33)
+    assert (second.key[2], second.begins_at) == ("search", T0 + MINUTE)
+    hours = list(store.sums([A], HOUR, since=T0 - _FAR, until=T0 + _FAR))
+    assert sum(each.sums.asked["ok"] for each in hours) == 10
+
+
+def test_what_has_no_price_is_counted(store: TrafficStore) -> None:
+    """Its cost is not zero, but unknown."""
+    sums = TrafficSums(lambda *_: None)
+    sums.add([counts(1, ok=3)])
+    store.add(sums.take())
+    [minute] = store.sums([A], MINUTE, since=T0 - _FAR, until=T0 + _FAR)
+    assert (minute.sums.cost_usd, minute.sums.unpriced) == (0.0, 3)
+
+
+def test_minutes_are_kept_for_two_weeks(store: TrafficStore) -> None:
+    """Hours as long as those of probes."""
+    add(store, counts(1, ok=3))
+    store.prune(T0 + timedelta(days=15), hours_before=T0 - timedelta(days=1))
+    assert list(store.sums([A], MINUTE, since=T0 - _FAR, until=T0 + _FAR)) == []
+    assert len(list(store.sums([A], HOUR, since=T0 - _FAR, until=T0 + _FAR))) == 1
+    store.prune(T0 + timedelta(days=15), hours_before=T0 + HOUR)
+    assert list(store.sums([A], HOUR, since=T0 - _FAR, until=T0 + _FAR)) == []
+
+
+def test_very_many_keys_are_one(store: TrafficStore) -> None:
+    """A minute has no room for a hundred thousand routes."""
+    sums = TrafficSums(lambda *_: None)
+    sums.add(counts(1, ok=1, tag=f"{number}") for number in range(5_000))
+    taken = sums.take()
+    assert len(taken) <= 2_001
+    assert sum(rollup.asked["ok"] for rollup in taken.values()) == 5_000
