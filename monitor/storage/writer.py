@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 #: Whoever waits for the database makes users wait; what it refuses is kept in memory and tried again.
 BUSY_S: Final = 0.25
 _RETRY_S: Final = 1.0
+_START_S: Final = 60.0
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 #: What says something of the database or its disk, and nothing of the statement.
 _FAULTS: Final = _DAMAGED | {
@@ -89,8 +90,12 @@ class WriterDatabase:
         event.listen(self.engine, "handle_error", self._note_fault)
 
     def open(self) -> None:
-        """Lock it and make it ready; raises LockError when another process holds it, and DatabaseError."""
+        """Lock it and make it ready; raises LockError when another process holds it, and DatabaseError.
+
+        Nobody waits for a decision yet, so a slow disk has a minute for each call.
+        """
         self._recovering = True
+        deadline_s, self.calls.deadline_s = self.calls.deadline_s, _START_S
         try:
             self._acquire()
             prepare(self.engine, self._path)
@@ -100,7 +105,7 @@ class WriterDatabase:
             self.engine.dispose()
             raise
         finally:
-            self._recovering = False
+            self._recovering, self.calls.deadline_s = False, deadline_s
         self._usable_again()
         self.unusable_since_s = None
 
