@@ -180,7 +180,13 @@ def felt(
 def outcomes(rollups: Rollups, since: datetime, until: datetime, width: timedelta) -> Specification:
     """How the probes of each part of the time ended, as shares; the worst on top."""
     rows = [
-        {"at": instant(at), "to": instant(min(at + width, until)), "outcome": outcome, "probes": count, "UTC": _utc(at)}
+        {
+            "at": instant(max(at, since)),
+            "to": instant(min(at + width, until)),
+            "outcome": outcome,
+            "probes": count,
+            "UTC": _utc(at),
+        }
         for at, rollup in rollups
         for outcome, count in rollup.asked.items()
     ]
@@ -241,7 +247,7 @@ def latency(detail: TargetDetail) -> Specification:
     dashes = {"domain": ["median", "95 %"], "range": [[1, 0], [5, 3]]}
     lines = {
         "data": {"values": rows},
-        "mark": {"type": "line"},
+        "mark": {"type": "line", "clip": True},
         "encoding": {
             "x": _time(detail.since, detail.until),
             "color": {"field": "of", "type": "nominal", "scale": colours, "legend": legend},

@@ -30,7 +30,19 @@ from monitor.detection.verdict_text import plain_reason
 from monitor.formatting import format_elapsed, plural
 from monitor.health import WeighedProbe
 from probes.outcome import Outcome
-from ui.components import empty, instant, link, outcome_class, pill, prose, section, target, text, zone_note
+from ui.components import (
+    empty,
+    instant,
+    link,
+    outcome_class,
+    pill,
+    prose,
+    section,
+    target,
+    target_link,
+    text,
+    zone_note,
+)
 
 _KIND = {
     IncidentKind.OUTAGE: "bad",
@@ -90,13 +102,15 @@ def whole_incident(view: IncidentView, now: datetime) -> str:
     items = "".join(_affected(affected, now) for affected in incident.affected)
     who = f'<h3>What is affected</h3><ul class="hs-affected">{items}</ul>' if items else ""
     evidence = f"<h3>How the evidence grew</h3>{trails(view.trails, now)}" if view.trails else ""
-    story = _story(words.whole_timeline(incident), now)
+    effect = figures(incident, view.periods)
+    effect = f"<h3>Evidence and effect in figures</h3>{effect}" if effect else ""
+    story = _whole_story(words.whole_timeline(incident), now)
     return (
         f'<article class="hs-card hs-edge hs-{"good" if incident.resolved_at else _KIND[incident.kind]}">'
         f'<div class="hs-row"><span class="hs-route">{text(title[:1].upper() + title[1:])}</span>{severity(incident)}'
         f'<span class="hs-since">opened {instant(incident.opened_at, now)}, {until} {lasted}</span></div>'
         f"{notes(incident, now)}"
-        f'<div class="hs-columns"><div>{who}{figures(incident, view.periods)}{_vendor(incident)}{evidence}</div>'
+        f'<div class="hs-columns"><div>{who}{effect}{_vendor(incident)}{evidence}</div>'
         f"<div><h3>Timeline</h3>{story}</div></div></article>"
     )
 
@@ -150,7 +164,7 @@ def _link(incident: Incident) -> str:
 
 def _affected(affected: AffectedTarget, now: datetime) -> str:
     return (
-        f'<li><div class="hs-row">{target(affected.target)}{pill(affected.health)}'
+        f'<li><div class="hs-row">{target_link(affected.target)}{pill(affected.health)}'
         f'<span class="hs-since">since {instant(affected.since, now)}</span></div>'
         f'<p class="hs-reason">{prose(words.short_reason(affected), now)}</p></li>'
     )
@@ -205,16 +219,36 @@ def timeline(incident: Incident, now: datetime) -> str:
     return _story(short, now)
 
 
-def _story(entries: Iterable[TimelineEntry | str], now: datetime) -> str:
-    items = "".join(f"<li>{text(each)}</li>" if isinstance(each, str) else _line(each, now) for each in entries)
+def _whole_story(entries: Sequence[TimelineEntry | str], now: datetime) -> str:
+    """The whole timeline; what lies in the middle of a long one is folded."""
+    hidden = entries[_FIRST : len(entries) - _LAST] if len(entries) > _FIRST + _LAST + 1 else []
+    if not hidden:
+        return _story(entries, now, whole=True)
+    folded = (
+        f"<details><summary>{plural(len(hidden), 'more line')}</summary>{_story(hidden, now, whole=True)}</details>"
+    )
+    return f"{_story(entries[:_FIRST], now, whole=True)}{folded}{_story(entries[-_LAST:], now, whole=True)}"
+
+
+def _story(entries: Iterable[TimelineEntry | str], now: datetime, *, whole: bool = False) -> str:
+    items = "".join(
+        f"<li>{text(each)}</li>" if isinstance(each, str) else _line(each, now, whole=whole) for each in entries
+    )
     return f'<ol class="hs-timeline hs-story">{items}</ol>'
 
 
-def _line(entry: TimelineEntry, now: datetime) -> str:
+def _line(entry: TimelineEntry, now: datetime, *, whole: bool) -> str:
+    """One line; where the `whole` is wanted, it opens to the words as they were decided, statistics included.
+
+    Native expanders take Markdown for a label, in which a provider's words could name a picture elsewhere.
+    """
     remark = " hs-remark" if entry.kind in COMMENTS else ""
-    html = text(entry.text if entry.kind in COMMENTS else plain_reason(entry.text))
+    short = entry.text if entry.kind in COMMENTS else plain_reason(entry.text)
+    html = text(short) if entry.kind in COMMENTS else prose(short, now)
     if entry.author and entry.kind is EntryKind.NOTE:
         html = f"<b>{text(entry.author)}</b>: {html}"
+    if whole and short != entry.text:
+        html = f"<details><summary>{html}</summary><p>{prose(entry.text, now)}</p></details>"
     return f'<li class="hs-{_LINE.get(entry.kind, "none")}{remark}">{instant(entry.at, now)}<span>{html}</span></li>'
 
 

@@ -25,6 +25,8 @@ _VENDOR_COLOURS: Final = {
     VendorState.PARTIAL_OUTAGE: "bad",
     VendorState.MAJOR_OUTAGE: "bad",
 }
+#: A browser takes a second for each further hundred.
+AT_ONCE: Final = 50
 _HEADS: Final = {
     "Target": "opens its page",
     "Health": "how it is now",
@@ -34,17 +36,20 @@ _HEADS: Final = {
 }
 
 
-def providers(overview: Overview, past: History, *, query: str = "", only_failing: bool = False) -> str:
-    """Every provider with its targets, those that fail first; `query` is part of the names that are shown."""
-    shown = [view for view in overview.targets if _matches(view, query, only_failing=only_failing)]
-    if not overview.targets:
-        return section("Providers", "", empty("No target is configured."))
+def providers(
+    overview: Overview, past: History, *, query: str = "", only_failing: bool = False, at_most: int = AT_ONCE
+) -> str:
+    """Every provider with its targets, those that fail first, so many; `query` is part of the names that are shown."""
+    matching = [view for view in overview.targets if _matches(view, query, only_failing=only_failing)]
+    failing = {view.state.target.partition("/")[0] for view in matching if view.state.health not in HEALTHY}
+    # Stable: else as configured, so that the targets of a provider stay together.
+    matching.sort(key=lambda view: view.state.target.partition("/")[0] not in failing)
+    shown = matching[:at_most]
     if not shown:
         return section("Providers", "", empty(f"None of {plural(len(overview.targets), 'target')} is like that."))
     by_provider = [
         (name, list(views)) for name, views in groupby(shown, key=lambda view: view.state.target.partition("/")[0])
     ]
-    by_provider.sort(key=lambda item: all(view.state.health in HEALTHY for view in item[1]))
     vendors = {view.provider: view for view in overview.vendors}
     body = "".join(_provider(name, views, vendors.get(name), past, overview.now) for name, views in by_provider)
     return section("Providers", _as_of(overview, len(shown)), body + _legend())
@@ -55,7 +60,7 @@ def _as_of(overview: Overview, shown: int) -> str:
     if overview.service.liveness is not Liveness.RUNNING and beat:
         return f'<b class="hs-stale">as they were at {instant(beat.beat_at, overview.now)}</b>'
     every = len(overview.targets)
-    return "what the probes see" if shown == every else f"{shown} of {plural(every, 'target')}"
+    return "what the probes see" if shown == every else f"{shown} of {plural(every, 'target')}, those that fail first"
 
 
 def _matches(view: TargetView, query: str, *, only_failing: bool) -> bool:

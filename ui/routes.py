@@ -23,7 +23,7 @@ _ALL = {
     "Moved": "how often, back included",
 }
 _CANDIDATES = {
-    "": "order of preference",
+    "#": "order of preference",
     "Candidate": "opens its page",
     "Health": "how it is now",
     "May the route move to it?": "and why not",

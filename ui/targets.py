@@ -57,10 +57,15 @@ def present(detail: TargetDetail, state: TargetHealth, now: datetime) -> str:
     card = (
         f'<article class="hs-card hs-edge hs-{state.health.level}" aria-label="Now"><div class="hs-row">'
         f'<h1 class="hs-title">{target(detail.target)}</h1>{pill(state.health)}'
-        f"{_evidence(state.evidence, state.threshold)}{since}</div>"
+        f"{_present_evidence(state)}{since}</div>"
         f"{why}{_total(detail.checks)}</article>"
     )
     return f'<section class="hs-section">{card}</section>'
+
+
+def _present_evidence(state: TargetHealth) -> str:
+    shown = _evidence(state.evidence, state.threshold)
+    return f'<span class="hs-quiet">evidence {shown}</span>' if shown else ""
 
 
 def _total(checks: Mapping[str, Rollup]) -> str:
@@ -109,7 +114,9 @@ def _change(change: Transition, now: datetime) -> list[str]:
 
 
 def _evidence(evidence: float, threshold: float) -> str:
-    return f'<span class="hs-quiet">{evidence:.1f} of {threshold:.1f}</span>' if evidence > 0 and threshold > 0 else ""
+    if evidence <= 0 or threshold <= 0:
+        return ""
+    return f'<span class="hs-quiet hs-evidence">{evidence:.1f} of {threshold:.1f}</span>'
 
 
 def failures(detail: TargetDetail, now: datetime) -> str:

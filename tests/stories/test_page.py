@@ -44,10 +44,17 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return seeded.write_config(tmp_path)
 
 
-def shown(config: Path) -> str:
-    """All the HTML of one run of the script, without the style sheet; the run must not fail."""
+def shown(config: Path, page: str | None = None, **state: str) -> str:
+    """All the HTML of one run of the script, without the style sheet; the run must not fail.
+
+    `page` is that of `ui.screens`, with this state in its address; else the script shows its first.
+    """
     script = AppTest.from_file(app.__file__, default_timeout=30)
+    if page:
+        script = AppTest.from_string(f"from ui.screens import {page}\n{page}.show({str(config)!r})", default_timeout=30)
     script.secrets["config"] = str(config)
+    for name, value in state.items():
+        script.query_params[name] = value
     script.run()
     assert not script.exception
     html = [str(element.value) for element in script.get("html") if isinstance(element, Element)]
@@ -57,6 +64,61 @@ def shown(config: Path) -> str:
 def now() -> datetime:
     """The page looks at the real clock, so what it is to find must be as fresh."""
     return datetime.now(UTC)
+
+
+PAGES = ("status", "routes", "target", "incidents")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_without_a_database(config: Path, page: str) -> None:
+    """Each says what is missing, and nothing else."""
+    html = shown(config, page)
+    assert html.count("There is nothing to show yet") == 1
+    (config.parent / "hotspare.db").write_text("this is a letter to a friend, and long enough to be no database")
+    assert shown(config, page).count("The database cannot be used") == 1
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_of_a_newer_version(config: Path, page: str) -> None:
+    """A database of a later version is not read, and that is said."""
+    engine = open_writer(seeded.settings_in(config.parent).database)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    engine.dispose()
+    html = shown(config, page)
+    assert "The database cannot be used" in html
+    assert "newer" in html
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_in_the_first_minute(config: Path, page: str) -> None:
+    """The service has begun, and nothing is known yet."""
+    settings = seeded.settings_in(config.parent)
+    engine = open_writer(settings.database)
+    seeded.beat(Store(engine), now())
+    engine.dispose()
+    assert "hs-" in shown(config, page)
+
+
+def test_every_page_of_an_outage(config: Path) -> None:
+    """What a provider wrote is text everywhere, and the address says what is shown."""
+    settings = seeded.settings_in(config.parent)
+    seeded.seed(settings, now())
+    seeded.break_openai(settings, now(), detail=seeded.HOSTILE)
+    told = {
+        "status": ({"q": "luna"}, "2 of 6 targets"),
+        "routes": ({"route": "chat", "range": "1h"}, "it is down"),
+        "target": ({"target": seeded.LUNA, "range": "1h"}, "10.4 of 9.8"),
+        "incidents": ({"incident": "2"}, "Evidence and effect in figures"),
+    }
+    for page, (state, words) in told.items():
+        html = shown(config, page, **state)
+        assert words in html, page
+        assert "<script" not in html
+        assert "<img" not in html
+        assert seeded.KEY not in html
+    assert "There is no incident 99." in shown(config, "incidents", incident="99")
+    assert "There is no incident" in shown(config, "incidents", incident="'; drop")
 
 
 def test_a_missing_database(config: Path) -> None:
@@ -152,10 +214,11 @@ def test_a_port_that_is_taken(config: Path) -> None:
     )
 
 
-def test_a_broken_configuration(tmp_path: Path) -> None:
-    """The mistakes are printed instead of a page that cannot work."""
+@pytest.mark.parametrize("written", ["providers: 3\n", "providers: {}\nroutes: {}\n"], ids=["broken", "nothing"])
+def test_a_broken_configuration(tmp_path: Path, written: str) -> None:
+    """The mistakes are printed instead of a page that cannot work, also that nothing is configured."""
     path = tmp_path / "hotspare.yaml"
-    path.write_text("providers: 3\n")
+    path.write_text(written)
     ended = launched("--config", str(path))
     assert ended.returncode == 2
     assert f"{path}:1" in ended.stderr
@@ -262,7 +325,7 @@ def test_the_past_in_a_browser(config: Path, browser_page: Page) -> None:
         expect(page.locator(".hs-candidates tbody tr")).to_have_count(3, timeout=30_000)
         page.goto(f"{url}/incidents?incident=1")
         expect(page.locator(".hs-story").first).to_be_visible(timeout=30_000)
-        assert page.title() == "Incident 1 – Hotspare"
+        assert page.title() == "Incident 1, over – Hotspare"
         page.locator("summary", has_text="The report").click()
         expect(page.locator("[data-testid=stCode]")).to_contain_text("# Incident 1", timeout=30_000)
         page.goto(url)

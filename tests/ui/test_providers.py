@@ -54,7 +54,13 @@ def test_a_search_is_of_names() -> None:
     assert _names(html) == ["alpha"]
     assert "1 of 2 targets" in html
     assert "None of 2 targets is like that." in providers.providers(seen, past(), query="<b>")
-    assert "No target is configured" in providers.providers(replace(seen, targets=()), past())
+
+
+def test_of_many_targets_the_first_are_shown() -> None:
+    """Those that fail, with how many there are."""
+    html = providers.providers(several(a=Health.UP, b=Health.DOWN, c=Health.UP), past(), at_most=2)
+    assert _names(html) == ["b", "a"]
+    assert "2 of 3 targets, those that fail first" in html
 
 
 def test_the_vendors_word_stands_beside_ours() -> None:

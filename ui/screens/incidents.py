@@ -1,34 +1,66 @@
 """The page of incidents: the list by day, and one in full."""
 
-from datetime import datetime
-
 import streamlit as st
 
 from controller.incidents import post_mortem
-from controller.status.incident_view import IncidentView
+from controller.incidents import text as words
+from controller.incidents.incident import Incident
 from monitor.storage.database import DatabaseError
-from ui import incidents, reading
+from ui import exports, incidents, reading
 from ui.components import empty, section
 from ui.screens import parts
 
 
 def show(path: str) -> None:
-    """The incidents of the past; with `?incident=` all that is known of one."""
+    """The incidents of the past; with `?incident=` all that is known of one, with `?q=` those that are searched for."""
     st.set_page_config(page_title=reading.page_title(path, "Incidents"))
-    wanted, now = st.query_params.get("incident", ""), reading.viewer_now()
+    wanted = st.query_params.get("incident", "")
+    if wanted:
+        st.fragment(_show_incident, run_every=reading.SLOW_S)(path, wanted)
+    with st.container(key="controls"):
+        query = st.text_input(
+            "Search incidents",
+            key="q",
+            type="search",
+            placeholder="Search incidents",
+            label_visibility="collapsed",
+            live=True,
+            bind="query-params",
+            max_chars=100,
+            width=300,
+        )
+    st.fragment(_show_list, run_every=reading.SLOW_S)(path, query or "", says_trouble=not wanted)
+
+
+def _show_list(path: str, query: str, *, says_trouble: bool) -> None:
     try:
-        if wanted:
-            _show_incident(path, reading.incident(path, wanted), wanted, now)
-        st.html(incidents.incident_list(reading.incidents(path), now))
+        found = [each for each in reading.incidents(path) if query.strip().casefold() in _words(each).casefold()]
+    except DatabaseError as error:
+        if says_trouble:
+            parts.say_trouble(path, error)
+        return
+    st.html(incidents.incident_list(found, reading.viewer_now()))
+    st.download_button(
+        "Incidents as CSV", lambda: exports.incidents(found), "incidents.csv", "text/csv", on_click="ignore"
+    )
+
+
+def _words(incident: Incident) -> str:
+    return f"{incident.id} {words.title(incident)} {words.affected_summary(incident)}"
+
+
+def _show_incident(path: str, wanted: str) -> None:
+    now = reading.viewer_now()
+    try:
+        view = reading.incident(path, wanted)
     except DatabaseError as error:
         parts.say_trouble(path, error)
-
-
-def _show_incident(path: str, view: IncidentView | None, wanted: str, now: datetime) -> None:
+        return
     if view is None:
         st.html(empty(f"There is no incident {wanted}."))
         return
-    st.set_page_config(page_title=reading.page_title(path, f"Incident {wanted}"))
+    state = "over" if view.incident.resolved_at else "open"
+    st.set_page_config(page_title=reading.page_title(path, f"Incident {wanted}, {state}"))
     st.html(section(f"Incident {wanted}", "", incidents.whole_incident(view, now)))
     with st.expander("The report, to be pasted into a ticket or a wiki"):
         st.code(post_mortem.markdown(view.incident, view.periods, now=now), language="markdown", wrap_lines=True)

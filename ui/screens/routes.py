@@ -4,16 +4,13 @@ import streamlit as st
 
 from monitor.storage.database import DatabaseError
 from ui import charts, exports, reading, routes
-from ui.components import empty, section
+from ui.components import section
 from ui.screens import parts
 
 
 def show(path: str) -> None:
     """The page; `?route=` and `?range=` say what is shown."""
     st.set_page_config(page_title=reading.page_title(path, "Routes"))
-    if not reading.settings_at(path).routes:
-        st.html(empty("No route is configured: `routes` in the configuration names the candidates of each."))
-        return
     with st.container(horizontal=True, vertical_alignment="bottom", key="controls"):
         range_name = parts.choose_range("24h")
     st.fragment(_show, run_every=reading.SLOW_S)(path, range_name)
@@ -45,5 +42,5 @@ def _show(path: str, range_name: str) -> None:
     st.html(routes.decisions(detail, now))
     st.html(routes.overrides(detail, now) or "<span></span>")
     st.download_button(
-        "Decisions as CSV", exports.decisions(detail), f"{route.name}.csv", "text/csv", on_click="ignore"
+        "Decisions as CSV", lambda: exports.decisions(detail), f"{route.name}.csv", "text/csv", on_click="ignore"
     )

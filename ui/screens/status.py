@@ -10,6 +10,7 @@ from ui import exports, incidents, providers, reading, sections
 from ui.screens import parts
 
 _LISTED = 15
+_WORTH_A_SEARCH = 3
 _FAILING, _ALL = "Failing", "All"
 
 
@@ -21,33 +22,39 @@ def show(path: str) -> None:
     """
     upper = (sections.top, sections.banner, sections.overrides, sections.routes)
     st.fragment(_show_present, run_every=reading.FAST_S)(path, *upper)
-    if len(reading.settings_at(path).targets) > 1:
-        with st.container(horizontal=True, vertical_alignment="bottom", key="controls"):
-            query = st.text_input(
-                "Search targets",
-                key="q",
-                type="search",
-                placeholder="Search targets",
-                label_visibility="collapsed",
-                live=True,
-                bind="query-params",
-                max_chars=100,
-                width=320,
-            )
-            shown = st.segmented_control(
-                "Show",
-                [_ALL, _FAILING],
-                key="show",
-                default=_ALL,
-                required=True,
-                label_visibility="collapsed",
-                bind="query-params",
-            )
-    else:
-        query, shown = "", _ALL
-    st.fragment(_show_providers, run_every=reading.SLOW_S)(path, query or "", only_failing=shown == _FAILING)
+    query, only_failing, at_most = _choose(len(reading.settings_at(path).targets))
+    st.fragment(_show_providers, run_every=reading.SLOW_S)(path, query, only_failing=only_failing, at_most=at_most)
     st.fragment(_show_incidents, run_every=reading.FAST_S)(path)
     st.fragment(_show_log, run_every=reading.SLOW_S)(path)
+
+
+def _choose(count: int) -> tuple[str, bool, int]:
+    """What is searched for, whether only what fails is shown, and how many targets at most."""
+    if count < _WORTH_A_SEARCH:
+        return "", False, count
+    with st.container(horizontal=True, vertical_alignment="center", key="controls"):
+        query = st.text_input(
+            "Search targets",
+            key="q",
+            type="search",
+            placeholder="Search targets",
+            label_visibility="collapsed",
+            live=True,
+            bind="query-params",
+            max_chars=100,
+            width=300,
+        )
+        shown = st.segmented_control(
+            "Show",
+            [_ALL, _FAILING],
+            key="show",
+            default=_ALL,
+            required=True,
+            label_visibility="collapsed",
+            bind="query-params",
+        )
+        every = count > providers.AT_ONCE and st.checkbox(f"All {count} at once", key="all", bind="query-params")
+    return query or "", shown == _FAILING, count if every else providers.AT_ONCE
 
 
 def _show_present(path: str, *renderers: Callable[[Overview], str]) -> None:
@@ -63,12 +70,12 @@ def _show_present(path: str, *renderers: Callable[[Overview], str]) -> None:
         st.html(render(overview) or "<span></span>")
 
 
-def _show_providers(path: str, query: str, *, only_failing: bool) -> None:
+def _show_providers(path: str, query: str, *, only_failing: bool, at_most: int) -> None:
     try:
         overview, past = reading.overview_at(path), reading.past(path)
     except DatabaseError:
         return  # The upper part says so.
-    st.html(providers.providers(overview, past, query=query, only_failing=only_failing))
+    st.html(providers.providers(overview, past, query=query, only_failing=only_failing, at_most=at_most))
     st.html(sections.money(overview) or "<span></span>")
     st.download_button(
         "Targets as CSV", lambda: exports.targets(overview, past), "targets.csv", "text/csv", on_click="ignore"

@@ -13,9 +13,6 @@ def show(path: str) -> None:
     """The page; `?target=` and `?range=` say what is shown."""
     st.set_page_config(page_title=reading.page_title(path, "Targets"))
     names = [target.id for target in reading.settings_at(path).targets]
-    if not names:
-        st.html(empty("No target is configured."))
-        return
     wanted = st.query_params.get("target")
     with st.container(horizontal=True, vertical_alignment="bottom", key="controls"):
         chosen = st.selectbox(
