@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 
 import streamlit
@@ -22,15 +23,20 @@ from controller.alerts.slack.blocks import Message
 from controller.alerts.slack.other_messages import notice_message, notices_message, passed_message
 from controller.demo.fake_slack import FakeSlack
 from controller.demo.scenes import BY_NAME
-from controller.history.queries import History
+from controller.history.availability import last_days, target_availability
+from controller.history.queries import History, read_past
 from controller.incidents.incident import AffectedTarget, Incident, IncidentKind
-from controller.status.overview import Overview
+from controller.status.incident_view import read_incidents
+from controller.status.overview import Overview, read
 from docs.tools import slack_page
 from docs.tools.slack_page import Post
 from monitor.health import Health
+from monitor.history.rollup import HOUR, OutcomeCounts, span_start
+from monitor.storage.database import open_reader
+from tests.support.generated_history import Extent, generate, write_config
 from tests.support.scene_transcript import play
 from tests.support.virtual_service import Told, VirtualService
-from ui import incidents, providers, sections
+from ui import incidents, providers, sections, static_page
 
 DOCS = Path(__file__).parents[1]
 CHROMIUM = Path("/usr/bin/chromium")
@@ -77,8 +83,36 @@ def posts(told: list[Told]) -> list[Post]:
     return [replace(post, replies=tuple(threads[ts])) for ts, post in top]
 
 
-def drawn() -> Iterator[tuple[str, list[Post] | Overview]]:
+def static_page_of_a_quarter() -> str:
+    """The static page of 90 generated days, the same each time."""
+    with TemporaryDirectory() as name:
+        extent = Extent(providers=3, models=2, routes=2, days=90, hour_days=3, raw_days=1)
+        settings = generate(write_config(Path(name), extent), extent, NIGHT)
+        engine = open_reader(settings.database)
+        overview, past = read(settings, engine, NIGHT), read_past(engine, settings, NIGHT)
+        return static_page.render(overview, past, read_incidents(engine), style=_style(), page=settings.ui)
+
+
+def quarter(overview: Overview) -> History:
+    """90 days of the targets of the scene, most of them well."""
+    dice, now = Random(90), overview.now  # noqa: S311 - for a picture
+
+    def counts(failing: float) -> OutcomeCounts:
+        return OutcomeCounts(total=2_880, ok=(ok := 2_880 - round(2_880 * failing)), answered=ok)
+
+    targets = []
+    for view in overview.targets:
+        days = {
+            day: counts(dice.choice((0.02, 0.07, 0.3)) if dice.random() < 0.06 else 0.001 * dice.random())
+            for day in last_days(now)
+        }
+        targets.append(target_availability(view.state.target, days, {span_start(now, HOUR): counts(0.01)}, now))
+    return History(now=now, routes=(), targets=tuple(targets))
+
+
+def drawn() -> Iterator[tuple[str, list[Post] | Overview | str]]:
     """The name of each picture, and what is in it."""
+    yield "page-static", static_page_of_a_quarter()
     _, (told, overview), *_, (all_told, _) = look("outage")
     yield "page", overview
     yield "slack-opening", [replace(post, replies=()) for post in posts(told)]
@@ -135,12 +169,16 @@ def _late() -> Iterator[Post]:
     yield Post(message=notice_message("pinned", "chat", text, at=at(3700)), at=at(3700))
 
 
+def _style() -> str:
+    return (Path(sections.__file__).parent / "static/page.css").read_text(encoding="utf-8")
+
+
 def overview_page(overview: Overview) -> str:
     """The page without Streamlit around it, in Streamlit's font, as one document."""
     parts = (sections.top, sections.banner, sections.routes, incidents.open_incidents, incidents.figures_so_far)
     shown = "".join(part(overview) for part in parts)
-    shown += providers.providers(overview, History(now=overview.now, routes=(), targets=()))
-    style = (Path(sections.__file__).parent / "static/page.css").read_text(encoding="utf-8")
+    shown += providers.providers(overview, quarter(overview))
+    style = _style()
     fonts = sorted(Path(streamlit.__path__[0]).glob("static/static/media/SourceSansVF-Upright*.woff2"))
     font = base64.b64encode(fonts[0].read_bytes()).decode() if fonts else ""
     face = f"@font-face {{ font-family: Source; src: url(data:font/woff2;base64,{font}); font-weight: 200 900; }}"
@@ -152,12 +190,13 @@ def overview_page(overview: Overview) -> str:
     )
 
 
-def draw(browser: Browser, name: str, content: list[Post] | Overview) -> Path:
+def draw(browser: Browser, name: str, content: list[Post] | Overview | str) -> Path:
     """Draw one picture, in as few colours as it needs."""
-    is_page = isinstance(content, Overview)
+    is_page = not isinstance(content, list)
     size = _PAGE_SIZE if is_page else {"width": _WIDTH, "height": 100}
     view = browser.new_page(viewport=size, device_scale_factor=1.5 if is_page else 1)  # type: ignore[arg-type]
-    view.set_content(overview_page(content) if isinstance(content, Overview) else slack_page.page(content))
+    html = overview_page(content) if isinstance(content, Overview) else content
+    view.set_content(slack_page.page(html) if isinstance(html, list) else html)
     picture = Image.open(BytesIO(view.screenshot(full_page=not is_page)))
     file = DOCS / f"{name}.png"
     picture.quantize(_PAGE_COLOURS if is_page else _COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
