@@ -10,6 +10,7 @@ from monitor.config.settings import Settings
 from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.detection import hold, provider_pool, target_state
 from monitor.detection.detector import Detector, DetectorState
+from monitor.detection.fresh_tests import TESTED_WITHIN
 from monitor.detection.notices import NoticeFilter, TargetNotice
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.traffic_detector import TrafficDetector
@@ -27,8 +28,6 @@ log = logging.getLogger(__name__)
 #: How far back observations are read for a target without a stored state: its whole history would delay the start by
 #: minutes.
 _REPLAYED_WITHOUT_STATE = timedelta(hours=1)
-#: A test on fresh evidence that a restart has ended began with a failure this young.
-_TESTED_WITHIN = timedelta(seconds=60)
 
 
 class StoredDetector:
@@ -84,7 +83,7 @@ class StoredDetector:
         for target, health in self.detector.health.items():
             if health.health is not Health.SUSPECT:
                 continue
-            recent = self._store.observations(target, after=now - _TESTED_WITHIN)
+            recent = self._store.observations(target, after=now - TESTED_WITHIN)
             failures = [each for each in recent if each.outcome.effect is Effect.DOWN and not each.failed_here]
             if failures:
                 began_at = now - timedelta(seconds=failures[-1].duration_s)

@@ -79,6 +79,10 @@ def replay_document(answer: ReplayResult, url: str) -> dict[str, Any]:
         "routes": list(route_summaries(answer)),
         "decisions": [_pair(pair) for pair in answer.pairs],
         "gaps": [{"since": instant(since), "until": instant(until)} for since, until in answer.gaps],
+        "silences": [
+            {"target": target, "since": instant(since), "until": instant(until)}
+            for target, (since, until) in answer.now.silences.items()
+        ],
         "not_recorded": answer.not_recorded,
         "not_configured": answer.not_configured,
         "notes": list(notes(answer)),
@@ -155,6 +159,11 @@ def notes(answer: ReplayResult) -> Iterator[str]:
         lasted, since = max((until - since, since) for since, until in answer.gaps)
         longest = f"the longest of {format_elapsed(lasted.total_seconds())} from {instant(since)}"
         yield f"{plural(len(answer.gaps), 'gap')} without observations, {longest}: no decision there"
+    silent = {target: span for target, span in answer.now.silences.items() if span[1] > window.deciding_from}
+    if silent:
+        target, (since, until) = max(silent.items(), key=lambda item: item[1][1] - item[1][0])
+        longest = f"{target} for {format_elapsed((until - since).total_seconds())} from {instant(since)}"
+        yield f"{plural(len(silent), 'target')} not observed for a time while others were, longest {longest}"
     if overrides := [o for o in answer.overrides if o.until > window.deciding_from and o.at < window.until]:
         yield f"what operators did then counts here as well: {plural(len(overrides), 'override')}"
     yield "the probes came when the recording configuration asked for them: its intervals, its bursts"

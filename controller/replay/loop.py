@@ -13,8 +13,9 @@ What the service does by its clock happens here at the same times, as in the sim
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from controller.replay.restarts import RestartFinder
 from controller.routing import policy
 from controller.routing.decision import Decision
 from controller.routing.overrides import Override, Overrides
@@ -23,12 +24,15 @@ from controller.routing.spend_where_used import spend_where_used
 from monitor.config.settings import Settings
 from monitor.detection.detector import Detector
 from monitor.detection.parameters import parameters_by_target
+from monitor.detection.target_state import LONGEST_REST_S
 from monitor.health import Health
 from probes.observation import Observation
 
 _SILENCE_CHECK_S = 5.0
 _STOPPED_INTERVALS = 3
 _NEVER = float("inf")
+#: A target's silence that is no more than this longer than one of all targets is the same.
+_MARGIN = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +75,15 @@ class Replay:
         """How many were replayed."""
         self.gaps: list[tuple[datetime, datetime]] = []
         """Spans in which nothing was recorded."""
+        self.silences: dict[str, tuple[datetime, datetime]] = {}
+        """The longest span in which nothing of a target was recorded, while others were; by target."""
+        self._last_of: dict[str, datetime] = {}
         self._configured, self._then, self._usd = settings, deque(then), usd or {}
         self._stood: dict[str, Decision] = {}
         """Where the routes really stood."""
         self._settings = settings = spend_where_used(settings, {}, self._usd)
         self._detector = Detector(settings, window.listening_from)
+        self._restarts = RestartFinder(self._detector, settings)
         self._silent_after_s = _patience_s(settings)
         self._stopped_s = max(
             _STOPPED_INTERVALS * target.interval_s + target.timeouts.total_s for target in settings.targets
@@ -100,7 +108,10 @@ class Replay:
             self._advance_until(at_s)
             if self._then and self._then[0].at <= observation.started_at:
                 self._follow_routes(observation.started_at)
+            self._restarts.begin_again(observation)
             changed = self._detector.observe(observation, blind=blind)
+            self._restarts.note(observation)
+            self._note_silence(observation)
             self._observed_s = at_s
             due = self._detector.due
             known = observation.target in self._silent_after_s
@@ -110,6 +121,18 @@ class Replay:
             if due is not None:
                 self._cycle_by(max(at_s, due.timestamp()) + AFTER_DUE_S)
         self._advance_until(self._until_s)
+
+    def _note_silence(self, observation: Observation) -> None:
+        """Note where nothing was recorded of this target for longer than any rest that a provider may ask for."""
+        target, at = observation.target, observation.started_at
+        since = self._last_of.get(target)
+        self._last_of[target] = observation.finished_at
+        if since is None or (at - since).total_seconds() <= self._stopped_s + LONGEST_REST_S:
+            return
+        lasted, known = at - since, self.silences.get(target)
+        stopped = any(begun - _MARGIN <= since and at <= ended + _MARGIN for begun, ended in self.gaps)
+        if not stopped and (known is None or lasted > known[1] - known[0]):
+            self.silences[target] = since, at
 
     def _follow_routes(self, now: datetime) -> None:
         """Judge by the intervals at which targets were probed then."""

@@ -98,6 +98,7 @@ def build_candidates(
         target.id: health.get(target.id)
         or TargetHealth(target=target.id, health=Health.UNKNOWN, since=now, reason="no observations yet")
         for target in settings.targets
+        if target.provider.name in providers
     }
     return {
         target.id: Candidate(

@@ -59,6 +59,8 @@ class FastForward:
         """
         count = target.clean_before(min(until_s, target.clean_until_s()))
         state, parameters = self._detector.state_of(target.id), self._detector.parameters_of(target.id)
+        if state.low_limit:
+            return None  # the next answer says whether it is replenished
         states: Sequence[TargetState] = ()
         if foresight.is_uneventful(state, target.started_at(0), parameters):
             count = count and self._foreseen(target, min(count, _FORESEEN_CLEAN))

@@ -144,6 +144,8 @@ class Outage:
     """Answers take so many times as long as usual."""
     retry_after_s: float | None = None
     """The Retry-After of a rate-limited answer."""
+    limit_left: float = 1.0
+    """The share of a limit that is left, as the headers of every answer state it."""
 
     @property
     def until_s(self) -> float:

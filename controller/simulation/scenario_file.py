@@ -75,7 +75,9 @@ class OutageSection(Section):
         tuple[Text, ...], Value(expected=_TARGETS, read=_read_targets, schema=_TEXT_OR_LIST), Key(required=True)
     ] = ()
     """A target or a pattern such as `openai/*`, or a list of them."""
-    failure_rate: Annotated[float, chance(), Key(default_text="required, unless there is a `latency_factor`")] = 0.0
+    failure_rate: Annotated[
+        float, chance(), Key(default_text="required, unless there is a `latency_factor` or a `limit_left`")
+    ] = 0.0
     """The share of requests that fail."""
     outcome: Annotated[
         Outcome | None, OUTCOME, Key(default_text="`server_error`; `unreachable` with `own_network`")
@@ -91,6 +93,8 @@ class OutageSection(Section):
     """How many times as long as usual the answers take."""
     retry_after_s: Annotated[float | None, duration()] = None
     """What a `rate_limited` answer asks for."""
+    limit_left: Annotated[float, chance(zero=True), Key(default_text="no such headers")] = 1.0
+    """The share of a limit that is left, by the headers of good answers; replenished in a minute."""
 
 
 _OUTAGE: Final = reference_to(OutageSection)
@@ -208,7 +212,7 @@ def _outage(section: OutageSection, settings: Settings | None, node: Node, conte
     if own_network and outcome.blame is not Blame.UNDECIDED:
         text = f"own_network does not go with {outcome}; expected {Outcome.UNREACHABLE} or {Outcome.TIMEOUT}"
         context.report(node.at("outcome"), text)
-    if not node.has("latency_factor"):
+    if not (node.has("latency_factor") or node.has("limit_left")):
         context.require(node, "failure_rate", "a failure rate such as 0.5 or 50%")
     if node.has("flap") and section.flap is None and node.child("flap").is_empty():
         context.report(node.at("flap"), "is empty; expected a mapping such as {up: 2m, down: 1m}")
@@ -229,6 +233,7 @@ def _outage(section: OutageSection, settings: Settings | None, node: Node, conte
         flap=section.flap,
         latency_factor=section.latency_factor,
         retry_after_s=section.retry_after_s,
+        limit_left=section.limit_left,
     )
 
 

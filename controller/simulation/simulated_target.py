@@ -121,9 +121,13 @@ class SimulatedTarget:
         draw, latency_s = self._draws[self._place], self._latencies_s[self._place] * self._segment.latency_factor
         self.probes += 1
         self._place += 1
-        if draw < self._segment.failure_rate or latency_s > min(self._limit_s, within_s) or check == Check.STREAM:
+        if draw < self._segment.failure_rate or latency_s > min(self._limit_s, within_s) or self._says_more(check):
             return self._detailed(at_s, check, draw, latency_s, within_s)
         return replaced(self._clean, check=check, started_at=self._epoch + timedelta(0, at_s), duration_s=latency_s)
+
+    def _says_more(self, check: str) -> bool:
+        """Whether more is known of a good answer in the present segment than how long it took."""
+        return check == Check.STREAM or self._segment.near_limit is not None
 
     @property
     def check(self) -> str:
@@ -146,10 +150,10 @@ class SimulatedTarget:
     def clean_until_s(self) -> float:
         """When a regular probe may be due that does not end with `ok` before the next one.
 
-        From `due_s` on; all probes are unclean where their checks take turns, streams, and answers of other speed.
+        From `due_s` on; all are unclean where checks take turns, of streams, other speeds and limits.
         """
         due_s = self.due_s
-        if due_s >= self._segment_end_s or len(self._checks) > 1 or self._checks[0] == Check.STREAM:
+        if due_s >= self._segment_end_s or len(self._checks) > 1 or self._says_more(self._checks[0]):
             return due_s
         if self._segment.latency_factor != 1:
             return due_s
@@ -205,6 +209,7 @@ class SimulatedTarget:
         answered = outcome in {Outcome.OK, Outcome.SLOW}
         paid = answered or outcome is Outcome.BAD_ANSWER
         self._unpaid += not paid
+        near = self._segment.near_limit if answered else None
         return replaced(
             self._clean,
             check=check,
@@ -215,6 +220,8 @@ class SimulatedTarget:
             first_token_s=duration_s * FIRST_TOKEN_SHARE if answered and check == Check.STREAM else None,
             http_status=_STATUS.get(outcome, 200),
             retry_after_s=self._segment.retry_after_s if outcome is Outcome.RATE_LIMITED else None,
+            limit_left=near.left if near else None,
+            limit_resets_s=near.resets_s if near else None,
             cost_usd=self._cost_usd if paid else None,
         )
 

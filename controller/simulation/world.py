@@ -7,10 +7,12 @@ alone, never on what is probed, so that two configurations meet exactly the same
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from random import Random
 
 from controller.simulation.scenario import BlipScope, BlipStream, Outage, QuietBehaviour, Scenario
+from probes.limit_headers import NearLimit, nearly_used_up
 from probes.outcome import Effect, Outcome
 from probes.target import Target
 
@@ -34,6 +36,8 @@ class Segment:
     """How such a probe ends: cumulative chances in rising order, the last one being `failure_rate`."""
     latency_factor: float = 1.0
     retry_after_s: float | None = None
+    near_limit: NearLimit | None = None
+    """What the headers of good answers state."""
     request_failure_rate: float = 0.0
     """That an application's request fails."""
     request_slow_rate: float = 0.0
@@ -196,6 +200,14 @@ def _segment(background: QuietBehaviour, target: Target, outage: Outage | None, 
         outcomes=tuple(outcomes),
         latency_factor=factor,
         retry_after_s=outage.retry_after_s if outage else None,
+        near_limit=_near_limit(outage.limit_left) if outage else None,
         request_failure_rate=request_rate + (1 - probe_rate) * too_late,
         request_slow_rate=slow_rate + (1 - probe_rate) * (slow_or_later - too_late),
     )
+
+
+def _near_limit(left: float) -> NearLimit | None:
+    """What is made of headers that state this share of a hundred requests a minute."""
+    stated = {"limit": "100", "remaining": f"{100 * left:.0f}", "reset": "60"}
+    headers = {f"x-ratelimit-{what}-requests": value for what, value in stated.items()}
+    return nearly_used_up(headers, now=datetime(2026, 1, 1, tzinfo=UTC))

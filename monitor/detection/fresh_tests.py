@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from statistics import fmean
 
 from monitor.detection import fresh_evidence, reasons
@@ -17,6 +17,8 @@ from probes.outcome import Blame
 
 #: After so long the neutral endpoints are asked again whether a failure is our own network's.
 _NETWORK_ASKED_S = 2.3
+#: A test that a restart has ended began with a failure this young: it is begun anew.
+TESTED_WITHIN = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

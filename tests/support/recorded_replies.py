@@ -83,6 +83,8 @@ class Recording:
                 pass
             self._push(due_s, "due", lane)
         self._push(begin_s, "tick", None)
+        for extra in self.cycle.detection.resumed_probes:
+            self._plan(extra, begin_s)
         while self.heap and self.heap[0][0] < end_s:
             now_s, number, what, about = heappop(self.heap)
             self._happen(now_s, number, what, about)
@@ -93,9 +95,9 @@ class Recording:
             self._probe(about, now_s)
         elif what == "extra":
             if self.planned.get(about.slot) == number:
-                free = [self.lanes[one] for one in about.targets if not self.lanes[one].in_flight]
+                free = [self.lanes[one] for one in about.targets if about.afresh or not self.lanes[one].in_flight]
                 if free:
-                    self._probe(free[0], now_s)
+                    self._probe(free[0], now_s, afresh=about.afresh)
         elif what == "once":
             self._cycle((), now_s)
         elif what == "tick":
@@ -103,21 +105,20 @@ class Recording:
             self._push(now_s + (_TICK_S if self.cycle.detection.detector.due else _QUIET_TICK_S), "tick", None)
         else:
             lane, seen = about
-            lane.in_flight = False
+            lane.in_flight = lane.in_flight and seen.afresh
             self._cycle((seen,), now_s + _GATHER_S)
             if self.cycle.detection.detector.due:
                 self._push(
                     max(now_s + _GATHER_S, (self.cycle.detection.detector.due - EPOCH).total_seconds()), "once", None
                 )
 
-    def _probe(self, lane: SimulatedTarget, now_s: float) -> None:
-        if not lane.in_flight:
-            lane.in_flight = True
+    def _probe(self, lane: SimulatedTarget, now_s: float, *, afresh: bool = False) -> None:
+        if afresh or not lane.in_flight:
+            lane.in_flight |= not afresh
             seen = lane.probe(now_s)
             # As the database keeps it.
-            seen = replace(
-                seen, started_at=seen.started_at.replace(microsecond=seen.started_at.microsecond // 1000 * 1000)
-            )
+            began_at = seen.started_at.replace(microsecond=seen.started_at.microsecond // 1000 * 1000)
+            seen = replace(seen, started_at=began_at, afresh=afresh)
             self._push(now_s + seen.duration_s, "seen", (lane, seen))
 
     def _cycle(self, batch: tuple[Observation, ...], now_s: float) -> None:

@@ -159,6 +159,37 @@ def test_so_it_does_when_the_service_was_stopped_meanwhile(tmp_path: Path) -> No
     assert any(note.startswith("1 gap without observations") for note in notes(answer))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("stopped_s", [902.5, 905.0, 909.5])
+def test_so_it_does_when_the_service_began_anew_in_the_middle_of_a_test(tmp_path: Path, stopped_s: float) -> None:
+    """The service asks afresh again, and its verdict may rest on those probes."""
+    bad = outage(890.0, 300.0, targets=(A,), failure_rate=1.0)
+    answer = replayed(recorded(tmp_path, bad, stopped=[(stopped_s, stopped_s + 2.0)], ends_s=1200.0), now_s=1200.0)
+    assert changes(answer) == [(MoveKind.FAILOVER, DecisionDifference.SAME)]
+    [first] = answer.pairs
+    assert first.then
+    assert first.now
+    assert ("asked afresh" in first.then.reason) is ("asked afresh" in first.now.reason)
+
+
+@pytest.mark.slow
+def test_a_target_that_was_not_observed_for_hours_is_said(tmp_path: Path) -> None:
+    """The others went on, so that it is no gap of the whole history."""
+    wanted = recorded(tmp_path, ends_s=3600.0)
+    engine = open_writer(wanted.database)
+    with engine.begin() as connection:
+        dropped = "delete from observations where target = ? and started_ms between ? and ?"
+        connection.exec_driver_sql(dropped, (A, *(int(at(second).timestamp() * 1000) for second in (1200.0, 2700.0))))
+    engine.dispose()
+    answer = replayed(wanted, now_s=3600.0)
+    assert list(answer.now.silences) == [A]
+    assert any(
+        note.startswith(f"1 target not observed for a time while others were, longest {A} for 25 min")
+        for note in notes(answer)
+    )
+    assert not answer.gaps
+
+
 # Another configuration.
 
 

@@ -44,6 +44,7 @@ def spending(made_up: Scenario) -> Scenario:
         pytest.param(world(outage(targets=NAMES[:1], failure_rate=0.9), uneven=True), id="probed where users are"),
         pytest.param(world(outage(failure_rate=0.9, outcome=Outcome.UNREACHABLE, own_network=True)), id="our network"),
         pytest.param(world(outage(outcome=Outcome.RATE_LIMITED, retry_after_s=60.0), interval_s=5.0), id="limits"),
+        pytest.param(world(outage(targets=NAMES[-1:], failure_rate=0.0, limit_left=0.02)), id="near a limit"),
         pytest.param(spending(world(outage(failure_rate=0.6), blips=BlipStream(per_day=20.0))), id="where users are"),
         pytest.param(
             world(background=QuietBehaviour(latency=LatencyDistribution(median_s=2.0, p99_s=40.0)), interval_s=10.0),

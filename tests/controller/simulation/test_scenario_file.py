@@ -174,7 +174,7 @@ def test_the_other_outages_of_the_example_can_be_read(tmp_path: Path) -> None:
     text = (ROOT / "scenario.example.yaml").read_text(encoding="utf-8")
     text = text.replace("config: hotspare.example.yaml", f"config: {ROOT}/hotspare.example.yaml")
     others = re.findall(r"(?m)^  # (- \{.*)$", text)
-    assert len(others) == 4
+    assert len(others) == 5
     for other in others:
         path = tmp_path / "scenario.yaml"
         path.write_text(text.replace(f"  # {other}", f"  {other}"), encoding="utf-8")
