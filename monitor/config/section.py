@@ -250,6 +250,8 @@ def _object(kind: type[Section]) -> dict[str, Any]:
         if key.written_default is not None:
             schema["default"] = key.written_default
         properties[name] = _sorted(schema)
-    required = [name for name, key in kind.keys().items() if key.is_required]
+    required: dict[str, Any] = {"required": [name for name, key in kind.keys().items() if key.is_required]}
+    if kind.empty_is_absent and required["required"]:
+        required = {"if": {"minProperties": 1}, "then": required}
     text = {"description": inspect.cleandoc(kind.__doc__ or "")}
-    return {"additionalProperties": False, **text, "properties": properties, "required": required, "type": "object"}
+    return {"additionalProperties": False, **text, "properties": properties, **required, "type": "object"}

@@ -70,7 +70,7 @@ def test_one_outage_from_start_to_end(world: AlertWorld) -> None:
             f"*{OVER}*\nIt is over. Nobody has to act.\n"
             "It ended at `12:12:00`.\n"
             "The first route moved 41 s after the opening.\n"
-            "Time that routes pointed at a failing target: `chat` 41 s (6%).\n"
+            "Time that routes pointed at a failing target: `chat` 41 s (5.7 %).\n"
             "Only the applications know how many requests failed meanwhile."
         ),
     ]
