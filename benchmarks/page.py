@@ -41,6 +41,7 @@ from monitor.storage.store import Store
 from probes.observation import Observation
 from probes.outcome import Outcome
 from tests.support.generated_history import Extent, generate, write_config
+from ui import providers
 
 _CHROMIUM: Final = "/usr/bin/chromium"
 _BARE: Final = "import streamlit as st\nst.write('the bare page is here')\n"
@@ -105,7 +106,8 @@ def _measure_page(what: str, folder: Path, extent: Extent, watched_s: float) -> 
     settings = generate(config, extent, datetime.now(UTC))
     command = [sys.executable, "-m", "ui.server", "-c", str(config), "--port"]
     with _served(command) as (url, pid), _monitored(settings):
-        paints = _paints(url, *(target.model for target in settings.targets[-1:]), settings.providers[-1].name)
+        last = settings.targets[: providers.AT_ONCE][-1]
+        paints = _paints(url, last.model, last.provider.name)
         before_s = _processor_s(pid)
         refreshes = asyncio.run(_watch(url, min(30.0, watched_s)))
         each_s = (_processor_s(pid) - before_s) / len(refreshes)
