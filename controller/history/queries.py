@@ -24,8 +24,8 @@ from controller.journal import Journal
 from monitor.config.settings import Settings
 from monitor.history.rollup import DAY, HOUR, Rollup, span_start
 from monitor.storage.column_conversions import from_ms, storable, to_ms
+from monitor.storage.rollup_tables import ROLLUPS
 from monitor.storage.store import Store
-from monitor.storage.tables import ROLLUPS
 from probes import pricing
 
 #: Shorter periods begin with an hour, longer ones with a day (UTC).

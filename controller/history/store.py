@@ -15,7 +15,8 @@ from monitor.config.route import Route
 from monitor.config.settings import Settings
 from monitor.history.rollup import DAY, HOUR, span_start
 from monitor.storage.column_conversions import from_ms, storable, to_ms
-from monitor.storage.tables import OBSERVATIONS, ROUTE_ROLLUPS
+from monitor.storage.rollup_tables import ROUTE_ROLLUPS
+from monitor.storage.tables import OBSERVATIONS
 from monitor.storage.upsert import replace_rows
 from probes.outcome import ANSWERED
 

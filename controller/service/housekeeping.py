@@ -14,7 +14,7 @@ from typing import Final
 from controller.history.store import RouteHistory
 from controller.service.background import HOST, BackgroundRecorder
 from monitor.config.retention import RetentionSettings
-from monitor.history.rollup import DAY, HOUR
+from monitor.history.rollup import DAY, HOUR, MINUTE
 from monitor.liveness import ServiceBeat
 from monitor.storage.database import DatabaseError
 
@@ -26,6 +26,13 @@ _EVERY_S = 5.0
 _CLOCK_STEP_S = 2.0
 _CLOCK_EVERY_S = 0.5
 _DAY_S = 86_400.0
+_MINUTES_KEPT_S: Final = 14 * _DAY_S
+
+
+def oldest_sums(kept: RetentionSettings, now: datetime) -> dict[timedelta, datetime]:
+    """From when on sums are kept, by their span; without those that are kept for ever."""
+    limits_s = {MINUTE: _MINUTES_KEPT_S, HOUR: kept.hour_s, DAY: kept.day_s}
+    return {span: now - timedelta(seconds=limit_s) for span, limit_s in limits_s.items() if isfinite(limit_s)}
 
 
 @dataclass(kw_only=True)
@@ -90,12 +97,9 @@ class Housekeeping:
         self.recorder.store.add_event(self.recorder.clock(), kind, HOST, text)
 
     def _prune(self) -> None:
-        now, kept = self.recorder.clock(), self.retention
-        limits_s = {HOUR: kept.hour_s, DAY: kept.day_s}
-        self.recorder.store.prune(
-            now - timedelta(seconds=kept.raw_s),
-            rollups_before={span: now - timedelta(seconds=s) for span, s in limits_s.items() if isfinite(s)},
-        )
+        now = self.recorder.clock()
+        raw_before = now - timedelta(seconds=self.retention.raw_s)
+        self.recorder.store.prune(raw_before, rollups_before=oldest_sums(self.retention, now))
 
     def _beat(self, stopped_at: datetime | None = None) -> None:
         self.recorder.store.beat(

@@ -2,10 +2,8 @@
 
 import asyncio
 import logging
-import math
 from dataclasses import dataclass
-from datetime import timedelta
-from math import isfinite
+from math import ceil
 
 from controller.service.background import BackgroundRecorder
 from monitor.config.settings import Settings
@@ -20,7 +18,7 @@ from probes.target import Check
 
 log = logging.getLogger(__name__)
 
-_EVERY_S, _PRUNED_EVERY = 2.0, 300
+_EVERY_S = 2.0
 _MOST_PRICED = 1_000_000
 
 
@@ -54,23 +52,18 @@ class TrafficIntake:
             return
         self._receiver.start()
         try:
-            rounds = 0
             while True:
                 await asyncio.sleep(_EVERY_S)
                 for text in self._receiver.take_news():
                     self.recorder.event("traffic", "reports", text)
-                rounds += 1
-                await self.recorder.database.run(self._store, prune=rounds % _PRUNED_EVERY == 0)
+                await self.recorder.database.run(self._store)
         finally:
             self._receiver.stop()
 
-    def _store(self, *, prune: bool) -> None:
+    def _store(self) -> None:
         try:
             if sums := self._sums.take():
                 self.store.add(sums)
-            if prune:
-                now, hour_s = self.recorder.clock(), self.settings.retention.hour_s
-                self.store.prune(now, hours_before=now - timedelta(seconds=hour_s) if isfinite(hour_s) else None)
             self._lost = False
         except DatabaseError as error:
             if not self._lost:
@@ -79,6 +72,6 @@ class TrafficIntake:
 
     def _price(self, target: str, input_tokens: int, output_tokens: int) -> float | None:
         """Of the tokens of several requests: their price is that of each."""
-        parts = math.ceil(max(input_tokens, output_tokens, 1) / _MOST_PRICED)
+        parts = ceil(max(input_tokens, output_tokens, 1) / _MOST_PRICED)
         usd = cost_usd(self._targets[target], Check.CHAT, input_tokens // parts, output_tokens // parts)
         return None if usd is None else usd * parts

@@ -30,8 +30,9 @@ from monitor.detection import notices, reasons
 from monitor.health import UNHEALTHY, Health, low_limit
 from monitor.history.rollup import OutcomeCounts, counts_of
 from monitor.storage.column_conversions import from_ms, storable, to_ms
+from monitor.storage.rollup_tables import ROLLUPS
 from monitor.storage.row_conversions import read_trail
-from monitor.storage.tables import OBSERVATIONS, ROLLUPS, TRANSITIONS, EventRow
+from monitor.storage.tables import OBSERVATIONS, TRANSITIONS, EventRow
 from probes.outcome import ANSWERED, Effect, Outcome
 from probes.target import Target
 

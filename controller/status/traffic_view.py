@@ -3,14 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
-from monitor.history.rollup import Rollup, span_start
+from monitor.formatting import format_percent, instant
+from monitor.history.rollup import MINUTE, Rollup, span_start
 from monitor.storage.traffic_store import TrafficStore
-from monitor.traffic.traffic_sums import MINUTE
-from probes.outcome import Effect, Outcome
-
-_ANSWERED: Final = frozenset({Effect.UP, Effect.DEGRADED, Effect.THROTTLED})
+from monitor.traffic.request_counts import answered_of, failed_of
+from probes.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +28,12 @@ class TrafficView:
     def sentence(self) -> str:
         """`your applications: 1,204 requests since 18:02 UTC, 49.8 % failed`."""
         since = f"{self.since:%H:%M} UTC"
-        return f"your applications: {self.requests:,} requests since {since}, {self.failed_share:.1%} failed".replace(
-            "%", " %"
-        )
+        failed = format_percent(self.failed_share)
+        return f"your applications: {self.requests:,} requests since {since}, {failed} failed"
 
     def document(self) -> dict[str, object]:
         """As `status --json` has it."""
-        since = f"{self.since:%Y-%m-%dT%H:%M:%S}.000Z"
-        return {"since": since, "requests": self.requests, "failed": self.failed}
+        return {"since": instant(self.since), "requests": self.requests, "failed": self.failed}
 
 
 def read_traffic(store: TrafficStore, targets: Iterable[str], now: datetime) -> Mapping[str, TrafficView]:
@@ -52,6 +48,5 @@ def read_traffic(store: TrafficStore, targets: Iterable[str], now: datetime) -> 
 
 def _view(rollup: Rollup, since: datetime) -> TrafficView:
     counts = {Outcome(name): count for name, count in rollup.asked.items()}
-    failed = sum(count for outcome, count in counts.items() if outcome.effect is Effect.DOWN)
-    answered = sum(count for outcome, count in counts.items() if outcome.effect in _ANSWERED)
-    return TrafficView(since=since, requests=answered + failed, failed=failed)
+    failed = sum(failed_of(counts).values())
+    return TrafficView(since=since, requests=answered_of(counts) + failed, failed=failed)

@@ -62,7 +62,8 @@ class TargetTraffic:
 
     def __init__(self, parameters: TargetParameters, usual: float) -> None:
         self.parameters = parameters
-        self._usual = usual
+        self.usual = usual
+        """The usual share of failures, as the probes have found it."""
         self.hosts: dict[str, ReportingHost] = {}
         self.stream: TrafficStream = NO_STREAM
         self.excursion = _Excursion(Counter())
@@ -157,11 +158,6 @@ class TargetTraffic:
         self.hosts[self.denied].distrust(at)
 
     @property
-    def usual(self) -> float:
-        """The usual share of failures, as the probes have found it."""
-        return self._usual
-
-    @property
     def _has_two_hosts(self) -> bool:
         """Whether enough is left without any one host, and it can hardly be the hosts' own network."""
         counted = self.excursion
@@ -182,7 +178,7 @@ class TargetTraffic:
         if host is None:
             if len(self.hosts) >= _MOST_HOSTS:
                 del self.hosts[min(self.hosts, key=lambda name: self.hosts[name].seen_at)]
-            host = ReportingHost(usual=self._usual, p1=self.parameters.p1, seen_at=counts.began_at)
+            host = ReportingHost(usual=self.usual, p1=self.parameters.p1, seen_at=counts.began_at)
             self.hosts[counts.host] = host
         return host
 
@@ -194,7 +190,7 @@ class TargetTraffic:
         rates = [(host.rate_at(at), host) for host in self.hosts.values() if not host.is_distrusted(at)]
         self.requests_per_s = sum(rate for rate, _ in rates)
         self._looked_up_at = at
-        p0 = max((host.p0 for _, host in rates), default=self._usual)
+        p0 = max((host.p0 for _, host in rates), default=self.usual)
         self.model = TrafficModel(
             p0=p0,
             p1=self.parameters.p1,

@@ -1,21 +1,22 @@
 """Removes what is past its retention, a bounded number of rows at a time.
 
-Single observations, connectivity, vendors' words and events go with `retention.raw`; ended overrides, and the sums of
-hours, with `retention.hour`; the sums of days with `retention.day`, and the spending of a day two months after it, for
-a month's budget counts it. Deliveries and presses go a month after `raw`, once their incident is over. Incidents,
-decisions and transitions stay. So do notices that people are told once, and a vendor's last word: it still holds.
+Single observations, connectivity, vendors' words and events go with `retention.raw`; the sums of minutes, which only
+applications' requests have, after two weeks; ended overrides, and the sums of hours, with `retention.hour`; the sums of
+days with `retention.day`, and the spending of a day two months after it, for a month's budget counts it. Deliveries and
+presses go a month after `raw`, once their incident is over. Incidents, decisions and transitions stay. So do notices
+that people are told once, and a vendor's last word: it still holds.
 """
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from itertools import product
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, false, func, or_, select, tuple_
 
 from monitor.detection.notices import KINDS
-from monitor.history.rollup import DAY, HOUR
+from monitor.history.rollup import DAY, HOUR, MINUTE
 from monitor.storage.column_conversions import to_ms
+from monitor.storage.rollup_tables import ROLLUPS, ROUTE_ROLLUPS, TRAFFIC_ROLLUPS
 from monitor.storage.tables import (
     CONNECTIVITY,
     DELIVERIES,
@@ -23,8 +24,6 @@ from monitor.storage.tables import (
     INCIDENTS,
     OBSERVATIONS,
     OVERRIDES,
-    ROLLUPS,
-    ROUTE_ROLLUPS,
     SPENDING,
     VENDOR_REPORTS,
 )
@@ -32,6 +31,8 @@ from monitor.storage.tables import (
 NEWEST_REPORTS: Final = select(func.max(VENDOR_REPORTS.c.id)).group_by(VENDOR_REPORTS.c.provider)
 """The ids of the vendors' last reports."""
 _NO_ROW: Final = false()
+#: The sums, and the spans that each has.
+_SUMS: Final = {ROLLUPS: (HOUR, DAY), ROUTE_ROLLUPS: (HOUR, DAY), TRAFFIC_ROLLUPS: (MINUTE, HOUR)}
 _DELIVERED_LONGER: Final = timedelta(days=30)
 _SPENT_LONGER: Final = timedelta(days=62)
 _OPEN: Final = select(INCIDENTS.c.id).where(INCIDENTS.c.resolved_ms.is_(None))
@@ -49,9 +50,10 @@ def prune_rows(
     """Remove up to `at_most` rows; returns how many. `before` is that of `retention.raw`, `sums_before` by span."""
     before_ms, removed = to_ms(before), 0
     removed += _prune_oldest(connection, OBSERVATIONS, OBSERVATIONS.c.started_ms < before_ms, at_most)
-    for table, (span, oldest) in product((ROLLUPS, ROUTE_ROLLUPS), sums_before.items()):
-        is_old = and_(table.c.span_s == int(span.total_seconds()), table.c.start_ms < to_ms(oldest))
-        removed += _prune_oldest(connection, table, is_old, at_most - removed)
+    for table, spans in _SUMS.items():
+        for span in sums_before.keys() & set(spans):
+            is_old = and_(table.c.span_s == int(span.total_seconds()), table.c.start_ms < to_ms(sums_before[span]))
+            removed += _prune_oldest(connection, table, is_old, at_most - removed)
     removed += _prune_by_id(connection, CONNECTIVITY, before_ms, at_most - removed)
     told_once = EVENTS.c.kind.in_(KINDS)  # once removed, they would be told again
     removed += _prune_by_id(connection, EVENTS, before_ms, at_most - removed, keep=told_once)

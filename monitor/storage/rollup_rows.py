@@ -10,7 +10,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, select, tuple_
 from monitor.history.histogram import Histogram
 from monitor.history.rollup import SPANS, Rollup, span_start
 from monitor.storage.column_conversions import storable, to_ms
-from monitor.storage.tables import ROLLUPS
+from monitor.storage.rollup_tables import ROLLUPS
 from monitor.storage.upsert import replace_rows
 from probes.observation import Observation
 

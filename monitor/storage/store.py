@@ -23,6 +23,7 @@ from monitor.storage.database import durable, reading
 from monitor.storage.maintenance import give_back
 from monitor.storage.pruning import NEWEST_REPORTS, prune_rows, subjects_of
 from monitor.storage.rollup_rows import add_to_rollups, rollup_of
+from monitor.storage.rollup_tables import ROLLUPS
 from monitor.storage.row_conversions import (
     BEAT,
     SavedTargetState,
@@ -41,7 +42,6 @@ from monitor.storage.row_conversions import (
 from monitor.storage.tables import (
     OBSERVATIONS,
     POOLS,
-    ROLLUPS,
     SPENDING,
     TARGET_STATES,
     BudgetRow,

@@ -8,15 +8,14 @@ from typing import Final
 
 from sqlalchemy import Engine, bindparam, select, tuple_
 
-from monitor.history.rollup import HOUR, Rollup, span_start
+from monitor.history.rollup import HOUR, MINUTE, Rollup, span_start
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.database import reading
 from monitor.storage.rollup_rows import rollup_of, sum_columns
-from monitor.storage.tables import TRAFFIC_ROLLUPS
+from monitor.storage.rollup_tables import TRAFFIC_ROLLUPS
 from monitor.storage.upsert import replace_rows
-from monitor.traffic.traffic_sums import MINUTE, TrafficKey
+from monitor.traffic.traffic_sums import TrafficKey
 
-_MINUTES_KEPT: Final = timedelta(days=14)
 _KEY: Final = list(TRAFFIC_ROLLUPS.primary_key.columns)
 _STORED: Final = select(TRAFFIC_ROLLUPS).where(tuple_(*_KEY).in_(bindparam("keys", expanding=True)))
 _KEYS_AT_ONCE: Final = 1_000
@@ -81,11 +80,3 @@ class TrafficStore:
             )
             for row in rows
         ]
-
-    def prune(self, now: datetime, *, hours_before: datetime | None) -> None:
-        """Remove minutes of more than two weeks ago, and hours from before this."""
-        limits = {MINUTE: now - _MINUTES_KEPT} | ({HOUR: hours_before} if hours_before else {})
-        with self._engine.begin() as connection:
-            for span, oldest in limits.items():
-                is_old = (_C.span_s == int(span.total_seconds())) & (_C.start_ms < to_ms(oldest))
-                connection.execute(TRAFFIC_ROLLUPS.delete().where(is_old))

@@ -13,6 +13,16 @@ from probes.outcome import Effect, Outcome
 _ANSWERED: Final = frozenset({Effect.UP, Effect.DEGRADED, Effect.THROTTLED})
 
 
+def failed_of(outcomes: Mapping[Outcome, int]) -> dict[Outcome, int]:
+    """The failures among counts by outcome that are evidence against a target: not the application's own faults."""
+    return {outcome: count for outcome, count in outcomes.items() if outcome.effect is Effect.DOWN}
+
+
+def answered_of(outcomes: Mapping[Outcome, int]) -> int:
+    """How many of these requests were answered, in whatever way."""
+    return sum(count for outcome, count in outcomes.items() if outcome.effect in _ANSWERED)
+
+
 @hot_dataclass
 class RequestCounts:
     """How the requests ended that ended in this time."""
@@ -41,10 +51,10 @@ class RequestCounts:
 
     @property
     def failed(self) -> Mapping[Outcome, int]:
-        """The failures that are evidence against the target: not those by the application's own fault."""
-        return {outcome: count for outcome, count in self.outcomes.items() if outcome.effect is Effect.DOWN}
+        """The failures that are evidence against the target."""
+        return failed_of(self.outcomes)
 
     @property
     def answered(self) -> int:
         """How many requests were answered, in whatever way."""
-        return sum(count for outcome, count in self.outcomes.items() if outcome.effect in _ANSWERED)
+        return answered_of(self.outcomes)

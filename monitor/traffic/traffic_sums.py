@@ -1,13 +1,12 @@
 """Sums the counts that come in by minute, target, route and tag, and prices their tokens (pure)."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
-from monitor.history.rollup import Rollup, span_start
+from monitor.history.rollup import MINUTE, Rollup, span_start
 from monitor.traffic.request_counts import RequestCounts
 
-MINUTE: Final = timedelta(minutes=1)
 TrafficKey = tuple[str, str, str]
 """Target, route, tag."""
 Price = Callable[[str, int, int], float | None]

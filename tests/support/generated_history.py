@@ -33,9 +33,10 @@ from monitor.liveness import ServiceBeat
 from monitor.storage.column_conversions import to_ms
 from monitor.storage.database import open_writer
 from monitor.storage.rollup_rows import row_of
+from monitor.storage.rollup_tables import ROLLUPS, ROUTE_ROLLUPS
 from monitor.storage.row_conversions import SavedTargetState, observation_row
 from monitor.storage.store import Store
-from monitor.storage.tables import OBSERVATIONS, ROLLUPS, ROUTE_ROLLUPS, SPENDING
+from monitor.storage.tables import OBSERVATIONS, SPENDING
 from probes.observation import Observation
 from probes.outcome import Outcome
 from tests.support.seeded_database import publish

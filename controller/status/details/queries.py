@@ -26,9 +26,10 @@ from monitor.health import Health, TargetHealth
 from monitor.history.rollup import DAY, HOUR, OutcomeCounts, Rollup, span_start
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.rollup_rows import rollup_of
+from monitor.storage.rollup_tables import ROLLUPS
 from monitor.storage.row_conversions import SavedTargetState, observation_of
 from monitor.storage.store import Store
-from monitor.storage.tables import DECISIONS, OBSERVATIONS, ROLLUPS
+from monitor.storage.tables import DECISIONS, OBSERVATIONS
 from probes.observation import Observation
 from probes.outcome import ANSWERED, Outcome
 from probes.target import Target

@@ -14,8 +14,8 @@ from controller.routing.decision import Decision, MoveKind
 from monitor.config.settings import Settings
 from monitor.history.rollup import DAY, HOUR, span_start
 from monitor.storage.database import open_writer
+from monitor.storage.rollup_tables import ROUTE_ROLLUPS
 from monitor.storage.store import Store
-from monitor.storage.tables import ROUTE_ROLLUPS
 from tests.support.builders import T0, observation, settings
 
 A, B = "openai/a", "anthropic/b"

@@ -12,8 +12,8 @@ from sqlalchemy import Engine, select
 
 from monitor.history.rollup import DAY, HOUR, SPANS, Rollup, span_start
 from monitor.storage.database import open_writer
+from monitor.storage.rollup_tables import ROLLUPS
 from monitor.storage.store import Store
-from monitor.storage.tables import ROLLUPS
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.target import Check

@@ -4,13 +4,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
 from monitor.history.histogram import Histogram
-from monitor.history.rollup import HOUR
+from monitor.history.rollup import HOUR, MINUTE
 from monitor.storage.database import open_writer
+from monitor.storage.store import Store
 from monitor.storage.traffic_store import TrafficStore
 from monitor.traffic.request_counts import RequestCounts
-from monitor.traffic.traffic_sums import MINUTE, TrafficSums
+from monitor.traffic.traffic_sums import TrafficSums
 from probes.outcome import Outcome
 from tests.support.builders import T0
 
@@ -19,9 +21,15 @@ _FAR = timedelta(days=999)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> TrafficStore:
+def engine(tmp_path: Path) -> Engine:
+    """A new database."""
+    return open_writer(f"sqlite:///{tmp_path}/hotspare.db")
+
+
+@pytest.fixture
+def store(engine: Engine) -> TrafficStore:
     """Of a new database."""
-    return TrafficStore(open_writer(f"sqlite:///{tmp_path}/hotspare.db"))
+    return TrafficStore(engine)
 
 
 def counts(at_s: float, *, tag: str = "", **outcomes: int) -> RequestCounts:
@@ -70,13 +78,13 @@ def test_what_has_no_price_is_counted(store: TrafficStore) -> None:
     assert (minute.sums.cost_usd, minute.sums.unpriced) == (0.0, 3)
 
 
-def test_minutes_are_kept_for_two_weeks(store: TrafficStore) -> None:
-    """Hours as long as those of probes."""
+def test_minutes_and_hours_go_with_the_other_sums(engine: Engine, store: TrafficStore) -> None:
+    """Each span at its own time."""
     add(store, counts(1, ok=3))
-    store.prune(T0 + timedelta(days=15), hours_before=T0 - timedelta(days=1))
+    Store(engine).prune(T0, rollups_before={MINUTE: T0 + MINUTE, HOUR: T0 - timedelta(days=1)})
     assert list(store.sums([A], MINUTE, since=T0 - _FAR, until=T0 + _FAR)) == []
     assert len(list(store.sums([A], HOUR, since=T0 - _FAR, until=T0 + _FAR))) == 1
-    store.prune(T0 + timedelta(days=15), hours_before=T0 + HOUR)
+    Store(engine).prune(T0, rollups_before={MINUTE: T0 + MINUTE, HOUR: T0 + HOUR})
     assert list(store.sums([A], HOUR, since=T0 - _FAR, until=T0 + _FAR)) == []
 
 
