@@ -143,6 +143,15 @@ class TargetHealth:
         return f"{named}: {self.reason}" if self.reason else named
 
 
+#: Why the health of a target is not known before its first probe.
+NOT_OBSERVED = "no observations yet"
+
+
+def not_observed(target: str, now: datetime) -> TargetHealth:
+    """The health of a target of which nothing is known."""
+    return TargetHealth(target=target, health=Health.UNKNOWN, since=now, reason=NOT_OBSERVED)
+
+
 @hot_dataclass
 class WeighedProbe:
     """One probe that a verdict rests on, and the evidence after it."""

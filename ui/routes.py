@@ -121,7 +121,7 @@ def felt(summary: RouteSummary, range_name: str) -> str:
         "Moved": f"{total.flips} ×",
     }
     if summary.slo is not None:
-        allowed_s = (1.0 - summary.slo) * total.observed_s
+        allowed_s = total.error_budget_s(summary.slo)
         used = f"{100 * total.felt_s / allowed_s:,.0f} %" if allowed_s else "–"
         figures[f"Of the error budget ({summary.slo * 100:g} %)"] = used
     items = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in figures.items())

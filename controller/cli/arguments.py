@@ -82,15 +82,15 @@ def warn_about_backgrounds(settings: Settings) -> dict[str, float]:
     Returns how long the blips of targets last where that was learned, in seconds, by id.
     """
     # Not at the top: SQLAlchemy is slow to import.
-    from controller.status.overview import learned_blips, noisy_backgrounds  # noqa: PLC0415
+    from controller.status.overview import detector_states, learned_blips, noisy_backgrounds  # noqa: PLC0415
     from monitor.storage.database import DatabaseError, open_reader  # noqa: PLC0415
     from monitor.storage.store import Store  # noqa: PLC0415
 
     try:
-        states = Store(open_reader(settings.database)).states()
+        states = detector_states(settings, Store(open_reader(settings.database)).states())
     except DatabaseError:
         return {}  # nothing has run yet, or another version: there is nothing to warn of
-    output.warn(noisy_backgrounds(settings, states))
+    output.warn(noisy_backgrounds(states))
     return learned_blips(settings, states, utc_now())
 
 

@@ -49,7 +49,7 @@ class RouteReport:
     @property
     def allowed_s(self) -> float | None:
         """The error budget: the seconds of the observed time in which users may be failed; None without objective."""
-        return None if self.slo is None else (1.0 - self.slo) * self.history.observed_s
+        return None if self.slo is None else self.history.error_budget_s(self.slo)
 
     @property
     def misses(self) -> bool:

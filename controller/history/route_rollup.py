@@ -36,6 +36,10 @@ class RouteRollup:
         """The share of the observed time in which users were not failed, 0 to 1; None where nothing was observed."""
         return 1.0 - self.felt_s / self.observed_s if self.observed_s else None
 
+    def error_budget_s(self, slo: float) -> float:
+        """For how long of the observed time users may be failed under this objective."""
+        return (1.0 - slo) * self.observed_s
+
     def __add__(self, other: Self) -> Self:
         """Both together."""
         targets = dict.fromkeys((*self.on_target_s, *other.on_target_s))

@@ -9,7 +9,7 @@ from controller.routing.overrides import Override, Overrides
 from monitor.config.route import Route
 from monitor.config.settings import Settings
 from monitor.formatting import clock, format_elapsed
-from monitor.health import ELIGIBLE, Health, RecentProbe, TargetHealth
+from monitor.health import ELIGIBLE, Health, RecentProbe, TargetHealth, not_observed
 
 #: An eligible target has a good observation within this many intervals and one probe.
 _RECENT_INTERVALS = 3
@@ -95,8 +95,7 @@ def build_candidates(
     named = {target for route in routes for target in route.candidates}
     providers = {target.provider.name for target in settings.targets if target.id in named}
     known = {
-        target.id: health.get(target.id)
-        or TargetHealth(target=target.id, health=Health.UNKNOWN, since=now, reason="no observations yet")
+        target.id: health.get(target.id) or not_observed(target.id, now)
         for target in settings.targets
         if target.provider.name in providers
     }

@@ -45,7 +45,7 @@ from monitor.detection.notices import longer_blips, noisy_background
 from monitor.detection.parameters import target_parameters, targets_by_provider
 from monitor.detection.target_state import TargetState
 from monitor.formatting import plural
-from monitor.health import FAILING, HEALTHY, UNHEALTHY, Health, TargetHealth
+from monitor.health import FAILING, HEALTHY, UNHEALTHY, TargetHealth, not_observed
 from monitor.liveness import Liveness, ServiceStatus, service_status
 from monitor.storage.column_conversions import from_ms
 from monitor.storage.row_conversions import SavedTargetState
@@ -166,13 +166,12 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
     past_incidents = tuple(incident for incident in journal.incidents(RECENT) if incident.resolved_at)
     stuck = frozenset(at.route for incident in open_incidents for at in incident.routes if at.stuck)
     saved = store.states()
-    unseen = TargetHealth(target="", health=Health.UNKNOWN, since=now, reason="no observations yet")
     states = {
-        target.id: saved[target.id].health if target.id in saved else replace(unseen, target=target.id)
+        target.id: saved[target.id].health if target.id in saved else not_observed(target.id, now)
         for target in settings.targets
     }
-    records = {target.id: _target_state(saved[target.id].record) for target in settings.targets if target.id in saved}
-    judged, blips = _judged(settings, states, records), _learned_blips(settings, records, now)
+    records = detector_states(settings, saved)
+    judged, blips = _judged(settings, states, records), learned_blips(settings, records, now)
     connectivity = store.last_connectivity()
     state = connectivity.state if connectivity else ConnectivityState.ONLINE
     blind = state is ConnectivityState.BLIND
@@ -280,19 +279,18 @@ def _read_pending_alerts(settings: Settings, connection: Connection, now: dateti
     return PendingAlerts(incidents=incidents, notices=notices, quiet_until=until, zone=zone)
 
 
-def noisy_backgrounds(settings: Settings, saved: Mapping[str, SavedTargetState]) -> list[str]:
-    """A sentence for each configured target that usually fails more often than is allowed for."""
-    known = (saved.get(target.id) for target in settings.targets)
-    found = (_noisy_background(target_state.from_json(each.record)) for each in known if each)
-    return [sentence for sentence in found if sentence]
+def detector_states(settings: Settings, saved: Mapping[str, SavedTargetState]) -> dict[str, TargetState | None]:
+    """What the detector has stored of the configured targets, by id; None where that cannot be read."""
+    return {target.id: _target_state(saved[target.id].record) for target in settings.targets if target.id in saved}
 
 
-def learned_blips(settings: Settings, saved: Mapping[str, SavedTargetState], now: datetime) -> dict[str, float]:
+def noisy_backgrounds(records: Mapping[str, TargetState | None]) -> list[str]:
+    """A sentence for each target that usually fails more often than is allowed for."""
+    return [sentence for record in records.values() if (sentence := _noisy_background(record))]
+
+
+def learned_blips(settings: Settings, records: Mapping[str, TargetState | None], now: datetime) -> dict[str, float]:
     """How long the blips of configured targets last where that was learned, in seconds, by id."""
-    return _learned_blips(settings, {name: target_state.from_json(each.record) for name, each in saved.items()}, now)
-
-
-def _learned_blips(settings: Settings, records: Mapping[str, TargetState | None], now: datetime) -> dict[str, float]:
     blips, learned = settings.controller.blips, dict[str, float]()
     for siblings in targets_by_provider(settings.targets).values():
         known = [record.periods for target in siblings if (record := records.get(target.id))]

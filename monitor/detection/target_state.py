@@ -12,7 +12,17 @@ from monitor.detection.blip_lengths import NO_PERIODS, BlipLengths
 from monitor.detection.evidence import EMPTY_TRACK, RECOVERED, EvidenceTrack, Recovery, step_down, step_up
 from monitor.detection.latency import NO_LATENCY, LatencyEvidence
 from monitor.detection.parameters import ProbeIdentity, TargetParameters
-from monitor.health import HEALTHY, IMPAIRED, NO_VERDICT, OUT_OF_SERVICE, Health, LowLimit, RecentProbe, TargetHealth
+from monitor.health import (
+    HEALTHY,
+    IMPAIRED,
+    NO_VERDICT,
+    NOT_OBSERVED,
+    OUT_OF_SERVICE,
+    Health,
+    LowLimit,
+    RecentProbe,
+    TargetHealth,
+)
 from probes.observation import Observation, hot_dataclass, replaced
 from probes.outcome import Effect, Outcome
 
@@ -45,7 +55,7 @@ class TargetState:
     target: str
     since: datetime
     health: Health = Health.UNKNOWN
-    reason: str = "no observations yet"
+    reason: str = NOT_OBSERVED
     down: EvidenceTrack = EMPTY_TRACK
     """Failures against answers of any kind."""
     slow: EvidenceTrack = EMPTY_TRACK

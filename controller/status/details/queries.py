@@ -22,7 +22,7 @@ from monitor.config.route import Route
 from monitor.config.settings import Settings
 from monitor.detection import target_state
 from monitor.detection.latency import LatencyBaseline
-from monitor.health import Health, TargetHealth
+from monitor.health import not_observed
 from monitor.history.rollup import DAY, HOUR, OutcomeCounts, Rollup, span_start
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.rollup_rows import rollup_of
@@ -49,7 +49,6 @@ _MOST_OVERRIDES: Final = 200
 #: Stored instants are whole milliseconds.
 _TICK: Final = timedelta(milliseconds=1)
 _PROBE: Final = OBSERVATIONS.c
-_UNSEEN: Final = "no observations yet"
 
 
 def read_target_detail(engine: Engine, target: Target, length: timedelta, now: datetime) -> TargetDetail:
@@ -74,7 +73,7 @@ def read_target_detail(engine: Engine, target: Target, length: timedelta, now: d
         target=target.id,
         since=since,
         until=now,
-        state=_health(saved, target.id, now),
+        state=saved.health if saved else not_observed(target.id, now),
         slow_s=target.slow_s,
         usual=_usual(saved),
         width=width,
@@ -114,7 +113,7 @@ def read_route_detail(
         for override in journal.overrides.latest(_MOST_OVERRIDES)
         if route in touched_routes(override.kind, override.subject, settings)
     )
-    present = {target: _health(saved.get(target), target, now) for target in lanes}
+    present = {target: saved[target].health if target in saved else not_observed(target, now) for target in lanes}
     return RouteDetail(
         route=route.name,
         since=since,
@@ -128,10 +127,6 @@ def read_route_detail(
         width=width,
         course=RouteHistory(engine, settings).rollups(route.name, width, since=span_start(since, width), until=now),
     )
-
-
-def _health(saved: SavedTargetState | None, target: str, now: datetime) -> TargetHealth:
-    return saved.health if saved else TargetHealth(target=target, health=Health.UNKNOWN, since=now, reason=_UNSEEN)
 
 
 def _usual(saved: SavedTargetState | None) -> dict[str, LatencyBaseline]:
