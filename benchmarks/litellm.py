@@ -7,7 +7,6 @@ import json
 import os
 import random
 import secrets
-import signal
 import socket
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from pathlib import Path
 import httpx
 from hotspare_client import Routing
 
+from benchmarks.client_faults.service import end
 from benchmarks.detection.tables import table
 
 _VERSION = "1.108.7"
@@ -176,12 +176,7 @@ def _process(command: list[str], log: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        end(process)
 
 
 def _wait(urls: dict[str, str], folder: Path) -> None:

@@ -67,6 +67,11 @@ def ago(at: datetime, now: datetime) -> str:
     return f"{format_elapsed(max(0, round((now - at).total_seconds())))} ago"
 
 
+def capitalized(text: str) -> str:
+    """The text with a capital in front, and nothing else changed."""
+    return text[:1].upper() + text[1:]
+
+
 def plural(count: int, noun: str) -> str:
     """`1 route`, `2 routes`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -116,7 +116,7 @@ def _health_layer(detail: RouteDetail, lanes: Mapping[str, str]) -> list[Specifi
                 "x2": {"field": "to"},
                 "color": {"field": "health", "type": "nominal", "scale": scale, "legend": _LEGEND},
                 "size": {"field": "thickness", "type": "quantitative", "scale": None, "legend": None},
-                "tooltip": [{"field": name, "type": "nominal"} for name in ("health", "lasted", "why", "UTC")],
+                "tooltip": _tips("health", "lasted", "why", "UTC"),
             },
         }
     ]
@@ -134,9 +134,8 @@ def _moves_layer(detail: RouteDetail, lanes: Mapping[str, str]) -> list[Specific
         for move in detail.moves
         if move.target in lanes
     ]
-    tips = [{"field": name, "type": "nominal"} for name in ("move", "why", "UTC")]
     mark = {"type": "point", "filled": True, "size": 90, "color": _PATH, "opacity": 1}
-    layer = {"data": {"values": rows}, "mark": mark, "encoding": {"tooltip": [_WHEN, *tips]}}
+    layer = {"data": {"values": rows}, "mark": mark, "encoding": {"tooltip": [_WHEN, *_tips("move", "why", "UTC")]}}
     return [layer] if rows else []
 
 
@@ -147,11 +146,9 @@ def felt(
     kinds = ("without the failover", "with it")
     rows = [
         {
-            "at": instant(max(at, since)),
-            "to": instant(min(at + width, until)),
+            **_part(at, since, until, width),
             "what": what,
             "minutes": round(seconds / 60, 2),
-            "UTC": _utc(at),
         }
         for at, rollup in course
         for what, seconds in zip(kinds, (rollup.without_s, rollup.felt_s), strict=True)
@@ -172,7 +169,7 @@ def felt(
                 "scale": {"domain": list(kinds), "range": [_COLOURS["none"], _PATH]},
                 "legend": _LEGEND,
             },
-            "tooltip": [_WHEN, *({"field": name, "type": "nominal"} for name in ("what", "minutes", "UTC"))],
+            "tooltip": [_WHEN, *_tips("what", "minutes", "UTC")],
         },
     }
 
@@ -181,11 +178,9 @@ def outcomes(rollups: Rollups, since: datetime, until: datetime, width: timedelt
     """How the probes of each part of the time ended, as shares; the worst on top."""
     rows = [
         {
-            "at": instant(max(at, since)),
-            "to": instant(min(at + width, until)),
+            **_part(at, since, until, width),
             "outcome": outcome,
             "probes": count,
-            "UTC": _utc(at),
         }
         for at, rollup in rollups
         for outcome, count in rollup.asked.items()
@@ -252,7 +247,7 @@ def latency(detail: TargetDetail) -> Specification:
             "x": _time(detail.since, detail.until),
             "color": {"field": "of", "type": "nominal", "scale": colours, "legend": legend},
             "strokeDash": {"field": "level", "type": "nominal", "scale": dashes, "legend": legend},
-            "tooltip": [_WHEN, *({"field": name, "type": "nominal"} for name in ("of", "level", "seconds", "UTC"))],
+            "tooltip": [_WHEN, *_tips("of", "level", "seconds", "UTC")],
         },
     }
     axis = {"field": "seconds", "type": "quantitative", "scale": {"type": "log"}, "title": "seconds"}
@@ -302,7 +297,6 @@ def hours_of_week(hours: Mapping[datetime, OutcomeCounts], zone: tzinfo) -> Spec
         "y": {"field": "day", "type": "ordinal", "title": None, "sort": list(_DAYS)},
     }
     scale = {"domain": [0.5, 0.95, 0.995, 1], "range": ["#d6453e", "#e0a83a", "#bfe3d0", "#4fb985"], "clamp": True}
-    tips = [{"field": name, "type": "nominal"} for name in ("day", "hour")]
     return {
         "data": {"values": rows},
         "height": {"step": 22},
@@ -312,7 +306,7 @@ def hours_of_week(hours: Mapping[datetime, OutcomeCounts], zone: tzinfo) -> Spec
                 "mark": {"type": "rect", "stroke": "transparent", "strokeWidth": 2},
                 "encoding": {
                     "color": {"field": "served", "type": "quantitative", "scale": scale, "legend": None},
-                    "tooltip": [*tips, {"field": "said", "type": "nominal", "title": "served"}],
+                    "tooltip": [*_tips("day", "hour"), {"field": "said", "type": "nominal", "title": "served"}],
                 },
             },
             {
@@ -367,6 +361,15 @@ def _time(since: datetime, until: datetime) -> Specification:
         "scale": {"domain": [instant(since), instant(until)]},
         "axis": {"labelOverlap": True, "tickCount": 8},
     }
+
+
+def _part(at: datetime, since: datetime, until: datetime, width: timedelta) -> Specification:
+    """The part of the time that begins `at`, as far as it is shown."""
+    return {"at": instant(max(at, since)), "to": instant(min(at + width, until)), "UTC": _utc(at)}
+
+
+def _tips(*fields: str) -> list[Specification]:
+    return [{"field": field, "type": "nominal"} for field in fields]
 
 
 def _utc(at: datetime) -> str:

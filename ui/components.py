@@ -44,10 +44,11 @@ def pill(health: Health, title: str = "") -> str:
     )
 
 
-def link(page: str, html: str, **state: str) -> str:
-    """A link to a page of ours in this state of its address, around this HTML."""
+def link(page: str, html: str, attributes: str = "", **state: str) -> str:
+    """A link to a page of ours in this state of its address, around this HTML; `attributes` are further ones."""
     query = f"?{urlencode(state)}" if state else ""
-    return f'<a href="{text(page + query)}" target="_self">{html}</a>'
+    further = f" {attributes}" if attributes else ""
+    return f'<a{further} href="{text(page + query)}" target="_self">{html}</a>'
 
 
 def target_link(target_id: str, **state: str) -> str:
@@ -74,23 +75,24 @@ def zone_note(now: datetime) -> str:
     return "times in UTC" if zone == "UTC" else f"times in {text(zone)}, UTC where you point at them"
 
 
-def prose(sentence: str, now: datetime) -> str:
-    """A sentence as HTML: what stands between backticks as code, and its instants in UTC in the zone of `now`."""
+def prose(sentence: str, now: datetime | None = None) -> str:
+    """A sentence as HTML: what stands between backticks is code; its instants are in UTC, or in the zone of `now`."""
     parts = text(sentence).split("`")
-    localized = (part if str(now.tzinfo) == "UTC" else _UTC.sub(partial(_local, now=now), part) for part in parts)
-    return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(localized))
+    if now is not None and str(now.tzinfo) != "UTC":
+        parts = [_UTC.sub(partial(_local, now=now), part) for part in parts]
+    return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts))
 
 
-def _local(found: re.Match[str], now: datetime) -> str:
+def _local(written: re.Match[str], now: datetime) -> str:
     """The instant that a sentence names, as `monitor.formatting.clock` writes it, in the zone of `now`."""
-    whole = found["day"] or f"{now.astimezone(UTC):%Y-%m-%d}"
+    whole = written["day"] or f"{now.astimezone(UTC):%Y-%m-%d}"
     try:
-        at = datetime.fromisoformat(f"{whole} {found['time']}").replace(tzinfo=UTC).astimezone(now.tzinfo)
+        at = datetime.fromisoformat(f"{whole} {written['time']}").replace(tzinfo=UTC).astimezone(now.tzinfo)
     except ValueError:  # Somebody else's words.
-        return found[0]
-    shown = f"{at:%H:%M:%S}" if len(found["time"]) > _MINUTES else f"{at:%H:%M}"
-    day = f"{at:%Y-%m-%d} " if found["day"] else ""
-    return f'<time datetime="{at.isoformat()}" title="{found[0]}">{day}{shown}</time>'
+        return written[0]
+    shown = f"{at:%H:%M:%S}" if len(written["time"]) > _MINUTES else f"{at:%H:%M}"
+    day = f"{at:%Y-%m-%d} " if written["day"] else ""
+    return f'<time datetime="{at.isoformat()}" title="{written[0]}">{day}{shown}</time>'
 
 
 def seconds(value: float | None) -> str:
@@ -155,5 +157,11 @@ def _row(names: Sequence[str], row: Sequence[str], note: str) -> str:
 
 
 def empty(sentence: str) -> str:
-    """What stands where there is nothing to show."""
-    return f'<p class="hs-empty">{text(sentence)}</p>'
+    """What stands where there is nothing to show; what stands between backticks is code."""
+    return f'<p class="hs-empty">{prose(sentence)}</p>'
+
+
+def legend(kinds: Mapping[str, str]) -> str:
+    """What the colours of bars mean, by the colour's class."""
+    items = "".join(f'<span><i class="hs-{colour}"></i>{word}</span>' for colour, word in kinds.items())
+    return f'<p class="hs-legend">{items}</p>'

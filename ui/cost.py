@@ -14,12 +14,12 @@ from monitor.budget.allocation import format_usd
 from monitor.budget.summary import BudgetSummary, read_summary
 from monitor.clock import utc_now
 from monitor.config.settings import Settings
-from monitor.formatting import format_elapsed
+from monitor.formatting import capitalized, format_elapsed
 from monitor.history.rollup import DAY, span_start
 from monitor.storage.database import open_reader
 from monitor.storage.store import Store
 from ui import savings
-from ui.components import section, text
+from ui.components import empty, section, text
 
 _DAYS: Final = 30
 _KEPT_S: Final = 60.0
@@ -44,12 +44,12 @@ def _savings(path: str) -> Future[Sequence[Alternative]]:
 def show(path: str, settings: Settings) -> None:
     """The page; raises DatabaseError."""
     summary, costs = _costs(settings)
-    sentence = summary.sentence[:1].upper() + summary.sentence[1:]
+    sentence = capitalized(summary.sentence)
     st.html(section("Cost of probing", "known costs; months and days are UTC", f"<p>{text(sentence)}.</p>"))
     if summary.cap_usd:
         st.progress(min(1.0, summary.spent_usd / summary.cap_usd))
     if not costs:
-        st.html('<p class="hs-empty">Nothing was probed in 30 days.</p>')
+        st.html(empty("Nothing was probed in 30 days."))
     else:
         st.vega_lite_chart(daily_chart(costs, by="provider"))
         st.html(section("By provider and check", f"the last {_DAYS} days", ""))
@@ -62,14 +62,14 @@ def show(path: str, settings: Settings) -> None:
 def _show_savings(path: str) -> None:
     future = _savings(path)
     if not future.done():
-        st.html('<p class="hs-empty">Being worked out …</p>')
+        st.html(empty("Being worked out …"))
         return
     try:
-        found = future.result()
+        alternatives = future.result()
     except (OSError, subprocess.SubprocessError, ValueError):
-        st.html('<p class="hs-empty">It could not be worked out; <code>hotspare plan</code> says why.</p>')
+        st.html(empty("It could not be worked out; `hotspare plan` says why."))
         return
-    st.dataframe(savings_table(found), hide_index=True, width="stretch")
+    st.dataframe(savings_table(alternatives), hide_index=True, width="stretch")
 
 
 def daily_chart(costs: Sequence[CheckCost], *, by: str) -> dict[str, Any]:
@@ -111,18 +111,18 @@ def table(costs: Sequence[CheckCost]) -> list[dict[str, str | int]]:
     ]
 
 
-def savings_table(found: Sequence[Alternative]) -> list[dict[str, str]]:
+def savings_table(alternatives: Sequence[Alternative]) -> list[dict[str, str]]:
     """A row for each way to probe; what it saves is against the first, which is how it is now."""
-    now_usd = found[0].usd_per_month
+    now_usd = alternatives[0].usd_per_month
     return [
         {
             "setting": each.name,
             "a month": format_usd(each.usd_per_month),
-            "saves": _difference(now_usd - each.usd_per_month) if each is not found[0] else "–",
+            "saves": _difference(now_usd - each.usd_per_month) if each is not alternatives[0] else "–",
             "routes move after, mean": _after(each.mean_s),
             "19 of 20 within": _after(each.p95_s),
         }
-        for each in found
+        for each in alternatives
     ]
 
 

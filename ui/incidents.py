@@ -27,7 +27,7 @@ from controller.status.overview import Overview
 from controller.status.probe_history import EvidenceTrail
 from monitor.config.alert_settings import Severity
 from monitor.detection.verdict_text import plain_reason
-from monitor.formatting import format_elapsed, plural
+from monitor.formatting import capitalized, format_elapsed, plural
 from monitor.health import WeighedProbe
 from probes.outcome import Outcome
 from ui.components import (
@@ -64,6 +64,7 @@ _LINE = {
     EntryKind.NOTE: "watch",
     EntryKind.ACKNOWLEDGED: "watch",
 }
+_TAG = 'class="hs-tag"'
 _MOST_ROWS = 6
 _MOST_TICKS = 4
 _TICKS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 21600, 86400)
@@ -99,18 +100,16 @@ def whole_incident(view: IncidentView, now: datetime) -> str:
     incident, title = view.incident, words.title(view.incident)
     lasted = format_elapsed(incident.lasted_s(now))
     until = f"resolved {instant(incident.resolved_at, now)}, lasted" if incident.resolved_at else "open for"
-    items = "".join(_affected(affected, now) for affected in incident.affected)
-    who = f'<h3>What is affected</h3><ul class="hs-affected">{items}</ul>' if items else ""
-    evidence = f"<h3>How the evidence grew</h3>{trails(view.trails, now)}" if view.trails else ""
     effect = figures(incident, view.periods)
     effect = f"<h3>Evidence and effect in figures</h3>{effect}" if effect else ""
     story = _whole_story(words.whole_timeline(incident), now)
     return (
         f'<article class="hs-card hs-edge hs-{"good" if incident.resolved_at else _KIND[incident.kind]}">'
-        f'<div class="hs-row"><span class="hs-route">{text(title[:1].upper() + title[1:])}</span>{severity(incident)}'
+        f'<div class="hs-row"><span class="hs-route">{text(capitalized(title))}</span>{severity(incident)}'
         f'<span class="hs-since">opened {instant(incident.opened_at, now)}, {until} {lasted}</span></div>'
         f"{notes(incident, now)}"
-        f'<div class="hs-columns"><div>{who}{effect}{_vendor(incident)}{evidence}</div>'
+        f'<div class="hs-columns"><div>{_all_affected(incident, now)}{effect}{_vendor(incident)}'
+        f"{_evidence(view.trails, now)}</div>"
         f"<div><h3>Timeline</h3>{story}</div></div></article>"
     )
 
@@ -128,7 +127,7 @@ def incident_list(
 
 def _listed(incident: Incident, now: datetime, *, linked: bool) -> str:
     title = words.title(incident)
-    name = f"<b>{text(title[:1].upper() + title[1:])}</b>"
+    name = f"<b>{text(capitalized(title))}</b>"
     name = link("incidents", name, incident=str(incident.id)) if linked else name
     state = "good" if incident.resolved_at else _KIND[incident.kind]
     word = "over" if incident.resolved_at else "open"
@@ -143,23 +142,25 @@ def _listed(incident: Incident, now: datetime, *, linked: bool) -> str:
 
 def _open_incident(incident: Incident, verdicts: Sequence[EvidenceTrail], now: datetime) -> str:
     tone, title = _KIND[incident.kind], words.title(incident)
-    items = "".join(_affected(affected, now) for affected in incident.affected)
-    evidence = f"<h3>How the evidence grew</h3>{trails(verdicts, now)}" if verdicts else ""
-    who = f'<h3>What is affected</h3><ul class="hs-affected">{items}</ul>' if items else ""
     return (
         f'<article class="hs-card hs-edge hs-{tone}" aria-label="Open incident {incident.id}: {text(title)}">'
-        f'<div class="hs-row"><span class="hs-route">{text(title[:1].upper() + title[1:])}</span>'
-        f"{_link(incident)}{severity(incident)}"
+        f'<div class="hs-row"><span class="hs-route">{text(capitalized(title))}</span>'
+        f"{link('incidents', f'incident {incident.id}', _TAG, incident=str(incident.id))}{severity(incident)}"
         f'<span class="hs-since">open since {instant(incident.open_since, now)}</span></div>'
         f"{notes(incident, now)}"
-        f'<div class="hs-columns"><div>{who}<h3>What users are on now</h3>{users(incident)}'
-        f"{_vendor(incident)}{evidence}</div>"
+        f'<div class="hs-columns"><div>{_all_affected(incident, now)}<h3>What users are on now</h3>{users(incident)}'
+        f"{_vendor(incident)}{_evidence(verdicts, now)}</div>"
         f"<div><h3>Timeline</h3>{timeline(incident, now)}</div></div></article>"
     )
 
 
-def _link(incident: Incident) -> str:
-    return f'<a class="hs-tag" href="incidents?incident={incident.id}" target="_self">incident {incident.id}</a>'
+def _all_affected(incident: Incident, now: datetime) -> str:
+    items = "".join(_affected(affected, now) for affected in incident.affected)
+    return f'<h3>What is affected</h3><ul class="hs-affected">{items}</ul>' if items else ""
+
+
+def _evidence(verdicts: Sequence[EvidenceTrail], now: datetime) -> str:
+    return f"<h3>How the evidence grew</h3>{trails(verdicts, now)}" if verdicts else ""
 
 
 def _affected(affected: AffectedTarget, now: datetime) -> str:

@@ -17,9 +17,10 @@ from controller.routing.overrides import ALL, LONGEST_REASON, Override, Override
 from monitor.clock import utc_now
 from monitor.config.page_settings import SignInSettings
 from monitor.config.settings import Settings
+from monitor.formatting import capitalized
 from monitor.storage.database import DatabaseError, open_operator, open_reader
 from probes.redaction import one_line
-from ui.components import section, text
+from ui.components import empty, section, text
 from ui.identity import NotAllowedError, operator_name
 
 _FOR_S: Final = {"30 min": 1800.0, "1 h": 3600.0, "2 h": 7200.0, "8 h": 28800.0, "1 d": 86400.0, "7 d": 604800.0}
@@ -40,7 +41,7 @@ def show(settings: Settings) -> None:
     with st.container(key="operate", gap="medium"):
         sign_in = settings.ui.sign_in
         if sign_in is None:
-            st.html('<p class="hs-empty">Nobody can act here: ui.sign_in is not configured.</p>')
+            st.html(empty("Nobody can act here: ui.sign_in is not configured."))
             return
         try:
             name = operator_name(st.user.to_dict(), sign_in, utc_now())
@@ -76,7 +77,7 @@ def _show_actions(settings: Settings, sign_in: SignInSettings, name: str) -> Non
             f"{text(override.author)}: {text(override.reason)}</p>"
         )
         end = partial(_end, settings, override)
-        right.button(_capital(override.kind.end_command), key=f"end {override.id}", on_click=act, args=(end,))
+        right.button(capitalized(override.kind.end_command), key=f"end {override.id}", on_click=act, args=(end,))
     _override_form(settings, act)
     _incident_form(settings, journal.incidents(_RECENT), act)
 
@@ -84,7 +85,12 @@ def _show_actions(settings: Settings, sign_in: SignInSettings, name: str) -> Non
 def _override_form(settings: Settings, act: Callable[..., None]) -> None:
     kinds = list(OverrideKind)
     kind = st.segmented_control(
-        "What", kinds, default=kinds[0], format_func=lambda each: _capital(str(each)), required=True, key=_key("kind")
+        "What",
+        kinds,
+        default=kinds[0],
+        format_func=lambda each: capitalized(str(each)),
+        required=True,
+        key=_key("kind"),
     )
     routes = [route.name for route in settings.routes]
     providers = [provider.name for provider in settings.providers]
@@ -104,7 +110,7 @@ def _override_form(settings: Settings, act: Callable[..., None]) -> None:
     st.text_input("Reason", max_chars=LONGEST_REASON, key=_key("reason"))
     if kind is OverrideKind.PIN:
         st.checkbox("Even to a target that fails", key=_key("force"))
-    st.button(_capital(str(kind)), key="begin", type="primary", on_click=act, args=(partial(_begin, settings),))
+    st.button(capitalized(str(kind)), key="begin", type="primary", on_click=act, args=(partial(_begin, settings),))
 
 
 def _begin(settings: Settings, author: str) -> tuple[bool, Sequence[str]]:
@@ -127,7 +133,7 @@ def _begin(settings: Settings, author: str) -> tuple[bool, Sequence[str]]:
 def _incident_form(settings: Settings, incidents: Sequence[Incident], act: Callable[..., None]) -> None:
     st.html(section("Incidents", "say that you look after one, or what people should know", ""))
     if not incidents:
-        st.html('<p class="hs-empty">None so far.</p>')
+        st.html(empty("None so far."))
         return
     names = {str(incident.id): f"{incident.id}: {words.title(incident)}" for incident in incidents}
     wanted, ids = st.query_params.get("incident", ""), list(names)
@@ -186,7 +192,3 @@ def _on_page(sentence: str) -> str:
 def _plain(line: str) -> str:
     """A line in which nothing is Markdown."""
     return "".join(f"\\{character}" if character in r"\`*_{}[]<>()#+-.!|~$:" else character for character in line)
-
-
-def _capital(word: str) -> str:
-    return word[:1].upper() + word[1:]

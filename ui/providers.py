@@ -12,10 +12,10 @@ from controller.status.overview import Overview, TargetView
 from controller.status.vendor_views import VendorView
 from monitor.formatting import plural
 from monitor.health import HEALTHY, WORST_FIRST, Health
-from monitor.liveness import Liveness
 from monitor.status_pages.reading import VendorState
 from ui import history
-from ui.components import empty, instant, pill, prose, seconds, section, table, target_link, text
+from ui.components import empty, instant, legend, pill, prose, seconds, section, table, target_link, text
+from ui.sections import as_of
 
 _VENDOR_COLOURS: Final = {
     VendorState.OPERATIONAL: "good",
@@ -24,6 +24,12 @@ _VENDOR_COLOURS: Final = {
     VendorState.DEGRADED: "watch",
     VendorState.PARTIAL_OUTAGE: "bad",
     VendorState.MAJOR_OUTAGE: "bad",
+}
+_SHARE_COLOURS: Final = {
+    "good": f"at least {history.GOOD * 100:g} % served",
+    "watch": f"at least {history.WATCH * 100:g} %",
+    "bad": "less",
+    "gap": "not observed",
 }
 #: A browser takes a second for each further hundred.
 AT_ONCE: Final = 50
@@ -52,15 +58,11 @@ def providers(
     ]
     vendors = {view.provider: view for view in overview.vendors}
     body = "".join(_provider(name, views, vendors.get(name), past, overview.now) for name, views in by_provider)
-    return section("Providers", _as_of(overview, len(shown)), body + _legend())
-
-
-def _as_of(overview: Overview, shown: int) -> str:
-    beat = overview.service.beat
-    if overview.service.liveness is not Liveness.RUNNING and beat:
-        return f'<b class="hs-stale">as they were at {instant(beat.beat_at, overview.now)}</b>'
     every = len(overview.targets)
-    return "what the probes see" if shown == every else f"{shown} of {plural(every, 'target')}, those that fail first"
+    note = "what the probes see"
+    if len(shown) < every:
+        note = f"{len(shown)} of {plural(every, 'target')}, those that fail first"
+    return section("Providers", as_of(overview, note), body + legend(_SHARE_COLOURS))
 
 
 def _matches(view: TargetView, query: str, *, only_failing: bool) -> bool:
@@ -129,14 +131,3 @@ def _why(view: TargetView, now: datetime) -> str:
 
 def _said(words: str) -> str:
     return f'<span class="hs-said" title="{text(words)}">{text(words)}</span>'
-
-
-def _legend() -> str:
-    kinds = (
-        ("good", f"at least {history.GOOD * 100:g} % served"),
-        ("watch", f"at least {history.WATCH * 100:g} %"),
-        ("bad", "less"),
-        ("gap", "not observed"),
-    )
-    items = "".join(f'<span><i class="hs-{colour}"></i>{word}</span>' for colour, word in kinds)
-    return f'<p class="hs-legend">{items}</p>'

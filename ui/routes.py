@@ -8,7 +8,7 @@ from controller.routing.overrides import Override
 from controller.status.details.route import RouteDetail, RouteSummary
 from controller.status.headline import CandidateStatus, RouteView
 from monitor.detection.verdict_text import plain_reason
-from monitor.formatting import format_elapsed, format_percent, listed
+from monitor.formatting import capitalized, format_elapsed, format_percent, listed
 from monitor.health import FAILING, UNHEALTHY
 from ui.components import empty, instant, link, pill, prose, section, share, table, target, target_link, text, zone_note
 
@@ -64,9 +64,9 @@ def _summary(route: RouteView, felt: RouteSummary, range_name: str, chosen: bool
     tone, word = state_of(route)
     total = felt.total
     lasted = [format_elapsed(s) if total.observed_s else "–" for s in (total.felt_s, total.without_s)]
-    name = link("routes", f"<b>{text(route.name)}</b>", route=route.name, range=range_name)
+    current = 'aria-current="true"' if chosen else ""
     return [
-        name.replace("<a ", '<a aria-current="true" ', 1) if chosen else name,
+        link("routes", f"<b>{text(route.name)}</b>", current, route=route.name, range=range_name),
         target(route.target),
         f'<span class="hs-note hs-{tone}">{word}</span>',
         instant(route.since, now) if route.since else "–",
@@ -80,7 +80,7 @@ def present(route: RouteView, now: datetime) -> str:
     """Where the route points, since when and why, what it waits for, and its candidates."""
     tone, word = state_of(route)
     since = f'<span class="hs-since">since {instant(route.since, now)}</span>' if route.since else ""
-    note = f'<p class="hs-reason">{prose(route.note[:1].upper() + route.note[1:], now)}</p>' if route.note else ""
+    note = f'<p class="hs-reason">{prose(capitalized(route.note), now)}</p>' if route.note else ""
     file = ""
     if route.published is not None:
         where = f"points at {route.published}" if route.published else "is missing"
@@ -160,9 +160,7 @@ def overrides(detail: RouteDetail, now: datetime) -> str:
     if not detail.overrides:
         return ""
     rows = [_override(override, now) for override in detail.overrides]
-    return section(
-        "Pins, drains and pauses", "laid on by hand", table("Overrides", _OVERRIDES, rows, kind="hs-overrides")
-    )
+    return section("Pins, drains and pauses", "by operators", table("Overrides", _OVERRIDES, rows, kind="hs-overrides"))
 
 
 def _override(override: Override, now: datetime) -> list[str]:

@@ -16,16 +16,24 @@ from controller.status.headline import UNTRUSTED, CandidateStatus, Level, RouteV
 from controller.status.overview import Overview
 from controller.status.probe_history import Bucket, ProbeHistory
 from monitor.detection.verdict_text import plain_reason
-from monitor.formatting import ago, format_elapsed, plural
+from monitor.formatting import ago, capitalized, format_elapsed, plural
 from monitor.health import FAILING
 from monitor.liveness import Liveness, ServiceStatus
 from monitor.storage.column_conversions import from_ms
 from monitor.storage.tables import EventRow
 from probes.outcome import Outcome
-from ui.components import instant, link, outcome_class, pill, prose, section, target, text, zone_note
+from ui.components import empty, instant, legend, link, outcome_class, pill, prose, section, target, text, zone_note
 from ui.routes import state_of, worst_first
 
 _MOST_LINES = 3
+_OUTCOME_COLOURS = {
+    "good": "ok",
+    "watch": "slow or wrong",
+    "bad": "failed",
+    "ours": "our limit, key or quota",
+    "none": "says nothing",
+    "gap": "not observed",
+}
 _TONE = {
     Level.GOOD: ("✓", "good", "All well"),
     Level.NOTICE: ("!", "watch", "Attention"),
@@ -137,7 +145,7 @@ def trouble(title: str, explanation: str) -> str:
     """A whole page that says why there is nothing to show, and what to do; backticks in `explanation` mark code."""
     return (
         '<section class="hs-trouble" role="status"><span class="hs-big hs-none" aria-hidden="true">?</span>'
-        f"<h1>{text(title)}</h1><p>{_code(explanation[:1].upper() + explanation[1:])}</p>"
+        f"<h1>{text(title)}</h1><p>{prose(capitalized(explanation))}</p>"
         '<p class="hs-quiet">This page looks again every few seconds.</p></section>'
     )
 
@@ -153,7 +161,7 @@ def overrides(overview: Overview) -> str:
 def routes(overview: Overview) -> str:
     """Every route: where it points, since when and why, and its candidates in order."""
     cards = "".join(_route(route, overview.now) for route in worst_first(overview.routes))
-    return section("Routes", _as_of(overview, "where applications are sent"), f'<div class="hs-cards">{cards}</div>')
+    return section("Routes", as_of(overview, "where applications are sent"), f'<div class="hs-cards">{cards}</div>')
 
 
 def money(overview: Overview) -> str:
@@ -164,7 +172,7 @@ def money(overview: Overview) -> str:
     colour = "bad" if budget.exhausted else "watch" if budget.stretches or budget.stopped or budget.unknown else "none"
     names = f' title="price unknown: {text(", ".join(budget.unknown))}"' if budget.unknown else ""
     dot = f'<span class="hs-dot hs-{colour}" aria-hidden="true"></span>'
-    return f'<p class="hs-money"{names}>{dot}{text(budget.sentence[:1].upper() + budget.sentence[1:])}</p>'
+    return f'<p class="hs-money"{names}>{dot}{text(capitalized(budget.sentence))}</p>'
 
 
 def log(overview: Overview) -> str:
@@ -176,11 +184,11 @@ def log(overview: Overview) -> str:
         reverse=True,
     )
     items = "".join(f"<li>{instant(at, overview.now)}<span>{line}</span></li>" for at, line in lines[:12])
-    body = f'<ol class="hs-timeline">{items}</ol>' if items else '<p class="hs-empty">Nothing has happened yet.</p>'
+    body = f'<ol class="hs-timeline">{items}</ol>' if items else empty("Nothing has happened yet.")
     return section("Decisions and events", zone_note(overview.now), body)
 
 
-def _as_of(overview: Overview, subtitle: str) -> str:
+def as_of(overview: Overview, subtitle: str) -> str:
     """The subtitle of a section; when the service is not at work, that the section is old, in a class that fades it."""
     beat = overview.service.beat
     if overview.service.liveness is Liveness.RUNNING or beat is None:
@@ -211,18 +219,12 @@ def _advice(service: ServiceStatus) -> str:
     if service.liveness is Liveness.RUNNING:
         return ""
     if service.beat is None:
-        return f"<p>{_code('Start it with `hotspare run`.')}</p>"
+        return f"<p>{prose('Start it with `hotspare run`.')}</p>"
     left = "Applications go on with the last routing file; what is below is as it was then."
     if service.beat.stopped_at:
-        return f"<p>{_code(f'{left} Start it again with `hotspare run`.')}</p>"
+        return f"<p>{prose(f'{left} Start it again with `hotspare run`.')}</p>"
     where = f"process {service.beat.pid} on {service.beat.host}"
-    return f"<p>{_code(f'{left} It crashed or hangs: look at {where}, then start it again with `hotspare run`.')}</p>"
-
-
-def _code(sentence: str) -> str:
-    """Escaped, with what stands between backticks as code."""
-    parts = text(sentence).split("`")
-    return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts))
+    return f"<p>{prose(f'{left} It crashed or hangs: look at {where}, then start it again with `hotspare run`.')}</p>"
 
 
 def _route(route: RouteView, now: datetime) -> str:
@@ -230,7 +232,7 @@ def _route(route: RouteView, now: datetime) -> str:
     since = f'<span class="hs-since">since {instant(route.since, now)}</span>' if route.since else ""
     chain = "".join(_candidate(number, candidate) for number, candidate in enumerate(route.candidates, 1))
     why = prose(plain_reason(route.reason), now)
-    more = f'<p class="hs-reason">{prose(route.note[:1].upper() + route.note[1:], now)}</p>' if route.note else ""
+    more = f'<p class="hs-reason">{prose(capitalized(route.note), now)}</p>' if route.note else ""
     return (
         f'<article class="hs-card hs-edge hs-{colour}" aria-label="Route {text(route.name)}">'
         f'<div class="hs-row"><span class="hs-route">{link("routes", text(route.name), route=route.name)}</span>'
@@ -253,7 +255,7 @@ def _candidate(number: int, candidate: CandidateStatus) -> str:
 def recent_probes(history: ProbeHistory) -> str:
     """The newest probes of one target, a bar for each interval, and what the colours mean."""
     note = f"one bar per interval, the newest on the right; {format_elapsed(history.bucket_s * len(history.strip))}"
-    return section("Recent probes", note, _strip(history.strip, history.bucket_s) + _legend())
+    return section("Recent probes", note, _strip(history.strip, history.bucket_s) + legend(_OUTCOME_COLOURS))
 
 
 def _strip(buckets: Sequence[Bucket], bucket_s: float) -> str:
@@ -271,19 +273,6 @@ def _strip(buckets: Sequence[Bucket], bucket_s: float) -> str:
 
 def _counts(counts: Iterable[tuple[Outcome, int]]) -> str:
     return ", ".join(f"{count} {outcome}" for outcome, count in counts) or "nothing observed"
-
-
-def _legend() -> str:
-    kinds = (
-        ("good", "ok"),
-        ("watch", "slow or wrong"),
-        ("bad", "failed"),
-        ("ours", "our limit, key or quota"),
-        ("none", "says nothing"),
-        ("gap", "not observed"),
-    )
-    items = "".join(f'<span><i class="hs-{colour}"></i>{word}</span>' for colour, word in kinds)
-    return f'<p class="hs-legend">{items}</p>'
 
 
 def _decision(decision: Decision) -> str:

@@ -88,9 +88,14 @@ def checks(detail: TargetDetail) -> str:
 
 def _check(name: str, rollup: Rollup) -> list[str]:
     figures = [seconds(h.quantile(q)) for h in (rollup.duration, rollup.first_token) for q in (0.5, 0.95)]
+    mix = text(_mix(rollup)) or "–"
+    return [f"<b>{text(name)}</b>", share(rollup.counts.served), f"{rollup.counts.asked:,}", *figures, mix]
+
+
+def _mix(rollup: Rollup) -> str:
+    """How its probes ended, the most frequent first."""
     ended = sorted(rollup.asked.items(), key=lambda item: -item[1])
-    mix = ", ".join(f"{count:,} {outcome}" for outcome, count in ended)
-    return [f"<b>{text(name)}</b>", share(rollup.counts.served), f"{rollup.counts.asked:,}", *figures, text(mix) or "–"]
+    return ", ".join(f"{count:,} {outcome}" for outcome, count in ended)
 
 
 def verdicts(detail: TargetDetail, now: datetime) -> str:
@@ -143,9 +148,7 @@ def _failure(failure: FailedProbe, now: datetime) -> list[str]:
 
 def mix_in_words(detail: TargetDetail) -> str:
     """The picture of outcomes for those who do not see it."""
-    whole = sum(detail.checks.values(), start=Rollup())
-    ended = sorted(whole.asked.items(), key=lambda item: -item[1])
-    return f"How the probes of {detail.target} ended: {', '.join(f'{count:,} {outcome}' for outcome, count in ended)}"
+    return f"How the probes of {detail.target} ended: {_mix(sum(detail.checks.values(), start=Rollup()))}"
 
 
 def latency_in_words(detail: TargetDetail) -> str:

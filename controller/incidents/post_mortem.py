@@ -7,7 +7,7 @@ from datetime import datetime
 from controller.incidents import text as incident_text
 from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import EntryKind, Incident, TargetNumbers, sum_numbers
-from monitor.formatting import format_elapsed, instant
+from monitor.formatting import capitalized, format_elapsed, instant
 from probes.redaction import one_line
 
 _LONGEST = 2_000
@@ -64,7 +64,7 @@ def _summary(incident: Incident, now: datetime) -> Iterable[str]:
     end = f"until {_clock(incident.resolved_at)} UTC" if incident.resolved_at else f"still open at {_clock(now)} UTC"
     opened = f"{incident.opened_at:%Y-%m-%d} {_clock(incident.opened_at)}"
     when = f"{opened} UTC, {end} ({incident_text.status(incident, now)})"
-    yield f"**{_capital(escaped(incident_text.title(incident)))}**, {escaped(when)}."
+    yield f"**{capitalized(escaped(incident_text.title(incident)))}**, {escaped(when)}."
     facts = [escaped(reason) for reason in incident_text.reasons(incident.affected)]
     if incident.onset < incident.opened_at:
         before_s = (incident.opened_at - incident.onset).total_seconds()
@@ -112,7 +112,8 @@ def _evidence(incident: Incident) -> Iterable[str]:
     if not incident.numbers:
         yield "No probe of that time is stored."
     else:
-        yield f"{escaped(_capital(incident_text.evidence(incident.numbers)))}, from the first failed probe to the end."
+        evidence = capitalized(incident_text.evidence(incident.numbers))
+        yield f"{escaped(evidence)}, from the first failed probe to the end."
         yield _table(("target", "probes", "not ok", "how they ended"), map(_row_of_target, incident.numbers))
     if statistics := incident_text.verdict_statistics(incident):
         yield _bullets(map(escaped, statistics))
@@ -148,10 +149,6 @@ def _notes(incident: Incident) -> Iterable[str]:
 
 def _clock(at: datetime | None, *, day: bool = False) -> str:
     return "" if at is None else f"{at:%b %d %H:%M:%S}" if day else f"{at:%H:%M:%S}"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _bullets(lines: Iterable[str]) -> str:

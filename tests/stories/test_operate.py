@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from oidc_provider_mock import User, run_server_in_thread
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
@@ -21,7 +21,7 @@ from controller.alerts.slack.incident_message import incident_headline
 from controller.journal import Journal
 from controller.routing.store import OverrideStore
 from monitor.storage.database import open_reader, open_writer
-from tests.stories.test_page import CHROMIUM, QUIET, now, served
+from tests.stories.test_page import now, served
 from tests.support import seeded_database as seeded
 
 pytestmark = [
@@ -34,16 +34,10 @@ pytestmark = [
 COOKIE_SECRET = "a secret of at least thirty-two characters"
 
 
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    """A real browser."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"no browser at {CHROMIUM}")
+@pytest.fixture(autouse=True)
+def patience() -> None:
+    """Signing in takes several pages."""
     expect.set_options(timeout=30_000)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

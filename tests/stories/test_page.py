@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, Request, WebSocket, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, WebSocket, expect
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Element
 
@@ -23,18 +23,6 @@ from tests.support import seeded_database as seeded
 from ui import app
 
 pytestmark = pytest.mark.slow
-
-
-CHROMIUM = Path("/usr/bin/chromium")
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture
@@ -254,16 +242,11 @@ def test_the_static_page_may_be_public(config: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def browser_page() -> Iterator[Page]:
+def browser_page(browser: Browser) -> Page:
     """A page of a real browser."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"no browser at {CHROMIUM}")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        page = browser.new_page(viewport={"width": 390, "height": 1600})
-        page.set_default_timeout(30_000)
-        yield page
-        browser.close()
+    page = browser.new_page(viewport={"width": 390, "height": 1600})
+    page.set_default_timeout(30_000)
+    return page
 
 
 @pytest.mark.browser

@@ -2,14 +2,13 @@
 
 import re
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from controller.incidents.incident import Incident
 from controller.journal import Journal
@@ -17,7 +16,7 @@ from controller.routing.decision import Decision, MoveKind
 from monitor.health import Health
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
-from tests.stories.test_page import CHROMIUM, QUIET, launched, now, served
+from tests.stories.test_page import launched, now, served
 from tests.support import seeded_database as seeded
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
@@ -39,17 +38,6 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     seeded.beat(Store(engine), now() + _ALIVE)
     engine.dispose()
     return tmp_path / "hotspare.yaml"
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    """A real browser."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"no browser at {CHROMIUM}")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
 
 
 def _open(browser: Browser, url: str, **how: object) -> Page:

@@ -1,31 +1,19 @@
 """The page for strangers, live and as a file, in a real browser: they say the same, and neither says too much."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
-from tests.stories.test_page import CHROMIUM, QUIET, launched, now, served
+from tests.stories.test_page import launched, now, served
 from tests.support import seeded_database as seeded
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 _SECRETS = ("alert(1)", "server_error", "9 of 14", "watch-1", "4711", "$0", seeded.KEY)
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    """A real browser."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"no browser at {CHROMIUM}")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
 
 
 def test_the_file_says_what_the_page_says(tmp_path: Path, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:

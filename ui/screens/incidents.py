@@ -18,18 +18,8 @@ def show(path: str) -> None:
     if wanted:
         st.fragment(_show_incident, run_every=reading.SLOW_S)(path, wanted)
     with st.container(key="controls"):
-        query = st.text_input(
-            "Search incidents",
-            key="q",
-            type="search",
-            placeholder="Search incidents",
-            label_visibility="collapsed",
-            live=True,
-            bind="query-params",
-            max_chars=100,
-            width=300,
-        )
-    st.fragment(_show_list, run_every=reading.SLOW_S)(path, query or "", says_trouble=not wanted)
+        query = parts.search("Search incidents")
+    st.fragment(_show_list, run_every=reading.SLOW_S)(path, query, says_trouble=not wanted)
 
 
 def _show_list(path: str, query: str, *, says_trouble: bool) -> None:

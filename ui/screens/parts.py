@@ -21,6 +21,27 @@ def show_state(path: str, overview: Overview) -> None:
     st.set_page_config(page_title=title, page_icon=sections.tab_icon(overview.level))
 
 
+def draw(html: str) -> None:
+    """Show HTML, or an empty element that keeps the order, so that nothing below is drawn again when some comes."""
+    st.html(html or "<span></span>")
+
+
+def search(label: str) -> str:
+    """What the viewer searches for, kept as `?q=` in the address."""
+    query: str | None = st.text_input(
+        label,
+        key="q",
+        type="search",
+        placeholder=label,
+        label_visibility="collapsed",
+        live=True,
+        bind="query-params",
+        max_chars=100,
+        width=300,
+    )
+    return query or ""
+
+
 def choose_range(default: str) -> str:
     """The range that the address and the viewer choose, by its name in `RANGES`."""
     written = st.query_params.get("range", "").replace(" ", "")  # older addresses have `7 d`

@@ -40,7 +40,7 @@ def _show(path: str, range_name: str) -> None:
             charts.felt(detail.course, detail.since, detail.until, detail.width), alt="Minutes that users were failed"
         )
     st.html(routes.decisions(detail, now))
-    st.html(routes.overrides(detail, now) or "<span></span>")
+    parts.draw(routes.overrides(detail, now))
     st.download_button(
         "Decisions as CSV", lambda: exports.decisions(detail), f"{route.name}.csv", "text/csv", on_click="ignore"
     )

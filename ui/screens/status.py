@@ -33,17 +33,7 @@ def _choose(count: int) -> tuple[str, bool, int]:
     if count < _WORTH_A_SEARCH:
         return "", False, count
     with st.container(horizontal=True, vertical_alignment="center", key="controls"):
-        query = st.text_input(
-            "Search targets",
-            key="q",
-            type="search",
-            placeholder="Search targets",
-            label_visibility="collapsed",
-            live=True,
-            bind="query-params",
-            max_chars=100,
-            width=300,
-        )
+        query = parts.search("Search targets")
         shown = st.segmented_control(
             "Show",
             [_ALL, _FAILING],
@@ -54,7 +44,7 @@ def _choose(count: int) -> tuple[str, bool, int]:
             bind="query-params",
         )
         every = count > providers.AT_ONCE and st.checkbox(f"All {count} at once", key="all", bind="query-params")
-    return query or "", shown == _FAILING, count if every else providers.AT_ONCE
+    return query, shown == _FAILING, count if every else providers.AT_ONCE
 
 
 def _show_present(path: str, *renderers: Callable[[Overview], str]) -> None:
@@ -66,8 +56,7 @@ def _show_present(path: str, *renderers: Callable[[Overview], str]) -> None:
         return
     parts.show_state(path, overview)
     for render in renderers:
-        # An empty element keeps the order: nothing below is drawn again when an override begins.
-        st.html(render(overview) or "<span></span>")
+        parts.draw(render(overview))
 
 
 def _show_providers(path: str, query: str, *, only_failing: bool, at_most: int) -> None:
@@ -76,7 +65,7 @@ def _show_providers(path: str, query: str, *, only_failing: bool, at_most: int) 
     except DatabaseError:
         return  # The upper part says so.
     st.html(providers.providers(overview, past, query=query, only_failing=only_failing, at_most=at_most))
-    st.html(sections.money(overview) or "<span></span>")
+    parts.draw(sections.money(overview))
     st.download_button(
         "Targets as CSV", lambda: exports.targets(overview, past), "targets.csv", "text/csv", on_click="ignore"
     )
@@ -87,8 +76,8 @@ def _show_incidents(path: str) -> None:
         overview, listed = reading.overview_at(path), reading.incidents(path)
     except DatabaseError:
         return
-    st.html(incidents.open_incidents(overview) or "<span></span>")
-    st.html(incidents.figures_so_far(overview) or "<span></span>")
+    parts.draw(incidents.open_incidents(overview))
+    parts.draw(incidents.figures_so_far(overview))
     over = [incident for incident in listed if incident.resolved_at]
     st.html(incidents.incident_list(over[:_LISTED], overview.now, title="Past incidents"))
 

@@ -44,7 +44,7 @@ def _show(path: str, target: str, range_name: str) -> None:
         st.html(empty("Nothing was observed in this time."))
     else:
         _show_pictures(detail)
-    st.html(targets.checks(detail) or "<span></span>")
+    parts.draw(targets.checks(detail))
     st.html(targets.verdicts(detail, now))
     st.html(targets.failures(detail, now))
     ids = [failure.request_id for failure in detail.failures if failure.request_id]
