@@ -1,65 +1,25 @@
 """What follows what: the table of docs/client.md, in pure code."""
 
-from collections.abc import Collection
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hotspare_client import Target
 from hotspare_client.failure import Failure
-from hotspare_client.policy import Situation, Step, choose_first, choose_next
+from hotspare_client.policy import Step, choose_first
+
+from tests.support.client_policy import follow, up_target
 
 #: A number nearly so.
 APPROX: Any = pytest.approx
 
 
-def target(name: str, **fields: Any) -> Target:
-    """A target that is `up`."""
-    known = {
-        "provider": name,
-        "model": "m",
-        "dialect": "openai-chat",
-        "base_url": "https://x.example/v1",
-        "api_key_env": None,
-        "health": "up",
-        "route": "chat",
-        "reason": "",
-        "since": datetime(2026, 11, 21, tzinfo=UTC),
-    }
-    return Target(id=name, **{**known, **fields})
-
-
-A, B, C = target("a"), target("b"), target("c")
+A, B, C = up_target("a"), up_target("b"), up_target("c")
 SAME, NEXT = "a", "b"
 
 
-def after(
-    failure: Failure,
-    *,
-    candidates: tuple[Target, ...] = (A, B, C),
-    failing: Collection[str] = (),
-    may_repeat: bool = True,
-    **changes: Any,
-) -> Step | None:
+def after(failure: Failure, *, candidates: tuple[Target, ...] = (A, B, C), **changes: Any) -> Step | None:
     """What follows a first failure at the first candidate."""
-    situation = Situation(
-        **{
-            "pick": candidates[0],
-            "candidates": candidates,
-            "failed": candidates[0],
-            "tried": {candidates[0].id},
-            "was_repeated": False,
-            "failed_elsewhere": False,
-            "has_begun": False,
-            "left_s": 30.0,
-            "wait_s": 3.0,
-            "stateful": False,
-            **changes,
-        }
-    )
-    return choose_next(
-        failure, situation, is_failing=failing.__contains__, may_repeat=lambda: may_repeat, draw=lambda: 0.5
-    )
+    return follow(failure, candidates, **changes)
 
 
 def outcome(name: str, **fields: Any) -> Failure:
@@ -102,7 +62,7 @@ def test_each_failure_has_its_answer(failure: Failure, expected: str | None, pau
     [
         pytest.param({"was_repeated": True}, id="one repeat in all"),
         pytest.param({"failed_elsewhere": True}, id="another request failed there, too"),
-        pytest.param({"failed": target("a", health="suspect")}, id="the target is in doubt"),
+        pytest.param({"failed": up_target("a", health="suspect")}, id="the target is in doubt"),
         pytest.param({"may_repeat": False}, id="the budget of repeats is spent"),
         pytest.param({"has_begun": True}, id="a part of the answer has been given"),
     ],
@@ -123,14 +83,14 @@ def test_a_wait_that_would_pass_the_deadline_is_not_waited_for() -> None:
 @pytest.mark.parametrize("health", ["down", "unusable", "misconfigured", "paused"])
 def test_a_target_that_is_out_of_use_is_not_asked(health: str) -> None:
     """A request that failed is no reason to try what Hotspare knows to be broken."""
-    assert after(outcome("timeout"), candidates=(A, target("b", health=health), C)) == Step(C)
-    assert after(outcome("timeout"), candidates=(A, target("b", health=health))) is None
-    assert after(outcome("timeout"), candidates=(A, target("b", drained=True))) is None
+    assert after(outcome("timeout"), candidates=(A, up_target("b", health=health), C)) == Step(C)
+    assert after(outcome("timeout"), candidates=(A, up_target("b", health=health))) is None
+    assert after(outcome("timeout"), candidates=(A, up_target("b", drained=True))) is None
 
 
 def test_a_target_where_the_route_points_is_asked_whatever_its_health() -> None:
     """Where all fail, the route is at the least bad one."""
-    least_bad = target("b", health="down")
+    least_bad = up_target("b", health="down")
     assert after(outcome("timeout"), candidates=(A, least_bad), pick=least_bad) == Step(least_bad)
 
 
@@ -149,7 +109,7 @@ def test_what_just_failed_here_is_skipped() -> None:
 
 def test_too_long_goes_to_a_larger_context_only() -> None:
     """Never the same request again, and never to a target that may refuse it for the same reason."""
-    small, large, unknown = target("a", context=8_000), target("c", context=128_000), target("b")
+    small, large, unknown = up_target("a", context=8_000), up_target("c", context=128_000), up_target("b")
     too_long = outcome("bad_request", too_long=True)
     assert after(too_long, candidates=(small, unknown, large)) == Step(large)
     assert after(too_long, candidates=(large, small, unknown)) is None
@@ -179,6 +139,6 @@ def test_the_first_target_is_where_the_route_points() -> None:
     """Unless it has just failed here and another one can stand in."""
     assert choose_first(A, (A, B, C), set().__contains__) is A
     assert choose_first(A, (A, B, C), {"a"}.__contains__) is B
-    assert choose_first(A, (A, target("b", health="down"), C), {"a"}.__contains__) is C
+    assert choose_first(A, (A, up_target("b", health="down"), C), {"a"}.__contains__) is C
     assert choose_first(A, (A, B, C), {"a", "b", "c"}.__contains__) is A
     assert choose_first(A, (), {"a"}.__contains__) is A

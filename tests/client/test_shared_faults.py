@@ -4,15 +4,14 @@ import errno
 import json
 import socket
 import ssl
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hotspare_client import DeadlineError, MissingKeyError, NoTargetError, Routing, Target
 from hotspare_client.failure import Failure, read_failure
-from hotspare_client.policy import Situation, Step, choose_next
+from hotspare_client.policy import Step
 
+from tests.support.client_policy import follow, up_target
 from tests.support.routes import open_route, write_route
 from tests.support.shared_cases import Case, load_cases, name_of
 
@@ -56,45 +55,11 @@ def as_exception(case: Case) -> Exception:
     }[case["error"]]
 
 
-def a_target(id: str, **fields: Any) -> Target:  # noqa: A002 - the name of the field
-    """A target that is `up`."""
-    known = {
-        "provider": id,
-        "model": "m",
-        "dialect": "openai-chat",
-        "base_url": "https://x.example/v1",
-        "api_key_env": None,
-        "health": "up",
-        "route": "chat",
-        "reason": "",
-        "since": datetime(2026, 11, 21, tzinfo=UTC),
-    }
-    return Target(id=id, **{**known, **fields})
-
-
-def follow(failure: Failure, case: Case, targets: tuple[Target, ...]) -> Step | None:
+def after(failure: Failure, case: Case, targets: tuple[Target, ...]) -> Step | None:
     """What follows a failure at the first target; the case says what is unlike the usual."""
     unlike = dict(case.get("situation", {}))
-    failing, may_repeat = unlike.pop("failing", []), unlike.pop("may_repeat", True)
     pick = unlike.pop("pick", targets[0].id)
-    situation = Situation(
-        **{
-            "pick": next((each for each in targets if each.id == pick), None),
-            "candidates": targets,
-            "failed": targets[0],
-            "tried": {targets[0].id},
-            "was_repeated": False,
-            "failed_elsewhere": False,
-            "has_begun": False,
-            "left_s": 30.0,
-            "wait_s": 3.0,
-            "stateful": False,
-            **unlike,
-        }
-    )
-    return choose_next(
-        failure, situation, is_failing=failing.__contains__, may_repeat=lambda: may_repeat, draw=lambda: 0.5
-    )
+    return follow(failure, targets, pick=next((each for each in targets if each.id == pick), None), **unlike)
 
 
 def assert_follows(step: Step | None, case: Case) -> None:
@@ -108,16 +73,16 @@ def test_an_error_says_what_came_and_what_follows(case: Case) -> None:
     """At three targets, the first of them with a small context, the last with a large one."""
     failure = read_failure(as_exception(case))
     assert {name: getattr(failure, name) for name in case["expect"]} == case["expect"]
-    targets = tuple(a_target(name, context=context) for name, context in CONTEXTS.items())
-    assert_follows(follow(failure, case, targets), case)
+    targets = tuple(up_target(name, context=context) for name, context in CONTEXTS.items())
+    assert_follows(after(failure, case, targets), case)
 
 
 @pytest.mark.parametrize("case", load_cases("policy"), ids=name_of)
 def test_each_failure_has_its_answer(case: Case) -> None:
     """The same target once more, the next one, or nobody; see docs/client.md."""
-    targets = tuple(a_target(**each) for each in case.get("targets", [{"id": name} for name in "abc"]))
+    targets = tuple(up_target(**each) for each in case.get("targets", [{"id": name} for name in "abc"]))
     failure = Failure(**{"detail": "", **case["failure"]})
-    assert_follows(follow(failure, case, targets), case)
+    assert_follows(after(failure, case, targets), case)
 
 
 @pytest.mark.parametrize("case", load_cases("attempts"), ids=name_of)
