@@ -68,7 +68,7 @@ export class Attempt {
   /** @param {unknown} error @param {{ inStream?: boolean, hasBegun?: boolean }} [how] */
   fail(error, how = {}) {
     if (!this.#isRunning) throw new Error("an attempt is one request: take the next one from the loop");
-    this.end();
+    this.#stop();
     // What the caller has called off is no failure of a provider.
     if (this.#request.terms.signal?.aborted) throw error;
     const isLate = this.#isLate && isAbort(error);
@@ -76,8 +76,15 @@ export class Attempt {
     if (!this.#request.fail(error, this.target, { beganAt: this.#beganAt, isLate, ...how })) throw error;
   }
 
-  /** Nothing more is timed. */
+  /** Its block has ended: well, where nothing has failed. */
   end() {
+    if (!this.#isRunning) return;
+    this.#stop();
+    if (!this.#request.terms.signal?.aborted) this.#request.succeed(this.target, this.#beganAt);
+  }
+
+  /** Nothing more is timed. */
+  #stop() {
     this.#isRunning = false;
     clearTimeout(this.#timer);
     this.#request.terms.signal?.removeEventListener("abort", this.#abort);

@@ -109,6 +109,7 @@ export class Request {
     this.#repeated ||= this.#tried.has(target.id);
     this.#tried.add(target.id);
     this.#asked.push({ target: target.id, outcome, detail, status, tookS: now - beganAt });
+    if (failure.known) routing.report(target, outcome, now - beganAt, { route: this.route });
     if (failure.known && !isFinal(failure) && !failure.tooLong) memory.noteFailure(target.id, now);
     if (!hasBegun) {
       const candidates = this.#current();
@@ -132,6 +133,12 @@ export class Request {
     }
     if (!this.#next) this.#attach(error);
     return this.#next !== null;
+  }
+
+  /** `target` has answered. @param {Target} target @param {number} beganAt @param {number} [firstTokenS] */
+  succeed(target, beganAt, firstTokenS) {
+    const { routing, route } = this;
+    if (routing.reporter.isOn) routing.report(target, "ok", routing.monotonic() - beganAt, { firstTokenS, route });
   }
 
   /** The candidates now; the last known ones where the route has vanished meanwhile. */

@@ -7,11 +7,12 @@ import { performance } from "node:perf_hooks";
 import { Affinity } from "./affinity.js";
 import { Attempts } from "./attempts.js";
 import { Memory } from "./memory.js";
+import { Reporter } from "./reporter.js";
 import { checkTerms } from "./request.js";
 import { parse, TableError } from "./table.js";
 
 /** @import { BigIntStats } from "node:fs" */
-/** @import { Status, Target, Terms } from "../types/index.js" */
+/** @import { ReportMore, RoutingOptions, Status, Target, Terms } from "../types/index.js" */
 /** @import { Table } from "./table.js" */
 
 /** Far above any real table; a larger file is not one. */
@@ -52,10 +53,7 @@ export class Routing {
   #ageS = 0;
   #readAt = 0;
 
-  /**
-   * @param {string} path
-   * @param {{ checkEveryS?: number, draw?: () => number, wall?: () => number, monotonic?: () => number }} [options]
-   */
+  /** @param {string} path @param {RoutingOptions} [options] */
   constructor(path, options = {}) {
     // Absolute, so that an application may change its working directory.
     this.#path = resolve(path);
@@ -66,6 +64,8 @@ export class Routing {
     this.#wall = options.wall ?? (() => Date.now() / 1000);
     /** What failed lately, for all attempts of this process. */
     this.memory = new Memory();
+    /** Tells Hotspare how requests end, where it listens. */
+    this.reporter = new Reporter(options.reportTo);
     this.#checkedAt = this.#nextCheck = this.monotonic();
     this.#refresh(this.#checkedAt);
   }
@@ -95,6 +95,11 @@ export class Routing {
   attempts(name, terms = {}) {
     checkTerms(terms);
     return new Attempts(this, name, terms);
+  }
+
+  /** @param {Target | string} target @param {string} outcome @param {number | null} [durationS] @param {ReportMore} [more] */
+  report(target, outcome, durationS, more) {
+    this.reporter.report(target, outcome, durationS, more);
   }
 
   /** @returns {Status} */
@@ -152,6 +157,7 @@ export class Routing {
       }
       this.#table = table;
       this.#problem = null;
+      this.reporter.use(table.reportTo);
     } catch (error) {
       const reason = error instanceof TableError ? error.message : String(error);
       this.#problem = `${this.#path} is not used: ${reason}`;

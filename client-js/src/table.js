@@ -21,10 +21,10 @@ export class TableError extends Error {}
 /**
  * The content of one routing file, checked. `candidates`: every target of a route, in the order of preference; one
  * that only the present weights name comes last. `split`: those that get requests, and the upper end of the slice of
- * 0 to 1 of each.
+ * 0 to 1 of each. `reportTo`: where to report how requests end; empty for nowhere.
  *
  * @typedef {{
- *   generation: number, writtenAt: Date, validForS: number,
+ *   generation: number, writtenAt: Date, validForS: number, reportTo: string,
  *   candidates: Map<string, readonly Target[]>, split: Map<string, { ends: number[], targets: Target[] }>,
  * }} Table
  */
@@ -84,7 +84,9 @@ function readTable(document) {
   const generation = getInteger(document, "generation", "");
   if (generation < 0) throw new TableError(`generation: expected 0 or more, found ${generation}`);
   const writtenAt = getInstant(document, "written_at", "");
-  return { generation, writtenAt, validForS: getPositive(document, "valid_for_s", ""), candidates, split };
+  const validForS = getPositive(document, "valid_for_s", "");
+  const reportTo = document.has("report_to") ? getText(document, "report_to", "") : "";
+  return { generation, writtenAt, validForS, reportTo, candidates, split };
 }
 
 /** @param {Target[]} targets */

@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import dgram from "node:dgram";
+import { once } from "node:events";
 import fs from "node:fs";
 import http from "node:http";
 import { test } from "node:test";
@@ -14,27 +16,50 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const EXAMPLES = [...fs.readFileSync(`${ROOT}/README.md`, "utf8").matchAll(/```js\n(.*?)```/gs)].map((found) => found[1]);
 const REPLY = { choices: [{ index: 0, message: { role: "assistant", content: "Hello yourself" }, finish_reason: "stop" }] };
 
-for (const [index, example] of EXAMPLES.entries()) {
-  test(`example ${index + 1} of the README answers`, async (t) => {
-    /** @type {string[]} */
-    const asked = [];
-    const server = http.createServer((request, response) => {
-      asked.push(String(request.url));
-      const isWell = request.url?.startsWith("/beta/");
-      response.writeHead(isWell ? 200 : 503, { "content-type": "application/json" });
-      response.end(JSON.stringify(isWell ? REPLY : { error: { message: "Service unavailable" } }));
-    });
-    await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
-    t.after(() => server.close() && server.closeAllConnections());
-    const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-    const file = newPath(t);
-    const at = (/** @type {string} */ name) => ({ base_url: `http://127.0.0.1:${port}/${name}/v1` });
-    writeRoute(file, { alpha: at("alpha"), beta: at("beta") });
-    const code = `${example.replace("/var/lib/hotspare/routing.json", file)}\nconsole.log(await answer("Hello"));\n`;
-    const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", code], { cwd: ROOT });
+/** Run an example, whose first provider fails: what it prints, and what was asked. @param {import("node:test").TestContext} t @param {string} example @param {string} [reportTo] */
+async function run(t, example, reportTo = "") {
+  /** @type {string[]} */
+  const asked = [];
+  const server = http.createServer((request, response) => {
+    asked.push(String(request.url));
+    const isWell = request.url?.startsWith("/beta/");
+    response.writeHead(isWell ? 200 : 503, { "content-type": "application/json" });
+    response.end(JSON.stringify(isWell ? REPLY : { error: { message: "Service unavailable" } }));
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
+  t.after(() => server.close() && server.closeAllConnections());
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  const file = newPath(t);
+  const at = (/** @type {string} */ name) => ({ base_url: `http://127.0.0.1:${port}/${name}/v1` });
+  writeRoute(file, { alpha: at("alpha"), beta: at("beta") }, {}, { report_to: reportTo });
+  const code = `${example.replace("/var/lib/hotspare/routing.json", file)}
+    if (typeof answer === "function") console.log(await answer("Hello"));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", code], { cwd: ROOT });
+  return { asked, stdout };
+}
+
+for (const name of ["chat.completions.create", "generateText"]) {
+  test(`the example of ${name} answers`, async (t) => {
+    const { asked, stdout } = await run(t, exampleOf(name));
     assert.equal(stdout, "Hello yourself\n");
     assert.deepEqual(asked, ["/alpha/v1/chat/completions", "/beta/v1/chat/completions"]);
   });
 }
 
-test("the README has both", () => assert.equal(EXAMPLES.length, 2));
+test("the example of a report arrives", async (t) => {
+  const socket = dgram.createSocket("udp4").bind(0, "127.0.0.1");
+  t.after(() => socket.close());
+  await once(socket, "listening");
+  const arriving = once(socket, "message");
+  await run(t, exampleOf("routing.report("), `udp://127.0.0.1:${socket.address().port}`);
+  assert.match(String((await arriving)[0]), /\["openai\/gpt-6-luna","","search",\{"ok":1\},/);
+});
+
+test("no example of the README is left out", () => assert.equal(EXAMPLES.length, 3));
+
+/** The example that has these words. @param {string} words */
+function exampleOf(words) {
+  const [example, ...others] = EXAMPLES.filter((each) => each.includes(words));
+  assert.ok(example && others.length === 0, words);
+  return example;
+}

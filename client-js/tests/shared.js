@@ -78,8 +78,8 @@ export function camel(value) {
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [spell(name), camel(inner)]));
 }
 
-/** Write a file whose route `chat` points at the first of the targets, or elsewhere. @param {string} file @param {any} targets @param {any} [route] */
-export function writeRoute(file, targets, route = {}) {
+/** Write a file whose route `chat` points at the first of the targets, or elsewhere. @param {string} file @param {any} targets @param {any} [route] @param {object} [more] */
+export function writeRoute(file, targets, route = {}, more = {}) {
   const described = Object.entries(targets).map(([provider, fields]) => [
     `${provider}/m`,
     {
@@ -109,7 +109,25 @@ export function writeRoute(file, targets, route = {}) {
     valid_for_s: 90,
     routes: { chat },
     targets: Object.fromEntries(described),
+    ...more,
   };
   fs.writeFileSync(`${file}.next`, JSON.stringify(table));
   fs.renameSync(`${file}.next`, file);
+}
+
+/** The requests of a case of reports: `{"times": …, "ended": …}` is several, `{n}` in it the number of each. @param {any} case_ @returns {any[][]} */
+export function readEnded(case_) {
+  return case_.ended.flatMap((/** @type {any} */ each) => {
+    const { times, ended } = Array.isArray(each) ? { times: 1, ended: each } : each;
+    return Array.from({ length: times }, (_, number) => ended.map((/** @type {any} */ value) => written(value, number)));
+  });
+}
+
+/** A value of a request: a text or a number that would be long, or that JSON has not, is described. @param {any} value @param {number} number */
+function written(value, number) {
+  if (typeof value === "string") return value.replaceAll("{n}", String(number));
+  if (value?.number) return Number(value.number);
+  if (value?.factor) return value.first * value.factor ** number;
+  if (value?.then) return (value.text ?? "") + value.then.repeat(value.times === "n" ? number : value.times);
+  return value;
 }

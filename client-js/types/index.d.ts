@@ -70,7 +70,39 @@ export interface Status {
   readonly routes: readonly string[];
 }
 
+/** What else is known of a request that has ended. */
+export interface ReportMore {
+  /** From the request to the first piece of its stream. */
+  firstTokenS?: number | null;
+  inputTokens?: number | null;
+  outputTokens?: number | null;
+  route?: string;
+  /** A feature or a class of users; twenty are kept apart. */
+  tag?: string;
+}
+
+/** The reports of one process. Neither throws, and neither waits. */
+export declare class Reporter {
+  /**
+   * `address`: `udp://host:port`; empty or wrong: nothing is sent. Without it, that of the variable HOTSPARE_TRAFFIC;
+   * without a `key`, that of HOTSPARE_TRAFFIC_KEY. Node cannot send to the datagram sockets of Unix.
+   */
+  constructor(address?: string, options?: { key?: string; host?: string });
+  /** Whether there is anybody to report to. */
+  readonly isOn: boolean;
+  /** Why nothing is sent, in one sentence; null where nothing is to be sent, or it is. It is a warning of the process once. */
+  readonly problem: string | null;
+  /** Report there from now on, unless the application has said where. */
+  use(address: string): void;
+  /** A request to a target has ended; see `Routing.report`. */
+  report(target: Target | string, outcome: string, durationS?: number | null, more?: ReportMore): void;
+  /** Send what has ended until now. It is done twice a second, and when the process ends. */
+  flush(): void;
+}
+
 export interface RoutingOptions {
+  /** Where to report how requests end, as `Reporter` has it; without it where the file says, "" for nowhere. */
+  reportTo?: string;
   /** How long a change of the file may stay unnoticed, in seconds; 0.01 without it. */
   checkEveryS?: number;
   /** A number from 0 up to 1, which chooses among the targets of a split route and spreads pauses. */
@@ -132,8 +164,8 @@ export interface Attempt {
 }
 
 /**
- * The attempts of a request. The loop ends with the first block that ends without `fail`; each loop is a request of
- * its own, and the deadline begins with the loop.
+ * The attempts of a request. The loop ends with the first block that ends without `fail`, which counts as an answer;
+ * each loop is a request of its own, and the deadline begins with the loop.
  */
 export interface Attempts extends AsyncIterable<Attempt> {
   /** The whole loop: what `ask` gives at the first target where it does not throw. */
@@ -166,6 +198,14 @@ export declare class Routing {
    * @throws {RangeError} where a term makes no sense.
    */
   attempts(name: string, terms?: Terms): Attempts;
+  /**
+   * Tell Hotspare how a request ended; `attempts` does so by itself. Never throws, never waits.
+   *
+   * `outcome` is `ok` or a word of Hotspare's outcomes (`server_error`, `timeout`, `rate_limited`, …).
+   */
+  report(target: Target | string, outcome: string, durationS?: number | null, more?: ReportMore): void;
+  /** Tells Hotspare how requests end, where it listens. */
+  readonly reporter: Reporter;
   /** The state of the file and its writer. Never throws. */
   readonly status: Status;
 }

@@ -1,8 +1,11 @@
 """The JavaScript client: its own tests in both Nodes, its types, and the same findings as the Python client's."""
 
 import json
+import os
 import random
+import socket
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +14,14 @@ from hotspare_client.failure import read_failure
 from hotspare_client.table import TableError, parse
 
 from docs.tools import client_words
+from monitor.clock import utc_now
+from monitor.config.traffic_settings import TrafficSettings
+from monitor.traffic.intake import THIS_MACHINE, Intake
+from monitor.traffic.receiver import TrafficReceiver
+from probes.outcome import Outcome
 from tests.client.test_failure import ERRORS, as_exception
 from tests.support.paths import ROOT
+from tests.support.routes import FIRST, SECOND, write_route
 from tests.support.shared_cases import GOLDEN
 
 CLIENT = ROOT / "client-js"
@@ -26,7 +35,7 @@ VALUES: tuple[Any, ...] = (
 )
 
 
-def run(*command: object, given: str = "") -> str:
+def run(*command: object, given: str = "", **env: str) -> str:
     """What a command of the JavaScript client prints; its output is the reason where it fails."""
     if not (MODULES / ".ready").exists():
         pytest.skip("no Node in client-js/node_modules: run `make node`")
@@ -34,6 +43,7 @@ def run(*command: object, given: str = "") -> str:
         [str(part) for part in command],
         cwd=CLIENT,
         input=given,
+        env={**os.environ, **env},
         capture_output=True,
         text=True,
         timeout=300,
@@ -94,6 +104,45 @@ def test_changed_files_are_read_alike() -> None:
         assert (found is None) == (expected is None), file
         if expected and "found" in expected and "format" not in expected:
             assert plain(found) == plain(expected), file
+
+
+@pytest.mark.slow
+def test_an_application_reports_to_the_service(tmp_path: Path) -> None:
+    """Signed, by the address of the routing file: its attempts by themselves, and what it says of its own."""
+    ports = [free_port(kind) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM, socket.SOCK_STREAM)]
+    listen = f"udp://127.0.0.1:{ports[0]}"
+    receiver = TrafficReceiver(TrafficSettings(listen=listen), Intake([FIRST, SECOND], key=b"a key"), utc_now)
+    path = tmp_path / "routing.json"
+    targets = {
+        name: {"base_url": f"http://127.0.0.1:{port}"} for name, port in zip((FIRST, SECOND), ports[1:], strict=True)
+    }
+    write_route(path, targets=targets)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "report_to": listen}))
+    receiver.start()
+    try:
+        time.sleep(0.3)
+        run(node(22), "tests/application.js", path, ports[2], HOTSPARE_TRAFFIC_KEY="a key")
+        deadline, counts = time.monotonic() + 10, receiver.take()
+        while not counts and time.monotonic() < deadline:
+            time.sleep(0.05)
+            counts = receiver.take()
+    finally:
+        receiver.stop()
+    assert {(each.target, each.host, each.route, each.tag): dict(each.outcomes) for each in counts} == {
+        (FIRST, THIS_MACHINE, "chat", ""): {Outcome.UNREACHABLE: 2},
+        (SECOND, THIS_MACHINE, "chat", ""): {Outcome.OK: 3},
+        (SECOND, THIS_MACHINE, "", "search"): {Outcome.OK: 1},
+    }
+    assert sum(each.input_tokens + each.output_tokens for each in counts) == 1110
+    assert receiver.take_news() == []
+
+
+def free_port(kind: socket.SocketKind) -> int:
+    """One that nobody uses."""
+    with socket.socket(socket.AF_INET, kind) as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
 
 
 def problem_of(file: str) -> str | None:

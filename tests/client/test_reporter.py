@@ -5,9 +5,13 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hotspare_client import Routing
 from hotspare_client.reporter import Reporter
+
+from tests.support.shared_cases import GOLDEN, change_golden
 
 
 @pytest.fixture
@@ -72,6 +76,31 @@ def test_the_address_of_the_variable_is_used(
     reporter.flush()
     head = listener.recv(2000).partition(b"\n")[0]
     assert len(head) == len(b"hotspare.traffic/1 ") + 32
+
+
+def test_the_address_of_the_file_is_followed(tmp_path: Path) -> None:
+    """Unless the application has said where, or that nowhere."""
+    path = tmp_path / "routing.json"
+    following, silent = (Routing(path, check_every_s=0, report_to=address) for address in (None, ""))
+    for changes, is_on in (([(["report_to"], "udp://127.0.0.1:9")], True), ([], False)):
+        path.write_text(change_golden(changes))
+        assert following.status.problem is silent.status.problem is None
+        assert (following.reporter.is_on, silent.reporter.is_on) == (is_on, False)
+    assert "report_to" not in GOLDEN.read_text()
+
+
+def test_wrong_types_cost_no_other_report(listening: tuple[str, socket.socket], tmp_path: Path) -> None:
+    """Nothing is raised, and what is good is sent."""
+    address, listener = listening
+    routing = Routing(tmp_path / "none.json", report_to=address)
+    values: tuple[Any, ...] = (None, 7, float("nan"), b"x", object(), [], {}, "x" * 10_000_000)
+    for value in values:
+        routing.report(value, "ok", 1.0)
+        routing.report("a/b", value, 1.0)
+        routing.report("a/b", "ok", value, first_token_s=value, input_tokens=value, output_tokens=value)
+        routing.report("a/b", "ok", 1.0, route=value, tag=value)
+    routing.reporter.flush()
+    assert b'"a/b"' in listener.recv(2000)
 
 
 @pytest.mark.slow

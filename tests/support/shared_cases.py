@@ -74,3 +74,26 @@ def _content(file: Case) -> bytes:
     if "replace" in file:
         return GOLDEN.read_text().replace(*file["replace"]).encode()
     return f"{file.get('text', '')}{file.get('then', '') * file.get('times', 0)}{file.get('end', '')}".encode()
+
+
+def read_ended(case: Case) -> list[tuple[Any, ...]]:
+    """The requests of a case of reports: `{"times": …, "ended": …}` is several, `{n}` in it the number of each."""
+    every: list[tuple[Any, ...]] = []
+    for each in case["ended"]:
+        numbers, values = (range(each["times"]), each["ended"]) if isinstance(each, dict) else (range(1), each)
+        every.extend(tuple(_written(value, number) for value in values) for number in numbers)
+    return every
+
+
+def _written(value: Any, number: int) -> Any:
+    """A value of a request: a text or a number that would be long, or that JSON has not, is described."""
+    match value:
+        case str():
+            return value.replace("{n}", str(number))
+        case {"number": text}:
+            return float(text)
+        case {"first": first, "factor": factor}:
+            return first * factor**number
+        case {"then": text, "times": times}:
+            return value.get("text", "") + text * (number if times == "n" else times)
+    return value

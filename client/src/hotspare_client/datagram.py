@@ -17,8 +17,9 @@ import hashlib
 import hmac
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 FORMAT: Final = "hotspare.traffic/1"
 MOST_BYTES: Final = 1_400
@@ -27,6 +28,11 @@ MAC_DIGITS: Final = 32
 MOST_TAGS: Final = 20
 _MOST_TAG: Final = 40
 _OTHER: Final = "other"
+#: Different outcomes of a row, which has to fit into a datagram; Hotspare has fewer words.
+_MOST_OUTCOMES: Final = 20
+_OUTCOME: Final = re.compile("[a-z_]{1,40}")
+#: Of one row; a receiver takes no more.
+_MOST_TOKENS: Final = 10**12
 _ANSWERED: Final = frozenset({"ok", "slow"})
 _LOG_GROWTH: Final = math.log(21 / 19)
 _SHORTEST_S, _LONGEST_S = 1e-6, 1e6
@@ -36,7 +42,8 @@ Row = list[object]
 
 
 #: One request that has ended: target, outcome, seconds, those to the first token, input, output tokens, route, tag.
-Ended = tuple[str, str, "float | None", "float | None", int, int, str, str]
+#: They are as an application gave them: what has a wrong type counts as nothing.
+Ended = tuple[Any, Any, Any, Any, Any, Any, Any, Any]
 
 
 class Sender(NamedTuple):
@@ -60,19 +67,25 @@ class _Sum:
 
     def add(self, ended: Ended) -> None:
         _, outcome, duration_s, first_token_s, input_tokens, output_tokens, _, _ = ended
-        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+        if outcome in self.outcomes or len(self.outcomes) < _MOST_OUTCOMES:
+            self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
         if outcome in _ANSWERED:
             _count(self.duration, duration_s)
             _count(self.first_token, first_token_s)
-        self.input_tokens += input_tokens
-        self.output_tokens += output_tokens
+        self.input_tokens = min(_MOST_TOKENS, self.input_tokens + _tokens(input_tokens))
+        self.output_tokens = min(_MOST_TOKENS, self.output_tokens + _tokens(output_tokens))
 
 
 def rows(ended: Iterable[Ended], tags: set[str]) -> list[Row]:
-    """The rows of these requests; `tags` are those that were used before, and are added to."""
+    """The rows of these requests; `tags` are those that were used before, and are added to.
+
+    Without the requests whose target or outcome cannot be one.
+    """
     sums: dict[tuple[str, str, str], _Sum] = {}
     for each in ended:
-        key = each[0], each[6], known_tag(each[7], tags)
+        if not (isinstance(each[0], str) and isinstance(each[1], str) and each[0] and _OUTCOME.fullmatch(each[1])):
+            continue
+        key = each[0], each[6] if isinstance(each[6], str) else "", known_tag(each[7], tags)
         if key not in sums:
             sums[key] = _Sum()
         sums[key].add(each)
@@ -82,9 +95,9 @@ def rows(ended: Iterable[Ended], tags: set[str]) -> list[Row]:
     ]
 
 
-def known_tag(tag: str, tags: set[str]) -> str:
+def known_tag(tag: object, tags: set[str]) -> str:
     """The tag as it is sent: shortened, or `other` where there are too many."""
-    if not tag:
+    if not isinstance(tag, str) or not tag:
         return ""
     tag = "".join(letter for letter in tag[:_MOST_TAG] if letter.isprintable()) or _OTHER
     if tag not in tags and len(tags) < MOST_TAGS:
@@ -100,7 +113,7 @@ def datagrams(sender: Sender, every: Iterable[Row], *, first: int, at: float, sp
     used = frame
     for row in every:
         text = _fitting(row, MOST_BYTES - frame)
-        size = len(text.encode()) + 1
+        size = len(_encoded(text)) + 1
         if waiting and used + size > MOST_BYTES:
             yield _datagram(sender, ",".join(waiting), number, at, span_ms)
             waiting, used, number = [], frame, number + 1
@@ -118,7 +131,7 @@ def mac(key: bytes, body: bytes) -> str:
 
 def _datagram(sender: Sender, inner: str, number: int, at: float, span_ms: int) -> bytes:
     head = _json({"host": sender.host, "sender": sender.sender, "seq": number, "at": round(at, 3), "span_ms": span_ms})
-    body = f'{head[:-1]},"rows":[{inner}]}}'.encode()
+    body = _encoded(f'{head[:-1]},"rows":[{inner}]}}')
     return f"{FORMAT} {mac(sender.key, body) if sender.key else '-'}\n".encode() + body
 
 
@@ -127,10 +140,10 @@ def _fitting(row: Row, most: int) -> str:
     for merged in (1, 2, 4, 16):
         duration, first_token = (_merged(each, merged) for each in (row[4], row[5]))
         text = _json([*row[:4], duration, first_token, *row[6:]])
-        if len(text.encode()) < most:
+        if len(_encoded(text)) < most:
             return text
     text = _json([*row[:4], {}, {}, *row[6:]])
-    return text if len(text.encode()) < most else ""
+    return text if len(_encoded(text)) < most else ""
 
 
 def _merged(counts: object, width: int) -> Counts:
@@ -141,11 +154,21 @@ def _merged(counts: object, width: int) -> Counts:
     return merged
 
 
-def _count(counts: Counts, seconds: float | None) -> None:
-    if seconds is not None and seconds == seconds:  # noqa: PLR0124 - not a number
+def _count(counts: Counts, seconds: object) -> None:
+    if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and seconds == seconds:  # noqa: PLR0124 - NaN
         bucket = math.ceil(math.log(min(max(seconds, _SHORTEST_S), _LONGEST_S)) / _LOG_GROWTH)
         counts[bucket] = counts.get(bucket, 0) + 1
 
 
+def _tokens(value: object) -> int:
+    is_whole = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
+    return min(_MOST_TOKENS, int(value)) if is_whole else 0  # type: ignore[call-overload]
+
+
 def _json(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _encoded(text: str) -> bytes:
+    # Half a surrogate pair is written as JSON escapes it.
+    return text.encode("utf-8", "backslashreplace")

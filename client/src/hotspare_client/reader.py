@@ -175,9 +175,10 @@ class Routing:
         `outcome` is `ok` or a word of Hotspare's outcomes (`server_error`, `timeout`, `rate_limited`, …); `tag` a
         feature or a class of users, of which twenty are kept apart.
         """
-        name = target if isinstance(target, str) else target.id
         self.reporter.report(
-            *(name, outcome, duration_s),
+            target.id if isinstance(target, Target) else target,
+            outcome,
+            duration_s,
             first_token_s=first_token_s,
             input_tokens=input_tokens,
             output_tokens=output_tokens,
@@ -268,8 +269,7 @@ class Routing:
         except Exception as error:  # noqa: BLE001 - likewise; a TableError in all cases that are known
             reason = str(error) if isinstance(error, TableError) else type(error).__name__
             return replace(state, problem=f"{self._path} is not used: {reason}")
-        if table.report_to:
-            self.reporter.use(table.report_to)
+        self.reporter.use(table.report_to)
         if state.table is not None and table.written_at == state.table.written_at:
             return replace(state, table=table, problem=None)
         return replace(state, table=table, problem=None, age_s=self._age_s(table, state.table, now), read_at=now)

@@ -33,7 +33,9 @@ class Reporter:
 
         Without it, that of the variable HOTSPARE_TRAFFIC; without a `key`, that of HOTSPARE_TRAFFIC_KEY.
         """
-        self._address = _parse(os.environ.get(ADDRESS_VARIABLE, "") if address is None else address)
+        own = os.environ.get(ADDRESS_VARIABLE) or None if address is None else address
+        self._is_told = own is not None
+        self._address = _parse(own or "")
         self._key = (key if key is not None else os.environ.get(KEY_VARIABLE, "")).encode() or None
         self._host = (host or socket.gethostname())[:_MOST_HOST]
         self._tags: set[str] = set()
@@ -49,7 +51,7 @@ class Reporter:
         self._starting = threading.Lock()
         self._sending = threading.Lock()
         self._sent_at = time.monotonic()
-        self._socket: socket.socket | None = None
+        self._sockets: dict[int, socket.socket] = {}
 
     @property
     def is_on(self) -> bool:
@@ -57,8 +59,8 @@ class Reporter:
         return self._address is not None
 
     def use(self, address: str) -> None:
-        """Report there, unless an address is known already."""
-        if self._address is None:
+        """Report there from now on, unless the application has said where."""
+        if not self._is_told:
             self._address = _parse(address)
 
     def report(
@@ -107,14 +109,14 @@ class Reporter:
                 self._open(address).sendto(data, address)
 
     def _open(self, address: str | tuple[str, int]) -> socket.socket:
-        if self._socket is None:
-            family = (
-                socket.AF_UNIX if isinstance(address, str) else socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-            )
-            self._socket = socket.socket(family, socket.SOCK_DGRAM)
-            self._socket.setblocking(False)
-            weakref.finalize(self, self._socket.close)
-        return self._socket
+        family = (
+            socket.AF_UNIX if isinstance(address, str) else socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        )
+        if family not in self._sockets:
+            self._sockets[family] = socket.socket(family, socket.SOCK_DGRAM)
+            self._sockets[family].setblocking(False)
+            weakref.finalize(self, self._sockets[family].close)
+        return self._sockets[family]
 
 
 def _run(reference: weakref.ref[Reporter]) -> None:
