@@ -1,4 +1,4 @@
-"""The static page is written beside the service, at each change, and its failures are told once."""
+"""The static page is written beside the service, at each change, and its failures are reported once."""
 
 import asyncio
 import sys
@@ -33,8 +33,8 @@ class Events:
 
 
 @pytest.mark.slow
-async def test_written_at_changes_and_failures_are_told_once(tmp_path: Path) -> None:
-    """Bounded in time; what fails is tried again, and told again only when it works."""
+async def test_written_at_changes_and_failures_are_reported_once(tmp_path: Path) -> None:
+    """Bounded in time; what fails is tried again, and reported again only when it works."""
     events = Events()
     writer = StaticPageWriter(
         config=tmp_path / "hotspare.yaml",
@@ -43,7 +43,7 @@ async def test_written_at_changes_and_failures_are_told_once(tmp_path: Path) -> 
         command=(sys.executable, "-c", SCRIPT),
         every_s=0.2,
         apart_s=0.05,
-        deadline_s=1.0,
+        deadline_s=5.0,  # a process of its own starts within this on a busy machine
     )
     written = tmp_path / "written"
     running = asyncio.create_task(writer.run())
@@ -63,7 +63,7 @@ async def test_written_at_changes_and_failures_are_told_once(tmp_path: Path) -> 
         "static_page_failed",
     ]
     assert "the folder is gone" in events.kinds[0][1]
-    assert "not written within 1 s" in events.kinds[2][1]
+    assert "not written within 5 s" in events.kinds[2][1]
 
 
 async def test_a_missing_interpreter_is_a_failure_too(tmp_path: Path) -> None:
