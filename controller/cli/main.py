@@ -1,44 +1,106 @@
 """The `hotspare` command: runs the command that was asked for and turns errors into exit statuses.
 
-A command is a line in `COMMANDS` and a module of this package with `add_arguments(parser)` and `run(args)`, which
+A command is an entry of `GROUPS` and a module of this package with `add_arguments(parser)` and `run(args)`, which
 returns the exit status. Errors that say what a person must do are printed here.
 """
 
 import argparse
 import codecs
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-COMMANDS = {
-    "run": ("run", "the service: probe, judge, decide, publish, tell; until it is stopped"),
-    "page": ("run", "the page in the browser, a process of its own"),
-    "check": ("probe", "validate the configuration and ask every provider once, spending as little as can be"),
-    "once": ("probe", "probe every target once and print a table"),
-    "status": ("status", "what is known right now, from the database"),
-    "incidents": ("incidents", "what went wrong: list, show, note, acknowledge, export a report"),
-    "report": ("report", "how well targets and routes served users in a period, and what it cost"),
-    "db": ("db", "the database: its size, a backup, a check, unused space"),
-    "alerts": ("alerts", "send one harmless message through every configured channel and print the results"),
-    "pin": ("overrides", "point a route at one target, whatever its health, for a while"),
-    "unpin": ("overrides", "give a pinned route back to Hotspare"),
-    "drain": ("overrides", "keep every route away from a target or a provider for a while"),
-    "undrain": ("overrides", "let routes use a drained target or provider again"),
-    "pause": ("overrides", "hold a route, or all of them, where they are for a while"),
-    "resume": ("overrides", "let a paused route, or all of them, move again"),
-    "plan": ("plan", "what this configuration will do: time to flip, false failovers, probes and cost; needs no keys"),
-    "simulate": (
-        "simulate",
-        "run the detector, pacing and policy in a made-up world and in virtual time; needs no keys",
-    ),
-    "replay": ("replay", "what a configuration would have decided over what was recorded; needs no keys"),
-    "demo": ("run", "the outage drill on simulated providers; needs no keys"),
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command in `hotspare --help`."""
+
+    module: str
+    """Of this package."""
+    text: str
+    example: str
+    """What follows `hotspare`."""
+
+
+#: By what people want, in the order in which they want it.
+GROUPS = {
+    "set up": {
+        "init": Command("init", "write a first configuration for the keys in the environment, and try it", "init"),
+        "check": Command(
+            "check",
+            "validate the configuration and ask every provider once, spending as little as can be",
+            "check -c hotspare.yaml",
+        ),
+        "up": Command("run", "the service and the page together, until Ctrl-C", "up --port 8501"),
+        "run": Command(
+            "run", "the service: probe, judge, decide, publish, tell; until it is stopped", "run -c hotspare.yaml"
+        ),
+        "page": Command("run", "the page in the browser, a process of its own", "page --port 8080"),
+        "alerts": Command(
+            "alerts", "send one harmless message through every configured channel and print the results", "alerts test"
+        ),
+        "completion": Command(
+            "completion", "print what lets a shell complete these words", "completion bash >> ~/.bashrc"
+        ),
+    },
+    "look": {
+        "status": Command("status", "what is known right now, from the database", "status --watch"),
+        "incidents": Command(
+            "incidents", "what went wrong: list, show, note, acknowledge, export a report", "incidents show 12"
+        ),
+        "report": Command(
+            "report", "how well targets and routes served users in a period, and what it cost", "report --since 7d"
+        ),
+        "once": Command("probe", "probe every target once and print a table", "once --check stream -v"),
+    },
+    "operate": {
+        "pin": Command(
+            "overrides",
+            "point a route at one target, whatever its health, for a while",
+            'pin chat openai/gpt-6-luna --for 4h --reason "a test"',
+        ),
+        "unpin": Command("overrides", "give a pinned route back to Hotspare", "unpin chat"),
+        "drain": Command(
+            "overrides",
+            "keep every route away from a target or a provider for a while",
+            'drain openai --for 1d --reason "its bill is open"',
+        ),
+        "undrain": Command("overrides", "let routes use a drained target or provider again", "undrain openai"),
+        "pause": Command(
+            "overrides",
+            "hold a route, or all of them, where they are for a while",
+            'pause all --for 30m --reason "our deploy"',
+        ),
+        "resume": Command("overrides", "let a paused route, or all of them, move again", "resume all"),
+        "db": Command("db", "the database: its size, a backup, a check, unused space", "db backup hotspare-backup.db"),
+    },
+    "foresee": {
+        "plan": Command(
+            "plan",
+            "what this configuration will do: time to flip, false failovers, probes and cost; needs no keys",
+            "plan -c new.yaml",
+        ),
+        "simulate": Command(
+            "simulate",
+            "run the detector, pacing and policy in a made-up world and in virtual time; needs no keys",
+            "simulate scenario.yaml --seeds 50",
+        ),
+        "replay": Command(
+            "replay",
+            "what a configuration would have decided over what was recorded; needs no keys",
+            "replay --since 7d -c new.yaml",
+        ),
+        "demo": Command("run", "the outage drill on simulated providers; needs no keys", "demo --scene all-down"),
+    },
 }
-"""The module and the help of every command."""
+COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
 
 _INTERRUPTED = 130
 _PLAIN_CHARACTERS = "hotspare"
@@ -108,22 +170,41 @@ def command_parser(complete: Collection[str] = COMMANDS) -> argparse.ArgumentPar
     """
     parser = argparse.ArgumentParser(
         prog="hotspare",
-        description="Watches LLM providers, routes around the ones that fail, and says so.",
+        usage="%(prog)s [-h] [--version] COMMAND …",
+        description=_overview(),
         epilog="Exit status: 0 success, 1 the answer is bad news, 2 wrong usage or configuration.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"hotspare {version('hotspare')}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (_, text) in COMMANDS.items():
-        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    commands = parser.add_subparsers(
+        prog="hotspare", dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS
+    )
+    for name, about in COMMANDS.items():
+        text, example = about.text, f"example: hotspare {about.example}"
+        description = f"{text[0].upper()}{text[1:]}."
+        command = commands.add_parser(name, help=text, description=description, epilog=example)
         command.set_defaults(command=name)
         if name in complete:
             _module(name).add_arguments(command)
     return parser
 
 
+def _overview() -> str:
+    """What Hotspare is, and every command with its group."""
+    width, column = max(shutil.get_terminal_size().columns - 2, 40), max(map(len, COMMANDS)) + 4
+    lines = ["Watches LLM providers, routes around the ones that fail, and says so."]
+    for group, commands in GROUPS.items():
+        lines += ["", f"{group}:"]
+        for name, command in commands.items():
+            begin = f"  {name}".ljust(column)
+            lines += textwrap.wrap(command.text, width, initial_indent=begin, subsequent_indent=" " * column)
+        lines += [f"  $ hotspare {next(iter(commands.values())).example}"]
+    return "\n".join(lines)
+
+
 def _module(name: str) -> Any:
     """Return the module of a command."""
-    return import_module(f"controller.cli.{COMMANDS[name][0]}")
+    return import_module(f"controller.cli.{COMMANDS[name].module}")
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
@@ -32,16 +33,32 @@ def run(args: argparse.Namespace) -> int:
     settings = load_settings(args.config, keys=False, stores=False, warns=True)
     learned_blips = warn_about_backgrounds(settings)
     try:
-        find_thresholds(settings, timeout_s=30.0)
+        document = plan_with_progress(settings, seeds=args.seeds, jobs=args.jobs, learned_blips=learned_blips)
     except ThresholdTimeoutError as error:
         output.print_error(f"no plan: {error}")
         return output.BAD_NEWS
-    with output.progress_bar("planning") as on_progress:
-        document = plan(
-            settings, seeds=args.seeds, jobs=args.jobs, on_progress=on_progress, learned_blips=learned_blips
-        )
     output.print_answer(args, document, print_plan, document, settings)
     return output.OK if document["keeps_promises"] else output.BAD_NEWS
+
+
+def plan_with_progress(
+    settings: Settings,
+    *,
+    seeds: int | None = None,
+    jobs: int | None = None,
+    learned_blips: Mapping[str, float] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """The plan, as of `controller.plan.runner`; progress on a terminal. Raises ThresholdTimeoutError."""
+    find_thresholds(settings, timeout_s=30.0)
+    with output.progress_bar("planning") as on_progress:
+        return plan(settings, seeds=seeds, jobs=jobs, on_progress=on_progress, learned_blips=learned_blips)
+
+
+def print_verdict(document: dict[str, Any], console: Console) -> None:
+    """Print what matters most: when routes move, and what it costs; the warnings on standard error."""
+    for line in (*_verdicts(document), *_costs(document)):
+        console.print(line, markup=False)
+    output.warn(document["warnings"])
 
 
 def print_plan(document: dict[str, Any], settings: Settings, console: Console) -> None:

@@ -1,32 +1,23 @@
-"""`hotspare check` and `hotspare once`: probe now, print the outcomes, store nothing."""
+"""`hotspare once`: probe now, print the outcomes, store nothing."""
 
 import argparse
 import asyncio
 import itertools
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from controller.cli import output
-from controller.cli.arguments import (
-    add_config,
-    add_json,
-    add_schema,
-    load_settings,
-    warn_about_backgrounds,
-    warn_about_budget,
-)
+from controller.cli.arguments import add_config, add_json, load_settings
 from controller.cli.layout import plain_table
-from controller.cli.reachability import Reachability, print_reachability, reach_channels
 from controller.cli.transcript import print_transcript, transcript_document
 from controller.routing.operator_requests import RefusedError
 from monitor.clock import utc_now
 from monitor.config.provider_sections import checks_of
 from monitor.config.settings import Settings
-from monitor.formatting import format_elapsed, instant, plural
+from monitor.formatting import format_elapsed, instant
 from probes import pricing
 from probes.observation import Observation
 from probes.outcome import Outcome
@@ -44,14 +35,9 @@ _FIELDS = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `check` or `once`."""
+    """Add the options of `once`."""
     add_config(parser)
     add_json(parser)
-    if parser.get_default("command") == "check":
-        add_schema(parser, Settings, "The configuration of Hotspare")
-        text = "validate alone: ask neither providers nor channels of alerts"
-        parser.add_argument("--offline", action="store_true", help=text)
-        return
     parser.add_argument("-t", "--target", action="append", metavar="ID", help="only this one; may be repeated")
     text = f"ask this instead of the target's own checks: {', '.join(Check)}, or one of yours; may be repeated"
     parser.add_argument("--check", action="append", metavar="CHECK", help=text)
@@ -60,47 +46,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Probe and print; 2 for a target or a check that cannot be asked.
-
-    1 unless every outcome is `ok`, and `check` reaches every channel of alerts that it can try.
-    """
-    settings = load_settings(args.config, warns=args.command == "check")
-    if args.command == "check":
-        return _check(args, settings)
-    transcripts = _ask(settings, _questions(settings, args.target or (), args.check or ()))
-    document = {"observations": [_document(each, verbose=args.verbose) for each in transcripts]}
+    """Probe and print; 1 unless every outcome is `ok`, 2 for a target or a check that cannot be asked."""
+    settings = load_settings(args.config)
+    transcripts = ask(settings, _questions(settings, args.target or (), args.check or ()))
+    document = {"observations": [probe_document(each, verbose=args.verbose) for each in transcripts]}
     output.print_answer(args, document, _print, args, transcripts)
-    return output.OK if _all_ok(transcripts) else output.BAD_NEWS
+    return output.OK if all_ok(transcripts) else output.BAD_NEWS
 
 
-def _check(args: argparse.Namespace, settings: Settings) -> int:
-    warn_about_budget(settings)
-    warn_about_backgrounds(settings)
-    transcripts = [] if args.offline else _ask(settings, _cheapest_questions(settings))
-    channels = [] if args.offline else asyncio.run(reach_channels(settings))
-    document = {
-        "config": str(settings.path),
-        "valid": True,
-        "providers": [_document(each) for each in transcripts],
-        "alerts": [asdict(channel) for channel in channels],
-    }
-    output.print_answer(args, document, _print_check, settings, transcripts, channels)
-    bad = not _all_ok(transcripts) or any(channel.error for channel in channels)
-    return output.BAD_NEWS if bad else output.OK
-
-
-def _all_ok(transcripts: Sequence[Transcript]) -> bool:
+def all_ok(transcripts: Sequence[Transcript]) -> bool:
+    """Whether each was answered rightly."""
     return all(each.observation.outcome is Outcome.OK for each in transcripts)
-
-
-def _print_check(
-    settings: Settings, transcripts: Sequence[Transcript], channels: Sequence[Reachability], console: Console
-) -> None:
-    counts = f"{plural(len(settings.routes), 'route')}, {plural(len(settings.targets), 'target')}"
-    console.print(f"{settings.path}: valid; {counts}", markup=False)
-    if transcripts:
-        print_table([each.observation for each in transcripts], console)
-    print_reachability(channels, console)
 
 
 def _print(args: argparse.Namespace, transcripts: Sequence[Transcript], console: Console) -> None:
@@ -135,15 +91,7 @@ def _questions(settings: Settings, only: Sequence[str], checks: Sequence[str]) -
     return questions
 
 
-def _cheapest_questions(settings: Settings) -> list[tuple[Target, str]]:
-    """Ask each provider's first model a chat, unless it only embeds. The configuration is already valid."""
-    first = {target.provider.name: target for target in reversed(settings.targets)}
-    asked = [first[provider.name] for provider in settings.providers]
-    only_embeds = (Check.EMBEDDING,)
-    return [(each, Check.EMBEDDING if each.questions == only_embeds else Check.CHAT) for each in asked]
-
-
-def _ask(settings: Settings, questions: Sequence[tuple[Target, str]]) -> list[Transcript]:
+def ask(settings: Settings, questions: Sequence[tuple[Target, str]]) -> list[Transcript]:
     """Return what comes of the questions, in their order, a few at a time; progress on a terminal."""
 
     async def ask_all() -> list[Transcript]:
@@ -191,7 +139,7 @@ def print_table(observations: Sequence[Observation], console: Console) -> None:
             console.print(Text(f"{observation.target} ({observation.check}): {observation.detail}"))
 
 
-def _document(transcript: Transcript, *, verbose: bool = False) -> dict[str, Any]:
+def probe_document(transcript: Transcript, *, verbose: bool = False) -> dict[str, Any]:
     """An observation as JSON; seconds, tokens and dollars, null where not known."""
     observation = transcript.observation
     document = {

@@ -1,4 +1,4 @@
-"""`hotspare run`, `page` and `demo`: what goes on until it is stopped."""
+"""`hotspare run`, `page`, `up` and `demo`: what goes on until it is stopped."""
 
 import argparse
 import asyncio
@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from controller.cli import output
@@ -14,9 +15,14 @@ from controller.cli.arguments import add_config, add_json, load_settings, port, 
 from controller.cli.run_log import log_to_stderr
 from controller.demo.scenes import BY_NAME, SCENES
 from controller.routing.operator_requests import RefusedError
+from controller.service.child_processes import Processes
 from monitor.config.settings import Settings
 
+log = logging.getLogger(__name__)
+
 _INTERRUPTED = 130
+#: How often it is looked whether the page still runs, and how long one that has ended is left alone.
+_LOOK_S, _PAGE_AGAIN_S = 0.2, 5.0
 _LONGEST_END_S = 9.5
 
 
@@ -30,8 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     if command != "run":
         text = "where the page listens (default: 8501; for demo, a free one where that is taken)"
         parser.add_argument("--port", type=port, help=text)
-    if command == "page":
+    if command in {"page", "up"}:
         parser.add_argument("--address", default="127.0.0.1", help="default: %(default)s, this machine alone")
+    if command == "page":
         text = "write the status as one HTML file, DIR/index.html, and end; it holds nothing that must not be public"
         parser.add_argument("--static", type=Path, metavar="DIR", help=text)
     if command == "demo":
@@ -40,20 +47,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the service, the page or the drill.
+    """Run the service, the page, both or the drill.
 
-    1 when the service did not end in good order; 2 when the service cannot start, or the client, which the demo needs,
-    is not installed.
+    1 when the service did not end in good order; 2 when the service or its page cannot start, or the client, which the
+    demo needs, is not installed.
     """
     if args.command == "demo":
         return _demo(args)
-    settings = load_settings(args.config, keys=args.command == "run", warns=args.command == "run")
+    settings = load_settings(args.config, keys=args.command != "page", warns=args.command != "page")
     if args.command == "page":
-        _become_page(args)
+        sys.stdout.flush()
+        os.execv(sys.executable, _page_command(args))  # noqa: S606 - our own interpreter and module
     warn_about_budget(settings)
     log_to_stderr()
-    asyncio.run(_serve(settings))
-    return output.OK
+    if args.command == "run":
+        asyncio.run(_serve(settings, asyncio.Event()))
+        return output.OK
+    with Processes() as processes:
+        return asyncio.run(_serve_with_page(settings, processes, _page_command(args)))
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -66,22 +77,41 @@ def _demo(args: argparse.Namespace) -> int:
     return main.main(once=args.once, as_json=args.json, port=args.port, scene=args.scene)
 
 
-def _become_page(args: argparse.Namespace) -> None:
-    """Replace this process by the page's, because Streamlit needs one of its own. Does not return."""
+def _page_command(args: argparse.Namespace) -> list[str]:
+    """What serves the page: Streamlit needs a process of its own."""
     command = [sys.executable, "-m", "ui.server", "--config", str(args.config), "--address", args.address]
-    if args.static:
+    if args.command == "page" and args.static:
         command += ["--static", str(args.static)]
-    if args.port:
-        command += ["--port", str(args.port)]
-    sys.stdout.flush()
-    os.execv(sys.executable, command)  # noqa: S606 - our own interpreter and module
+    return [*command, "--port", str(args.port)] if args.port else command
 
 
-async def _serve(settings: Settings) -> None:
-    """Run the service; the first signal stops it in good order, the second ends the process at once."""
+async def _serve_with_page(settings: Settings, processes: Processes, command: Sequence[str]) -> int:
+    """Run the service and the page until a signal, or until it shows that the page cannot start; the exit status."""
+    stop, page = asyncio.Event(), "page"
+    processes.start(page, command, environment=os.environ)
+    service = asyncio.create_task(_serve(settings, stop))
+    refused = started_again = False
+    while not service.done():
+        await asyncio.wait([service], timeout=_LOOK_S)
+        status = processes.exit_status(page)
+        if status is None or stop.is_set():
+            continue
+        if status == output.WRONG and not started_again:  # it has said why
+            refused = True
+            stop.set()
+            continue
+        log.error("page_ended status=%d: it is started again in %g s; the service goes on", status, _PAGE_AGAIN_S)
+        await asyncio.wait([service], timeout=_PAGE_AGAIN_S)
+        if not stop.is_set():
+            started_again = True
+            processes.start(page, command, environment=os.environ)
+    await service
+    return output.WRONG if refused else output.OK
+
+
+async def _serve(settings: Settings, stop: asyncio.Event) -> None:
+    """Run the service until `stop`; the first signal sets it, the second ends the process at once."""
     from controller.service.service import Service  # noqa: PLC0415 - the page and the demo's help do without
-
-    stop = asyncio.Event()
 
     def on_signal() -> None:
         if stop.is_set():
@@ -99,5 +129,5 @@ async def _serve(settings: Settings) -> None:
 
 
 def _end_late() -> None:
-    logging.getLogger(__name__).error("ended_late: not in good order within %g s of the signal", _LONGEST_END_S)
+    log.error("ended_late: not in good order within %g s of the signal", _LONGEST_END_S)
     os._exit(output.BAD_NEWS)

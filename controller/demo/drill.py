@@ -13,13 +13,13 @@ from controller.demo import narration
 from controller.demo.fake_slack import FakeSlack
 from controller.demo.files import PROBE_INTERVAL_S, ROUTE
 from controller.demo.narration import Line, NarrationBuilder, ServiceSnapshot, Summary, percent
-from controller.demo.processes import Processes
 from controller.demo.providers import CANDIDATES, TARGETS, Fault
 from controller.demo.scenes import Awaited, Scene, Step
 from controller.demo.screen import Screen
 from controller.demo.traffic import DrillPhase, Traffic
 from controller.demo.world import World
 from controller.journal import Journal
+from controller.service.child_processes import Processes
 from controller.status.overview import Overview
 from monitor.clock import utc_now
 from monitor.storage.store import Store
@@ -62,7 +62,7 @@ class Drill:
         self._served_s = 0.0
 
     async def run(self) -> Summary:
-        """Play the scene; raises DemoError when a process ends, DatabaseError when the database cannot be read."""
+        """Play the scene; raises ChildEndedError, or DatabaseError when the database cannot be read."""
         self.traffic.reset()
         await self.wait(_QUIET_S)
         began_s, flip_s, return_s, missed = time.monotonic(), None, None, None

@@ -20,12 +20,12 @@ from controller.demo.drill import Drill
 from controller.demo.fake_slack import FakeSlack
 from controller.demo.files import KEYS, ROUTE
 from controller.demo.narration import Line, Summary, introduction
-from controller.demo.processes import DemoError, Processes
 from controller.demo.scenes import BY_NAME, SCENES, Scene
 from controller.demo.screen import Screen
 from controller.demo.traffic import Caller, Traffic
 from controller.demo.world import World
 from controller.journal import Journal
+from controller.service.child_processes import ChildEndedError, Processes
 from controller.status.overview import read
 from monitor.clock import utc_now
 from monitor.config.loader import load
@@ -38,6 +38,10 @@ _INTERRUPTED = 130
 _LOOPBACK = "127.0.0.1"
 _STARTING = "starting three simulated providers, the Hotspare service, its page, Slack's stand-in and an application"
 _DEFAULT_PORT = 8501
+
+
+class DemoError(Exception):
+    """The demo cannot start; the message says why."""
 
 
 def main(*, once: bool, as_json: bool, port: int | None, scene: str = SCENES[0].name) -> int:
@@ -60,7 +64,7 @@ def main(*, once: bool, as_json: bool, port: int | None, scene: str = SCENES[0].
         if (error.name or "").partition(".")[0] != "llmock":
             raise
         return _complain("the demo needs llmock: pip install '.[demo]' ./client", status=2)
-    except (DemoError, DatabaseError) as error:
+    except (DemoError, ChildEndedError, DatabaseError) as error:
         return _complain(str(error), status=1)
     if as_json:
         sys.stdout.write(json.dumps(finished[-1].document()) + "\n")
@@ -114,7 +118,7 @@ async def _run_demo(screen: Screen, finished: list[Summary], scene: Scene, *, on
 
 
 async def _ready(processes: Processes, routing: Routing, port: int) -> None:
-    """Wait for the first routing file and for the page; raises DemoError when they do not come."""
+    """Wait for the first routing file and for the page; raises DemoError or ChildEndedError when they do not come."""
     deadline = time.monotonic() + _START_S
     while routing.route(ROUTE) is None or _is_free(port):
         processes.check()

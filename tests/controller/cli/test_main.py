@@ -1,6 +1,7 @@
 """The command line: its errors, its exit status, and how it starts."""
 
 import io
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from controller.cli import probe, status
-from controller.cli.main import main
+from controller.cli.main import COMMANDS, GROUPS, command_parser, main
 from controller.status.overview import read
 from monitor.storage.database import open_reader
 from tests.support import seeded_database as seeded
@@ -196,3 +197,33 @@ def test_a_reader_of_the_schema_may_go_away(command: str) -> None:
         ["/bin/bash", "-c", f"({line}) | head -c 1 >/dev/null"], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.stderr == "0\n"
+
+
+def test_help_lists_every_command_by_group_and_each_has_an_example() -> None:
+    """What people want comes first; an example of each command is valid usage of it."""
+    text = command_parser(()).format_help()
+    assert [text.index(f"\n{group}:") for group in GROUPS] == sorted(text.index(f"\n{group}:") for group in GROUPS)
+    parser = command_parser()
+    for name, command in COMMANDS.items():
+        assert f"\n  {name} " in text
+        words = shlex.split(command.example, comments=True)
+        assert words[0] == name
+        assert parser.parse_args(words[: words.index(">>") if ">>" in words else None]).command == name
+
+
+@pytest.mark.slow
+def test_a_shell_completes_commands_options_and_files(tmp_path: Path) -> None:
+    """By the script that `completion bash` prints."""
+    (tmp_path / "hotspare.yaml").touch()
+    script = tmp_path / "completion.sh"
+    script.write_text(run("completion", "bash").stdout)
+    for words, completed in (("st", "status"), ("pin --rea", "--reason"), ("check -c hot", "hotspare.yaml")):
+        typed = ["hotspare", *words.split()]
+        shell = f"""
+            source {script}
+            COMP_WORDS=({" ".join(typed)}) COMP_CWORD={len(typed) - 1}
+            _shtab_hotspare hotspare {typed[-1]} {typed[-2]} 2>/dev/null
+            echo "${{COMPREPLY[@]}}"
+        """
+        done = subprocess.run(["/bin/bash", "-c", shell], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == completed

@@ -1,4 +1,4 @@
-"""The processes of the demo: none of them outlives it, and one that ends too early is noticed."""
+"""Processes beside this one: none of them outlives it, and one that ends too early is noticed."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.demo.processes import DemoError, Processes
+from controller.service.child_processes import ChildEndedError, Processes
 
 _WITH_A_CHILD = """
 import subprocess, sys, time
@@ -21,7 +21,7 @@ time.sleep(60)
 _HOLDER = """
 import os, sys, time
 from pathlib import Path
-from controller.demo.processes import Processes
+from controller.service.child_processes import Processes
 with Processes(Path(sys.argv[1])) as processes:
     processes.start("parent", [sys.executable, "-c", sys.argv[2]], environment=os.environ)
     time.sleep(60)
@@ -76,7 +76,7 @@ def test_what_a_process_has_started_ends_with_it(tmp_path: Path, orphans: list[i
     assert _is_gone(child)
 
 
-def test_nothing_is_left_when_the_demo_is_killed(tmp_path: Path, orphans: list[int]) -> None:
+def test_nothing_is_left_when_the_parent_is_killed(tmp_path: Path, orphans: list[int]) -> None:
     """SIGKILL leaves no time to tidy up; the guard does it."""
     holder = subprocess.Popen([sys.executable, "-c", _HOLDER, str(tmp_path), _WITH_A_CHILD])
     child = _wait_for(tmp_path / "parent.log")
@@ -91,7 +91,7 @@ def test_a_process_that_ends_on_its_own_is_named_with_its_last_words(tmp_path: P
     command = [sys.executable, "-c", "print('no config'); raise SystemExit(2)"]
     with Processes(tmp_path) as processes:
         processes.start("hotspare run", command, environment=os.environ)
-        with pytest.raises(DemoError) as caught:
+        with pytest.raises(ChildEndedError) as caught:
             _check_for_long(processes)
     assert str(caught.value) == "hotspare run ended with exit status 2; its last words:\n  no config"
 

@@ -1,0 +1,94 @@
+"""`hotspare check`: whether the configuration is right, and everything that it names answers; stores nothing."""
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console
+
+from controller.cli import output
+from controller.cli.arguments import (
+    add_config,
+    add_json,
+    add_schema,
+    load_settings,
+    warn_about_backgrounds,
+    warn_about_budget,
+)
+from controller.cli.probe import all_ok, ask, print_table, probe_document
+from controller.cli.reachability import Reachability, print_reachability, reach_channels
+from monitor.config.settings import Settings
+from monitor.formatting import plural
+from probes.target import Check, Target
+from probes.transcript import Transcript
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckAnswers:
+    """What answered."""
+
+    transcripts: Sequence[Transcript] = ()
+    """Of one probe of each provider."""
+    channels: Sequence[Reachability] = ()
+
+    @property
+    def all_well(self) -> bool:
+        """Whether nothing has to be done."""
+        return all_ok(self.transcripts) and not any(channel.error for channel in self.channels)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `check`."""
+    add_config(parser)
+    add_json(parser)
+    add_schema(parser, Settings, "The configuration of Hotspare")
+    text = "validate alone: ask neither providers nor channels of alerts"
+    parser.add_argument("--offline", action="store_true", help=text)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask and print; 1 unless every provider answers rightly and every channel that can be tried can be reached."""
+    settings = load_settings(args.config, warns=True)
+    warn_about_budget(settings)
+    warn_about_backgrounds(settings)
+    answers = check_now(settings, offline=args.offline)
+    output.print_answer(args, check_document(settings, answers), print_check, settings, answers)
+    return output.OK if answers.all_well else output.BAD_NEWS
+
+
+def check_now(settings: Settings, *, offline: bool = False) -> CheckAnswers:
+    """Ask each provider once, as cheaply as can be, and whether each channel can be reached; `offline`: nobody."""
+    if offline:
+        return CheckAnswers()
+    return CheckAnswers(
+        transcripts=ask(settings, _cheapest_questions(settings)), channels=asyncio.run(reach_channels(settings))
+    )
+
+
+def check_document(settings: Settings, answers: CheckAnswers) -> dict[str, Any]:
+    """The answers as one JSON document."""
+    return {
+        "config": str(settings.path),
+        "valid": True,
+        "providers": [probe_document(each) for each in answers.transcripts],
+        "alerts": [asdict(channel) for channel in answers.channels],
+    }
+
+
+def print_check(settings: Settings, answers: CheckAnswers, console: Console) -> None:
+    """Print them for people."""
+    counts = f"{plural(len(settings.routes), 'route')}, {plural(len(settings.targets), 'target')}"
+    console.print(f"{settings.path}: valid; {counts}", markup=False)
+    if answers.transcripts:
+        print_table([each.observation for each in answers.transcripts], console)
+    print_reachability(answers.channels, console)
+
+
+def _cheapest_questions(settings: Settings) -> list[tuple[Target, str]]:
+    """Ask each provider's first model a chat, unless it only embeds. The configuration is already valid."""
+    first = {target.provider.name: target for target in reversed(settings.targets)}
+    asked = [first[provider.name] for provider in settings.providers]
+    only_embeds = (Check.EMBEDDING,)
+    return [(each, Check.EMBEDDING if each.questions == only_embeds else Check.CHAT) for each in asked]
