@@ -55,8 +55,10 @@ class Run:
     """HTTP requests made for probing."""
 
 
-def run(peer: Peer, scenario: Scenario, timelines: Mapping[str, Timeline], seed: int) -> Run:
-    """One run; the same arguments give the same."""
+def run(
+    peer: Peer, scenario: Scenario, timelines: Mapping[str, Timeline], seed: int, *, rps: float = TRAFFIC_RPS
+) -> Run:
+    """One run; the same arguments give the same. `rps`: requests a second and route where the rule judges them."""
     dice = Random(f"{seed} {peer.name}")
     routes = Routes(scenario.settings.routes)
     shared: set[object] = set()
@@ -64,19 +66,19 @@ def run(peer: Peer, scenario: Scenario, timelines: Mapping[str, Timeline], seed:
     made = {unit: peer.make(dice, shared) for unit in dict.fromkeys(units.values())}
     rules = {target: made[unit] for target, unit in units.items()}
     if peer.passive:
-        _serve((scenario, timelines), rules, routes, dice)
+        _serve((scenario, timelines), rules, routes, dice, rps)
         return Run(moves=routes.moves, probes=0)
     probes = _Probes(peer, (scenario, timelines), rules, routes, dice).go()
     return Run(moves=routes.moves, probes=probes)
 
 
-def _serve(world: _World, rules: Mapping[str, Rule], routes: Routes, dice: Random) -> None:
+def _serve(world: _World, rules: Mapping[str, Rule], routes: Routes, dice: Random, rps: float) -> None:
     """Requests at random moments, each to the target that its route points at; no retries, and no time to answer."""
     scenario, timelines = world
     names = list(routes.moves)
     made = list(dict.fromkeys(rules.values()))
     views = {target: _View(timeline) for target, timeline in timelines.items()}
-    at_s = dice.expovariate(TRAFFIC_RPS * len(names))
+    at_s = dice.expovariate(rps * len(names))
     while at_s < scenario.duration_s:
         for rule in made:
             while rule.due_s <= at_s:
@@ -89,7 +91,7 @@ def _serve(world: _World, rules: Mapping[str, Rule], routes: Routes, dice: Rando
         rule.observe(at_s, dice.random() < views[target].at(at_s).request_failure_rate)
         if rule.unhealthy is not before:
             routes.judge(at_s, rules)
-        at_s += dice.expovariate(TRAFFIC_RPS * len(names))
+        at_s += dice.expovariate(rps * len(names))
 
 
 class _View:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from controller.routing.decision import Decision
 from controller.simulation.scenario import Scenario
@@ -44,15 +45,14 @@ class ReportedTraffic:
         """A second of this stream ends; the transitions, and the probes that are wanted."""
         if serial != stream.serial or not self._streams.is_current(stream):
             return (), ()
-        was_quiet = self._detector.is_quiet(stream.target)
-        others = [each for each in self._streams.streams_to(stream.target) if each is not stream and was_quiet]
+        target, skipping = stream.target, self._detector.is_uncorroborated(stream.target)
+        others = [each for each in self._streams.streams_to(target) if each is not stream and skipping]
         for other in others:  # their answers until now come before this second's failures
             self._detector.observe(other.pass_over(other.resume_s(now_s), self._epoch))
         self._detector.observe(stream.pass_over(now_s, self._epoch))
         changed = self._detector.observe([stream.take(now_s, self._epoch)])
-        if not self._detector.is_quiet(stream.target):
-            for other in others:
-                other.serial = self._push(other.step(), other)
+        for other in others:
+            self._go_on(other)
         self._go_on(stream)
         return changed, self._detector.take_asked()
 
@@ -63,5 +63,15 @@ class ReportedTraffic:
         return self._detector.observe_probe(observation, blind=blind), self._detector.take_asked()
 
     def _go_on(self, stream: HostStream) -> None:
-        at_s = stream.skip() if self._detector.is_quiet(stream.target) else stream.step()
+        target = stream.target
+        if not self._detector.is_uncorroborated(target):
+            at_s = stream.step()
+        elif self._detector.is_quiet(target):
+            at_s = stream.skip(partial(self._detector.is_outweighed, target, stream.host))
+        else:
+            at_s = stream.skip(_never)
         stream.serial = self._push(at_s, stream)
+
+
+def _never(_failed: int, _answered: int) -> bool:
+    return False

@@ -1,12 +1,13 @@
 """What the applications of a scenario report: counts of each host and second, as the service would receive them.
 
-While a target has no evidence against it, only the seconds in which a request fails are looked at one by one: the times
-between failures are exponential, so that the answers between them are taken in at once.
+While the evidence against a target is no more than chance brings about, only the seconds in which a request fails are
+looked at: the times between failures are exponential, and the answers between them are taken in at once. While there is
+none, so are those seconds whose failures its answers outweigh.
 """
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -21,6 +22,8 @@ from probes.target import Target
 
 #: Above this mean a Poisson number is drawn as a normal one.
 _LARGE_MEAN = 50.0
+#: So many seconds with failures are foreseen at the most.
+_MOST_PASSED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +85,10 @@ class HostStream:
         self._failures, self._per_s, self._dice = failures, per_s, dice
         self._counted_s = 0.0
         """Until when its requests are counted."""
-        self._failed = 0
-        """Those of the second that is counted next, where it was foreseen."""
+        self._failed = self._answered = 0
+        """Those of the second that is counted next."""
+        self._passed: list[tuple[float, int]] = []
+        """The seconds before it that are passed over although so many of their requests fail, by their end."""
         self.serial = 0
         """Of its next event."""
 
@@ -91,41 +96,58 @@ class HostStream:
         """Begin to send requests."""
         self._counted_s = at_s + self._dice.random() * BATCH_S - BATCH_S
 
-    def skip(self) -> float:
-        """Go to the end of the next second in which a request fails, or in which the share of failures changes."""
-        rate, _, until_s = self._failures.at(self._counted_s)
+    def skip(self, is_outweighed: Callable[[int, int], bool]) -> float:
+        """Go to the end of the next second in which a request fails, or in which the share of failures changes.
+
+        Seconds of which `is_outweighed` says so, by their failures and answers, are passed over.
+        """
+        begin_s, self._passed = self._counted_s, []
+        while True:
+            end_s = self._foresee(begin_s)
+            if not self._failed or len(self._passed) == _MOST_PASSED or not is_outweighed(self._failed, self._answered):
+                return end_s
+            self._passed.append((end_s, self._failed))
+            begin_s = end_s
+
+    def _foresee(self, begin_s: float) -> float:
+        rate, _, until_s = self._failures.at(begin_s)
         mean = rate * self._per_s
-        first_s = self._counted_s + self._dice.expovariate(mean) if mean > 0 else math.inf
+        first_s = begin_s + self._dice.expovariate(mean) if mean > 0 else math.inf
         certain, from_s = (1, first_s) if first_s < until_s else (0, until_s)
-        seconds = max(1, math.ceil((min(first_s, until_s) - self._counted_s) / BATCH_S))
-        end_s = self._counted_s + seconds * BATCH_S
+        seconds = max(1, math.ceil((min(first_s, until_s) - begin_s) / BATCH_S))
+        end_s = begin_s + seconds * BATCH_S
         self._failed = certain + self._poisson(self._failures.failed_s(from_s, end_s) * self._per_s)
+        self._answered = self._answers(end_s)
         return end_s
 
     def step(self) -> float:
         """Go to the end of the next second."""
-        end_s = self._counted_s + BATCH_S
+        end_s, self._passed = self._counted_s + BATCH_S, []
         self._failed = self._poisson(self._failures.failed_s(self._counted_s, end_s) * self._per_s)
+        self._answered = self._answers(end_s)
         return end_s
+
+    def _answers(self, end_s: float) -> int:
+        return self._poisson((BATCH_S - self._failures.failed_s(end_s - BATCH_S, end_s)) * self._per_s)
 
     def resume_s(self, now_s: float) -> float:
         """The end of the second that lasts at this time, where the seconds were skipped until now."""
         return self._counted_s + max(1, math.ceil((now_s - self._counted_s) / BATCH_S)) * BATCH_S
 
     def pass_over(self, end_s: float, epoch: datetime) -> list[RequestCounts]:
-        """The answers until the second begins that ends then, in all of which no request failed."""
+        """What came until the second begins that ends then: answers, and the failures that are passed over."""
         seconds = end_s - BATCH_S - self._counted_s
         self._counted_s += max(0.0, seconds)
         if seconds < BATCH_S / 2:
             return []
         rate, _, _ = self._failures.at(self._counted_s - BATCH_S / 2)
-        return [self._counts(self._counted_s, seconds, 0, round(seconds * self._per_s * (1 - rate)), epoch)]
+        failed = sum(count for passed_s, count in self._passed if passed_s < self._counted_s + BATCH_S / 2)
+        return [self._counts(self._counted_s, seconds, failed, round(seconds * self._per_s * (1 - rate)), epoch)]
 
     def take(self, end_s: float, epoch: datetime) -> RequestCounts:
         """The counts of the second that ends then."""
-        self._counted_s, failed = end_s, self._failed
-        failing = self._failures.failed_s(end_s - BATCH_S, end_s)
-        return self._counts(end_s, BATCH_S, failed, self._poisson((BATCH_S - failing) * self._per_s), epoch)
+        self._counted_s, self._passed = end_s, []
+        return self._counts(end_s, BATCH_S, self._failed, self._answered, epoch)
 
     def _counts(self, end_s: float, span_s: float, failed: int, answered: int, epoch: datetime) -> RequestCounts:
         _, outcome, _ = self._failures.at(max(0.0, end_s - BATCH_S / 2))
