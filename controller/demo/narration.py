@@ -87,7 +87,7 @@ class Summary:
         """What went wrong, one sentence each; empty when the scene passed."""
         wrong = {
             str(self.missed): self.missed is not None,
-            "Slack was told nothing": self.slack_delivered == 0,
+            "Slack was notified of nothing": self.slack_delivered == 0,
             f"{self.slack_undelivered} of the Slack messages could not be delivered": self.slack_undelivered > 0,
         }
         return tuple(sentence for sentence, applies in wrong.items() if applies)

@@ -130,7 +130,7 @@ class PendingWrites:
         yield "events", self.events
         yield "good answers", self.good
         yield "other answers", self.bad
-        yield "events to be told", self.told_events
+        yield "events that people are notified of", self.told_events
         yield "notices", self.notices
         yield "transitions", self.transitions
 

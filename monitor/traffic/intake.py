@@ -29,7 +29,7 @@ class Intake:
         self._tags: set[str] = set()
         self.refused = Counter[str]()
         """How many datagrams, or rows of unknown targets, were not used, by what is wrong with them."""
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def take(self, data: bytes, source: str, now: datetime) -> tuple[RequestCounts, ...]:
         """The counts in a datagram that came `now` from this host; none where it is refused."""
@@ -60,7 +60,7 @@ class Intake:
         return replace(counts, tag=_OTHER)
 
     def take_news(self) -> list[str]:
-        """What was refused for the first time since the last call, each a sentence; nothing is told twice."""
-        new = [what for what in self.refused if what not in self._told]
-        self._told.update(new)
-        return [f"reports {what} are not used ({self.refused[what]:,} so far); told once" for what in new]
+        """What was refused for the first time since the last call, each a sentence; none is reported twice."""
+        new = [what for what in self.refused if what not in self._reported]
+        self._reported.update(new)
+        return [f"reports {what} are not used ({self.refused[what]:,} so far); this is reported once" for what in new]

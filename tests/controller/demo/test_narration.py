@@ -226,7 +226,7 @@ def test_the_summary_is_the_documented_one() -> None:
     [
         pytest.param({"missed": Awaited.SERVED}, "did not leave", id="the route stayed"),
         pytest.param({"missed": Awaited.HOME}, "did not come back", id="the route did not return"),
-        pytest.param({"slack_delivered": 0}, "told nothing", id="Slack heard nothing"),
+        pytest.param({"slack_delivered": 0}, "notified of nothing", id="Slack heard nothing"),
         pytest.param({"slack_undelivered": 1}, "could not be delivered", id="Slack missed the last word"),
     ],
 )

@@ -33,7 +33,7 @@ def fill(waiting: PendingWrites, count: int) -> None:
 
 
 def lengths(waiting: PendingWrites) -> Sequence[int]:
-    """How many wait: connectivity notes, events, good and other answers, events to be told, transitions."""
+    """How many wait: connectivity notes, events, good and other answers, events that notify people, transitions."""
     queues = (waiting.connectivity, waiting.events, waiting.good, waiting.bad, waiting.told_events, waiting.transitions)
     return [len(queue) for queue in queues]
 

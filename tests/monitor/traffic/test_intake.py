@@ -1,4 +1,4 @@
-"""What comes in from applications: the client's own datagrams are read, all else is refused, counted and told once."""
+"""What applications send: the client's own datagrams are read; all else is refused, counted and reported once."""
 
 import json
 import random
@@ -95,7 +95,9 @@ def test_unknown_targets_are_counted_and_the_rest_is_used() -> None:
     """An application may follow another Hotspare as well."""
     intake = Intake([A], key=None)
     assert len(taken(intake, sent([request(), request("who/knows")]))) == 1
-    assert intake.take_news() == ["reports of targets that are not configured are not used (1 so far); told once"]
+    assert intake.take_news() == [
+        "reports of targets that are not configured are not used (1 so far); this is reported once"
+    ]
     taken(intake, sent([request("who/knows")], first=5))
     assert intake.take_news() == []
 
