@@ -11,6 +11,7 @@ from itertools import groupby
 
 from controller.alerts.severity import severity_of
 from controller.incidents import text as words
+from controller.incidents.failed_requests import sentences
 from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import (
     COMMENTS,
@@ -259,7 +260,7 @@ def figures(incident: Incident, periods: Sequence[RoutePeriod] = ()) -> str:
     for route, seconds in incident.on_failing_s:
         where = words.route_history(period for period in periods if period.route == route)
         items.append(text(words.time_on_failing(route, seconds) + (f"; it was on {where}" if where else "")))
-    items += map(text, words.verdict_statistics(incident))
+    items += map(text, (*sentences(incident.failed_requests), *words.verdict_statistics(incident)))
     if incident.request_ids:
         ids = ", ".join(f"<code>{text(request_id)}</code>" for request_id in incident.request_ids)
         items.append(f"request ids of failed probes: {ids}")

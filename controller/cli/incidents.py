@@ -13,6 +13,7 @@ from controller.cli.arguments import add_config, add_json, author_of, incident_i
 from controller.cli.layout import Column, TextTable, print_lines, wrap
 from controller.incidents import json_document, post_mortem
 from controller.incidents import text as words
+from controller.incidents.failed_requests import sentences
 from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import EntryKind, Incident
 from controller.incidents.store import LONGEST_NOTE, CommentStore
@@ -231,6 +232,7 @@ def _figures(incident: Incident, route_periods: Sequence[RoutePeriod]) -> Iterat
     for route, seconds in incident.on_failing_s:
         where = words.route_history(period for period in route_periods if period.route == route)
         yield f"{words.time_on_failing(route, seconds)}; it was on {where}"
+    yield from sentences(incident.failed_requests)
     yield from words.verdict_statistics(incident)
     if incident.request_ids:
         yield f"request ids of failed probes: {', '.join(incident.request_ids)}"

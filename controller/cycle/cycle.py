@@ -56,7 +56,7 @@ class Cycle:
         self.detection = StoredDetector(settings, store)
         self._active_overrides = ActiveOverrides(settings, journal.overrides)
         self._incidents = IncidentMemory(store, journal)
-        self.publisher = RoutingPublisher(settings, file, store)
+        self.publisher = RoutingPublisher(settings, file, store, self.detection.answer_times)
         self._overrides = NO_OVERRIDES
         self.revision = 0
         """Grows with each cycle that changed a health, a route or an override."""

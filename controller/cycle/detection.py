@@ -19,6 +19,7 @@ from monitor.health import FAILING, UNHEALTHY, Health, Transition
 from monitor.storage.database import DatabaseError
 from monitor.storage.row_conversions import SavedTargetState
 from monitor.storage.store import Store
+from monitor.traffic.answer_times import AnswerTimes
 from monitor.traffic.request_counts import RequestCounts
 from probes.observation import Observation, replaced
 from probes.outcome import Effect
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 #: How far back observations are read for a target without a stored state: its whole history would delay the start by
 #: minutes.
 _REPLAYED_WITHOUT_STATE = timedelta(hours=1)
+#: So many counts of applications wait at the most while nothing can be stored.
+_MOST_REPORTS = 20_000
 
 
 class StoredDetector:
@@ -44,6 +47,10 @@ class StoredDetector:
         self.traffic: TrafficDetector
         self.take_reports: Callable[[], Sequence[RequestCounts]] = tuple
         """What applications have reported since the last call."""
+        self._reports: tuple[RequestCounts, ...] = ()
+        """Those that no call of `take_in` has judged and stored yet."""
+        self.answer_times: dict[str, AnswerTimes] = {}
+        """How long answers take, by what applications report of targets without any evidence against them."""
         self._notices = NoticeFilter()
         self.resumed_probes: tuple[BurstProbe, ...] = ()
         """The extra probes that suspects deserve when the service begins."""
@@ -101,12 +108,20 @@ class StoredDetector:
         self._store.record([replaced(new, failed_here=True) if new in blind else new for new in ended])
         self._report_notices(observations, now)
         unjudged = [new for new in observations if new not in self._judged]
-        transitions = self._judge(unjudged, blind, now, self.take_reports())
+        self._reports = (*self._reports, *self.take_reports())[-_MOST_REPORTS:]
+        transitions = self._judge(unjudged, blind, now, self._reports)
         self._judged = frozenset(observations)
+        self._learn_times(self._reports)
+        self._reports = ()
         for made in transitions:
             level = logging.WARNING if made.after in FAILING else logging.INFO
             log.log(level, "health_changed before=%s after=%s: %s", made.before, made.after, plain_reason(made.reason))
         return transitions
+
+    def _learn_times(self, reports: Sequence[RequestCounts]) -> None:
+        for counts in reports:
+            if self.traffic.is_quiet(counts.target) and self.detector.state_of(counts.target).health is Health.UP:
+                self.answer_times.setdefault(counts.target, AnswerTimes()).add(counts)
 
     def update_intervals(self, settings: Settings) -> None:
         """Judge the same targets at other intervals, with all that is known of them."""
@@ -194,7 +209,7 @@ class StoredDetector:
         reports: Sequence[RequestCounts] = (),
     ) -> list[Transition]:
         """Judge by these and by the time, and store what has changed; or nothing, when that fails."""
-        before = self.detector.snapshot()
+        before, traffic = self.detector.snapshot(), self.traffic.snapshot()
         transitions: list[Transition] = []
         # Of checks other than chat: no outage of anybody's, so no incident reports them.
         notices: list[TargetNotice] = []
@@ -216,6 +231,7 @@ class StoredDetector:
             self._save(before, transitions, notices, now)
         except DatabaseError:
             self.detector.restore(before)
+            self.traffic.restore(traffic)
             raise
         for notice in notices:
             self._log_as_reported(notice)

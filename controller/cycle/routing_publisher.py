@@ -12,6 +12,7 @@ from controller.routing.routing_file import RoutingFile, RoutingFileError
 from monitor.config.settings import Settings
 from monitor.detection.detector import Detector
 from monitor.storage.store import Store
+from monitor.traffic.answer_times import AnswerTimes
 from probes import pricing
 
 log = logging.getLogger(__name__)
@@ -23,10 +24,14 @@ VALID_FOR_S = 90.0
 class RoutingPublisher:
     """Publishes the routing file. Not thread-safe."""
 
-    def __init__(self, settings: Settings, file: RoutingFile, store: Store) -> None:
+    def __init__(
+        self, settings: Settings, file: RoutingFile, store: Store, reported: Mapping[str, AnswerTimes]
+    ) -> None:
+        """`reported`: how long answers take by what applications report, by target; it changes meanwhile."""
         self._settings = settings
         self._file = file
         self._store = store
+        self._reported = reported
         self._started_at: datetime | None = None
         self.changed = True
         """What the file says has changed: the next `publish` writes it."""
@@ -97,6 +102,7 @@ class RoutingPublisher:
             valid_for_s=VALID_FOR_S,
             overrides=overrides,
             latency={target: detector.state_of(target).latency for target in detector.health},
+            reported=self._reported,
             contexts={target.id: pricing.context_tokens(target) for target in self._settings.targets},
         )
         self._file.publish(table)

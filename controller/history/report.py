@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from controller.history.route_rollup import RouteRollup
+from controller.incidents.failed_requests import total
 from controller.incidents.incident import Incident
 from controller.incidents.post_mortem import code, escaped
 from controller.incidents.text import affected_summary, title
@@ -131,6 +132,7 @@ def incident_lines(report: Report) -> list[str]:
     lines = [
         f"{incident.opened_at:%Y-%m-%d %H:%M}, {format_elapsed(incident.lasted_s(report.until))}: {title(incident)}"
         + (f" ({summary})" if (summary := affected_summary(incident)) else "")
+        + (f"; {total(incident.failed_requests):,} requests failed" if incident.failed_requests else "")
         for incident in report.incidents[:_MOST_INCIDENTS]
     ]
     more = len(report.incidents) - len(lines)
@@ -169,7 +171,7 @@ def document(report: Report) -> dict[str, Any]:
             "open": report.still_open,
             "list": [
                 {"id": each.id, "opened_at": instant(each.opened_at), "lasted_s": each.lasted_s(report.until)}
-                | {"title": title(each)}
+                | {"title": title(each), "failed_requests": total(each.failed_requests)}
                 for each in report.incidents
             ],
         },

@@ -243,6 +243,17 @@ class TargetNumbers:
     """How many probes ended how, `ok` included; the most frequent first."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedRequests:
+    """How many requests of a route failed while an incident lasted, as applications report it."""
+
+    route: str
+    before_move: int
+    """At the target on which the incident found the route, until it was back there."""
+    after_move: int | None = None
+    """Elsewhere; None where the route did not move."""
+
+
 def count_outcomes(numbers: Iterable[TargetNumbers]) -> Counter[Outcome]:
     """How many probes of all these targets ended how."""
     outcomes: Counter[Outcome] = Counter()
@@ -282,6 +293,8 @@ class IncidentDocument:
     Empty while it is open, as is what follows."""
     on_failing_s: ByName[str, float] = ()
     """How many seconds each touched route pointed at a target that failed, from the first failed probe on."""
+    failed_requests: Readable[FailedRequests] = ()
+    """Of the touched routes whose requests are reported, where any failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

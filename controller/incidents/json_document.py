@@ -45,6 +45,7 @@ def incident_document(incident: Incident, periods: Sequence[RoutePeriod], now: d
         "request_ids": list(incident.request_ids),
         "runbooks": list(incident.runbooks),
         "on_failing_s": dict(incident.on_failing_s),
+        "failed_requests": [_fields(each, "route", "before_move", "after_move") for each in incident.failed_requests],
         "stays": [_fields(period, "route", "target", "since", "until") for period in periods],
         "vendor": lead
         and {

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from controller.incidents import text as incident_text
+from controller.incidents.failed_requests import sentences
 from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import EntryKind, Incident, TargetNumbers, sum_numbers
 from monitor.formatting import capitalized, format_elapsed, instant
@@ -88,6 +89,8 @@ def _impact(incident: Incident, periods: Sequence[RoutePeriod]) -> Iterable[str]
         exposed = format_elapsed(failing[route.route]) if route.route in failing else "none"
         rows.append((code(route.route), exposed, escaped(history or route.target)))
     yield _table(("route", "time on a failing target", "where applications were sent"), rows)
+    if incident.failed_requests:
+        yield _bullets(escaped(text) for text in sentences(incident.failed_requests))
     unfinished = [
         incident_text.route_users(route)
         for route in incident.routes

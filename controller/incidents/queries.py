@@ -10,6 +10,7 @@ from itertools import takewhile
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
+from controller.incidents.failed_requests import FailedSum, failed_requests
 from controller.incidents.impact import (
     BY_PROVIDER,
     BY_US,
@@ -22,9 +23,12 @@ from controller.incidents.incident import EntryKind, Incident, IncidentKind, Tar
 from controller.routing.decision import Decision
 from controller.routing.store import decision_from_row
 from monitor.health import Health, TargetHealth, Transition, WeighedProbe
+from monitor.history.rollup import HOUR, MINUTE, span_start
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.row_conversions import transition_of
 from monitor.storage.tables import DECISIONS, OBSERVATIONS, TRANSITIONS
+from monitor.storage.traffic_store import read_outcomes
+from monitor.traffic.request_counts import failed_of
 from probes.outcome import Effect, Outcome
 
 #: At most so many request ids are read.
@@ -36,6 +40,8 @@ _LONGEST_RUN = 30
 _MAX_TRANSITIONS = 10_000
 #: An open incident's headline says how probes ended in so much of it.
 _LATELY = timedelta(hours=1)
+#: So much of it, from the hour on in which it began, is read by minute.
+_BY_MINUTE = timedelta(hours=3)
 _OF_CONFIGURATION = sorted(outcome for outcome in Outcome if outcome.effect is Effect.MISCONFIGURED)
 _Time = tuple[datetime, datetime]
 _PROBE = OBSERVATIONS.c
@@ -61,8 +67,24 @@ def read_facts(connection: Connection, incident: Incident, now: datetime) -> tup
         numbers=_numbers(connection, incident, times) or incident.numbers,
         request_ids=() if ours else _request_ids(connection, incident, times) or incident.request_ids,
         on_failing_s=seconds_on_failing(periods, failure_periods(transitions, until, BY_US if ours else BY_PROVIDER)),
+        failed_requests=failed_requests(periods, _failed_sums(connection, periods, incident.onset, until))
+        or incident.failed_requests,
     )
     return counted, periods
+
+
+def _failed_sums(
+    connection: Connection, periods: Sequence[RoutePeriod], since: datetime, until: datetime
+) -> Iterator[FailedSum]:
+    """The failed requests to where the routes pointed, by minute and, of a long incident, later by hour."""
+    targets, by_hour_from = {period.target for period in periods}, span_start(since, HOUR) + _BY_MINUTE
+    for span, begin, end in (
+        (MINUTE, span_start(since, MINUTE), min(until, by_hour_from)),
+        (HOUR, by_hour_from, until),
+    ):
+        if targets and begin < end:
+            for stored in read_outcomes(connection, sorted(targets), span, since=begin, until=end):
+                yield stored.target, stored.route, stored.begins_at, sum(failed_of(stored.outcomes).values())
 
 
 def read_numbers_lately(connection: Connection, incident: Incident, now: datetime) -> tuple[TargetNumbers, ...]:

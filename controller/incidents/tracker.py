@@ -158,7 +158,7 @@ def _begun(slot: Slot, since: datetime, facts: CycleFacts) -> Incident:
         came_back = since if since > late.resolved_at else facts.now
         if came_back - late.resolved_at <= REOPENS_WITHIN:
             open_again = replace(late, kind=kind, resolved_at=None, reopened=late.reopened + 1, acknowledged_by=None)
-            return replace(open_again, numbers=(), request_ids=(), on_failing_s=())
+            return replace(open_again, numbers=(), request_ids=(), on_failing_s=(), failed_requests=())
     return Incident(id=0, provider=provider, kind=kind, opened_at=since, affected=(), timeline=(), routes=())
 
 

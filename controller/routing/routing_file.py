@@ -23,6 +23,7 @@ from monitor.detection.verdict_text import plain_reason
 from monitor.formatting import instant
 from monitor.health import Health
 from monitor.storage.lock import InstanceLock, LockError
+from monitor.traffic.answer_times import AnswerTimes
 from probes.target import Target
 
 FORMAT = "hotspare.routing/1"
@@ -33,6 +34,7 @@ _CANNOT_SYNC_FOLDERS = frozenset({errno.EINVAL, errno.ENOTSUP})
 #: Far more than any table of ours.
 _MAX_BYTES = 64 * 1024 * 1024
 _NO_LATENCIES: Mapping[str, LatencyEvidence] = {}
+_NO_TIMES: Mapping[str, AnswerTimes] = {}
 _NO_CONTEXTS: Mapping[str, int | None] = {}
 
 
@@ -50,13 +52,14 @@ def build_table(
     valid_for_s: float,
     overrides: Overrides = NO_OVERRIDES,
     latency: Mapping[str, LatencyEvidence] = _NO_LATENCIES,
+    reported: Mapping[str, AnswerTimes] = _NO_TIMES,
     contexts: Mapping[str, int | None] = _NO_CONTEXTS,
 ) -> dict[str, Any]:
     """The table for `RoutingFile.publish`, as `routing.schema.json` describes it, in the order of the configuration.
 
     `routes` are to be published: in a dry run, as configured. A route without a state is left out, a target without a
-    known health is `unknown`; `latency`, and `contexts` beyond the configured ones, are by target, as `health`. Raises
-    KeyError when a route points at a target that the configuration does not have.
+    known health is `unknown`; `latency`, `reported` and `contexts`, beyond the configured ones, are by target, as
+    `health`. Raises KeyError when a route points at a target that the configuration does not have.
     """
     published = [(route, routes[route.name]) for route in settings.routes if route.name in routes]
     wanted = {name for route, state in published for name in (*route.candidates, state.target, *dict(state.weights))}
@@ -77,7 +80,11 @@ def build_table(
                 target,
                 health.get(target.id, Health.UNKNOWN),
                 drained=overrides.drained(target.id, target.provider.name) is not None,
-                latency=latency.get(target.id, NO_LATENCY),
+                limits=request_limits(
+                    latency.get(target.id, NO_LATENCY),
+                    longest_probe_s=target.timeouts.total_s,
+                    **({"reported": reported[target.id]} if target.id in reported else {}),
+                ),
                 context=contexts.get(target.id, target.context),
             )
             for target in ordered
@@ -97,10 +104,9 @@ def _route(state: Decision, candidates: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _target(
-    target: Target, health: Health, *, drained: bool, latency: LatencyEvidence, context: int | None
+    target: Target, health: Health, *, drained: bool, limits: Mapping[str, float], context: int | None
 ) -> dict[str, Any]:
     provider = target.provider
-    limits = request_limits(latency, longest_probe_s=target.timeouts.total_s)
     rare = {
         "context": context,
         "preset": provider.preset,

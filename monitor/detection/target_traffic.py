@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
@@ -41,7 +41,7 @@ class TrafficFinding(Enum):
 
 
 @dataclass(slots=True)
-class _Excursion:
+class Excursion:
     """What was counted since the evidence was last zero."""
 
     failed: Counter[Outcome]
@@ -57,6 +57,10 @@ class _Excursion:
     """Whether the requests alone spoke for a verdict at any time."""
 
 
+EvidenceSoFar = tuple[TrafficStream, Excursion]
+"""The evidence, and what was counted for it."""
+
+
 class TargetTraffic:
     """The evidence of all hosts against one target. Not thread-safe."""
 
@@ -66,7 +70,7 @@ class TargetTraffic:
         """The usual share of failures, as the probes have found it."""
         self.hosts: dict[str, ReportingHost] = {}
         self.stream: TrafficStream = NO_STREAM
-        self.excursion = _Excursion(Counter())
+        self.excursion = Excursion(Counter())
         self.bounds: TrafficBounds
         self.model: TrafficModel
         self.requests_per_s = 0.0
@@ -79,9 +83,31 @@ class TargetTraffic:
         """Whether there is no evidence."""
         return not self.stream.value
 
+    @property
+    def uncorroborated(self) -> bool:
+        """Whether the evidence, if any, is no more than chance brings about: answers only end it."""
+        return self.stream.corroborated_at is None
+
+    def is_outweighed(self, host: str, failed: int, answered: int) -> bool:
+        """Whether counts of this host leave no evidence where there is none."""
+        known = self.hosts.get(host)
+        if known is None or self.requests_per_s < EVIDENCE_RATE:
+            return False
+        return failed * known.up <= answered * known.down
+
     def clear(self) -> None:
         """Forget the evidence; what is usual stays."""
-        self.stream, self.excursion = NO_STREAM, _Excursion(Counter())
+        self.stream, self.excursion = NO_STREAM, Excursion(Counter())
+
+    def evidence(self) -> EvidenceSoFar:
+        """The evidence; later counts do not change the value."""
+        counted = self.excursion
+        failed, fresh, failing = counted.failed.copy(), dict(counted.fresh), set(counted.failing)
+        return self.stream, replace(counted, failed=failed, fresh=fresh, failing=failing)
+
+    def resume(self, evidence: EvidenceSoFar) -> None:
+        """Go on from this evidence."""
+        self.stream, self.excursion = evidence
 
     def add(self, counts: RequestCounts, guard_s: float) -> TrafficFinding:
         """Weigh these counts; evidence counts as fresh `guard_s` after it was corroborated."""
@@ -99,13 +125,15 @@ class TargetTraffic:
         if host.is_distrusted(at):
             return TrafficFinding.NOTHING
         before = self.stream
-        if not before.value:
-            host.learn(min(failed, 1), answered)
+        step = failed * host.up - answered * host.down
+        if not before.value:  # failures that answers do not outweigh may be an outage: one of them is learned
+            host.learn(failed if step <= 0 else min(failed, 1), answered)
         if self.requests_per_s < EVIDENCE_RATE:
             return TrafficFinding.TRIGGER if failed else TrafficFinding.NOTHING
-        step = failed * host.up - answered * host.down
         self.stream = before.add(counts, step, failed, bounds=self.bounds, guard_s=guard_s)
         if not self.stream.value:
+            if before.value and not failed:  # what came after the evidence was gone
+                host.learn(0, max(0, answered - math.ceil(before.value / host.down)))
             return self._end(at)
         counted = self.excursion
         counted.failed.update(failures)

@@ -3,7 +3,7 @@
 It stands beside the `Detector`, which it asks for probes and hands its verdicts. It never finds that a target is back.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from monitor.detection.fresh_evidence import CONFIRMING_PROBES
 from monitor.detection.fresh_tests import ReportedFailure
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import TargetParameters
-from monitor.detection.target_traffic import TargetTraffic, TrafficFinding
+from monitor.detection.target_traffic import EvidenceSoFar, TargetTraffic, TrafficFinding
 from monitor.detection.traffic_model import chance_of_trigger
 from monitor.formatting import plural
 from monitor.health import Health, Transition
@@ -66,10 +66,34 @@ class TrafficDetector:
         denied, self._denied = self._denied, []
         return denied
 
+    def snapshot(self) -> Mapping[str, EvidenceSoFar]:
+        """The evidence, by target; later counts do not change the value."""
+        return {target: traffic.evidence() for target, traffic in self._traffic.items() if not traffic.quiet}
+
+    def restore(self, evidence: Mapping[str, EvidenceSoFar]) -> None:
+        """Go back to this evidence, as if the counts since had not come; what is usual stays learned."""
+        for target, traffic in self._traffic.items():
+            if target in evidence:
+                traffic.resume(evidence[target])
+            else:
+                traffic.clear()
+        self._detector.fresh.take_wanted()
+        self._denied = []
+
     def is_quiet(self, target: str) -> bool:
         """Whether there is no evidence in the traffic of this target."""
         traffic = self._traffic.get(target)
         return traffic is None or traffic.quiet
+
+    def is_uncorroborated(self, target: str) -> bool:
+        """Whether there is no more evidence than chance brings about."""
+        traffic = self._traffic.get(target)
+        return traffic is None or traffic.uncorroborated
+
+    def is_outweighed(self, target: str, host: str, failed: int, answered: int) -> bool:
+        """Whether such counts of a host leave a quiet target quiet."""
+        traffic = self._traffic.get(target)
+        return traffic is not None and traffic.is_outweighed(host, failed, answered)
 
     def _observe(self, counts: RequestCounts) -> tuple[Transition, ...]:
         target = counts.target

@@ -28,6 +28,7 @@ from controller.alerts.slack.blocks import (
     safe,
     section,
 )
+from controller.incidents.failed_requests import sentences
 from controller.incidents.incident import FLAPPING, ROUTE, EntryKind, Incident, IncidentKind, RouteImpact, TimelineEntry
 from controller.incidents.text import (
     abridged,
@@ -268,7 +269,12 @@ def route_lines(incident: Incident, format_name: Callable[[str], str]) -> list[s
 
 
 def exposure_lines(incident: Incident) -> list[str]:
-    """How long each route pointed at a target that failed, and for which share of the time; one line, or none."""
+    """How long each route pointed at a target that failed, and how many requests failed; a line of each, or none."""
+    requests = [f"{safe(each, 200)}." for each in sentences(incident.failed_requests[:_MAX_ROUTES])]
+    return [*_time_lines(incident), *requests]
+
+
+def _time_lines(incident: Incident) -> list[str]:
     if not incident.on_failing_s:
         return []
     before_s = sum((period.opened_at - period.began_at).total_seconds() for period in incident.bad_periods)

@@ -146,7 +146,7 @@ def _end_lines(incident: Incident) -> list[str]:
     if incident.resolved_at:
         lines.append(f"It ended at `{time_of_day(incident.resolved_at, incident.opened_at)}`.")
     lines += [*_first_move(incident), *exposure_lines(incident)]
-    if incident.on_failing_s:
+    if incident.on_failing_s and not incident.failed_requests:
         lines.append("Only the applications know how many requests failed meanwhile.")
     probes, failures = sum_numbers(incident.numbers)
     if failures:

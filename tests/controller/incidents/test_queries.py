@@ -12,6 +12,7 @@ from controller.incidents.incident import (
     AffectedTarget,
     BadPeriod,
     EntryKind,
+    FailedRequests,
     Incident,
     IncidentKind,
     RouteImpact,
@@ -22,8 +23,10 @@ from controller.incidents.queries import MAX_REQUEST_IDS, read_facts, read_numbe
 from controller.journal import Journal
 from controller.routing.decision import Decision, MoveKind
 from monitor.health import Health, TargetHealth, Transition, WeighedProbe
+from monitor.history.rollup import MINUTE, Rollup
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
+from monitor.storage.traffic_store import TrafficStore
 from probes.outcome import Outcome
 from tests.support.builders import T0, observation
 
@@ -149,6 +152,20 @@ def test_where_routes_were_is_read_from_decisions_and_verdicts(engine: Engine) -
     with engine.connect() as connection:
         _, periods = read_facts(connection, incident(A, resolved_s=100), T0)
     assert [(one.target, round(one.lasted_s, 1)) for one in periods] == [(A, 44.9), ("gemini/c", 55.0)]
+
+
+def test_failed_requests_are_those_that_applications_reported(engine: Engine) -> None:
+    """From the minute of the first failed probe on; those of before, and of other targets, are not among them."""
+    sums = {
+        ((A, "chat", "search"), T0): Rollup(asked={"server_error": 400, "ok": 9, "bad_request": 5}),
+        ((A, "chat", ""), T0): Rollup(asked={"timeout": 12}),
+        ((A, "chat", ""), T0 - MINUTE): Rollup(asked={"server_error": 7}),
+        (("gemini/x", "chat", ""), T0): Rollup(asked={"server_error": 50}),
+    }
+    TrafficStore(engine).add(sums)
+    with engine.connect() as connection:
+        counted, _ = read_facts(connection, incident(A, resolved_s=100), T0)
+    assert counted.failed_requests == (FailedRequests(route="chat", before_move=412),)
 
 
 def bad(target: str, health: Health, since_s: float) -> TargetHealth:

@@ -9,6 +9,7 @@ import pytest
 from controller.incidents.incident import (
     AffectedTarget,
     EntryKind,
+    FailedRequests,
     Incident,
     IncidentDocument,
     IncidentKind,
@@ -68,6 +69,7 @@ def test_the_figures_and_whose_words_they_are_come_back_too() -> None:
         numbers=numbers,
         request_ids=("req_1", "req_2"),
         on_failing_s=(("chat", 41.5), ("code", 2.0)),
+        failed_requests=(FailedRequests(route="chat", before_move=412, after_move=0),),
     )
     loaded = load(dump(incident))
     assert (loaded.numbers, loaded.request_ids, loaded.on_failing_s) == (
@@ -75,6 +77,7 @@ def test_the_figures_and_whose_words_they_are_come_back_too() -> None:
         incident.request_ids,
         incident.on_failing_s,
     )
+    assert loaded.failed_requests == incident.failed_requests
     assert loaded.timeline == (note,)
     assert loaded.timeline[0].number == 4
 
