@@ -19,10 +19,10 @@ from controller.incidents.incident import EntryKind, Incident
 from controller.incidents.store import LONGEST_NOTE, CommentStore
 from controller.journal import Journal
 from controller.routing.operator_requests import RefusedError, checked_author
-from controller.status.incident_view import read_incident
+from controller.status.incident_view import read_incident, read_incidents_since
 from monitor.clock import utc_now
 from monitor.config.settings import Settings
-from monitor.formatting import clock, format_elapsed, instant
+from monitor.formatting import clock, format_elapsed
 from monitor.storage.database import open_operator, open_reader
 from probes.redaction import one_line
 
@@ -83,13 +83,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(settings: Settings, args: argparse.Namespace, now: datetime) -> int:
-    journal = Journal(open_reader(settings.database))
-    past = [] if args.open else journal.resolved_since(now - timedelta(seconds=args.since))
-    incidents = [*journal.open_incidents(), *past]
-    incidents.sort(key=lambda incident: (incident.opened_at, incident.id), reverse=True)
-    summaries = [json_document.incident_summary(incident, now) for incident in incidents]
+    since = None if args.open else now - timedelta(seconds=args.since)
+    incidents = read_incidents_since(open_reader(settings.database), since)
     nothing = "no incident is open" if args.open else f"no incident in {format_elapsed(args.since)}"
-    output.print_answer(args, {"at": instant(now), "incidents": summaries}, _print_list, incidents, now, nothing)
+    output.print_answer(args, json_document.incident_list(incidents, now), _print_list, incidents, now, nothing)
     return output.BAD_NEWS if any(incident.resolved_at is None for incident in incidents) else output.OK
 
 

@@ -46,6 +46,9 @@ GROUPS = {
         "alerts": Command(
             "alerts", "send one harmless message through every configured channel and print the results", "alerts test"
         ),
+        "token": Command(
+            "api_token", "make a token for the API, and the lines of the configuration that let it in", "token grafana"
+        ),
         "completion": Command(
             "completion", "print what lets a shell complete these words", "completion bash >> ~/.bashrc"
         ),

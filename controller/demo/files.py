@@ -49,6 +49,8 @@ alerts:
 
 connectivity:
   endpoints: ["{neutral_url}"]
+
+api: {{listen: 127.0.0.1:0}}
 """
 
 _PROVIDER = """\

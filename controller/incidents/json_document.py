@@ -27,6 +27,11 @@ def incident_summary(incident: Incident, now: datetime) -> dict[str, Any]:
     }
 
 
+def incident_list(incidents: Sequence[Incident], now: datetime) -> dict[str, Any]:
+    """Summaries of several, in their order."""
+    return {"at": instant(now), "incidents": [incident_summary(incident, now) for incident in incidents]}
+
+
 def incident_document(incident: Incident, periods: Sequence[RoutePeriod], now: datetime) -> dict[str, Any]:
     """An incident with all that is known of it."""
     lead = incident.vendor

@@ -177,6 +177,11 @@ class RoutingFile:
         if self.ballast:
             self.ballast.lay()
 
+    @property
+    def content(self) -> bytes:
+        """What we last published; empty while that is nothing. From any thread."""
+        return self._content
+
     def read_table(self) -> dict[str, Any]:
         """The file as it stands, unchecked but for its format; empty when there is none of ours. Never raises."""
         try:

@@ -15,6 +15,7 @@ from controller.alerts.channel import ChannelContext
 from controller.alerts.heartbeat import ServiceHealth
 from controller.alerts.registry import AlertingTasks
 from controller.alerts.slack.buttons.listener import ButtonService
+from controller.api.server import ApiServer
 from controller.cycle.cycle import Cycle
 from controller.history.store import RouteHistory
 from controller.journal import Journal
@@ -240,6 +241,16 @@ class Service:
             started_at=self._started_at,
         )
 
+    def _build_api(self) -> ApiServer:
+        return ApiServer(
+            settings=self._settings,
+            content=lambda: self._file.content,
+            stuck=self._health.stuck,
+            trouble=self._trouble,
+            clock=self._clock,
+            notify=lambda event, text: self._recorder.event(event, "API", text),
+        )
+
     async def _run_tasks(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             control = tasks.create_task(self._control.run())
@@ -250,6 +261,7 @@ class Service:
                 self._status_pages.watch(),
                 self._probing.watch_budget(),
                 self._traffic.run(),
+                self._build_api().run(),
                 self._buttons.run(),
                 *self._channels.tasks(stop),
                 *([self._static_page.run()] if self._static_page else []),

@@ -42,3 +42,11 @@ def read_incident(engine: Engine, incident_id: int, now: datetime) -> IncidentVi
 def read_incidents(engine: Engine) -> list[Incident]:
     """The latest incidents, open and resolved, the newest first; at most 500. Raises DatabaseError."""
     return Journal(engine).incidents(_MOST)
+
+
+def read_incidents_since(engine: Engine, since: datetime | None) -> list[Incident]:
+    """Those that are open, and those that were resolved since then, the newest first. Raises DatabaseError."""
+    journal = Journal(engine)
+    past = [] if since is None else journal.resolved_since(since)
+    incidents = [*journal.open_incidents(), *past]
+    return sorted(incidents, key=lambda incident: (incident.opened_at, incident.id), reverse=True)

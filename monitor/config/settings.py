@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 from monitor.config.alert_settings import AlertSettings
+from monitor.config.api_settings import ApiSettings
 from monitor.config.controller_settings import ControllerSettings
 from monitor.config.document import Node, Place
 from monitor.config.page_settings import PageSettings
@@ -162,6 +163,7 @@ class Settings(Section):
     budget: BudgetSettings = BudgetSettings()
     ui: PageSettings = field(default_factory=PageSettings)
     traffic: TrafficSettings | None = None
+    api: ApiSettings = field(default_factory=ApiSettings)
 
     @property
     def providers(self) -> tuple[Provider, ...]:

@@ -30,6 +30,9 @@ OWNERS = {
     "apscheduler": ["monitor/scheduler.py"],
     "yaml": ["monitor/config/document.py"],
     "alembic": ["monitor/storage/migrations/*"],
+    "prometheus_client": ["controller/api/metrics.py"],
+    "starlette": ["controller/api/*", "controller/demo/world.py", "ui/server.py"],
+    "uvicorn": ["controller/api/bounds.py", "controller/api/server.py"],
     "sqlalchemy": ["monitor/storage/*", "*/store.py", "*_store.py", "*/queries.py", "controller/journal.py"],
     "slack_sdk": ["controller/alerts/slack/*"],
     "websockets": ["controller/alerts/slack/buttons/socket_mode.py"],
@@ -66,6 +69,8 @@ ACTING = [
         "controller/alerts/slack/bounded_http.py",
     ),
     *("controller/alerts/slack/errors.py", "controller/alerts/slack/buttons/*"),
+    *("controller/api/app.py", "controller/api/bounds.py", "controller/api/reader.py", "controller/api/server.py"),
+    "controller/api/routing_feed.py",
     *("controller/simulation/*", "controller/demo/*", "ui/*"),
 ]
 #: Modules inside these that decide all the same.

@@ -1,0 +1,189 @@
+"""What bounds those who ask: how many, how much, how slowly; and the protocol that holds them to it."""
+
+import asyncio
+import socket
+import time
+import weakref
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+#: So many connections at once, when the process may have that many open files beside those that it needs itself.
+MOST_CONNECTIONS: Final = 12_000
+_FILES_FOR_OTHERS: Final = 512
+MOST_HEAD: Final = 32 * 1024
+MOST_BODY: Final = 64 * 1024
+#: So many connections may leave an answer unread at once, and send so many requests ahead.
+_MOST_UNREAD: Final = 64
+_MOST_AHEAD: Final = 16
+_TOO_LARGE: Final = b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+#: A reason for refusing is told once in so long, with how often there was one.
+_TOLD_EVERY_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a connection may take, in seconds."""
+
+    request_s: float = 10.0
+    """For a whole request."""
+    idle_s: float = 90.0
+    """Without a request."""
+    unread_s: float = 15.0
+    """Without reading what was answered."""
+
+
+PATIENCE: Final = Patience()
+
+
+@dataclass(kw_only=True)
+class RefusedClients:
+    """Counts who was refused, and tells it now and then: an attack must not fill the log."""
+
+    tell: Callable[[str, str], None]
+    """Is given the event and a text."""
+    monotonic: Callable[[], float] = time.monotonic
+    counts: Counter[str] = field(default_factory=Counter)
+    """By event, since the start."""
+    _told: dict[str, tuple[float, int]] = field(default_factory=dict)
+
+    def refuse(self, event: str, text: str) -> None:
+        """Count it, and tell it unless that was just done."""
+        self.counts[event] += 1
+        told_s, told = self._told.get(event, (float("-inf"), 0))
+        now_s = self.monotonic()
+        if now_s - told_s < _TOLD_EVERY_S:
+            return
+        self._told[event] = now_s, self.counts[event]
+        since = self.counts[event] - told
+        self.tell(event, f"{text} ({since} times)" if since > 1 else text)
+
+
+def most_connections(open_files: int) -> int:
+    """How many connections there may be where the process may have so many open files: probes need some, too."""
+    return max(16, min(MOST_CONNECTIONS, open_files - _FILES_FOR_OTHERS))
+
+
+class BoundedListener(socket.socket):
+    """A listening socket that closes at once what is beyond its bound, before anything is read or encrypted."""
+
+    most = MOST_CONNECTIONS
+    refused: RefusedClients | None = None
+
+    def __init__(self, family: socket.AddressFamily, *, most: int, refused: RefusedClients) -> None:
+        super().__init__(family, socket.SOCK_STREAM)
+        self.accepted: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self.most, self.refused = most, refused
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """The next connection within the bound; raises BlockingIOError where there is none."""
+        connection, address = super().accept()
+        if len(self.accepted) < self.most:
+            self.accepted.add(connection)
+            return connection, address
+        connection.close()
+        if self.refused:
+            self.refused.refuse("api_too_many_connections", f"more than {self.most} connections: the next are closed")
+        raise BlockingIOError
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with deadlines and sizes; `bounded` makes one for a server."""
+
+    refused: RefusedClients
+    patience: Patience
+    unread: dict["BoundedProtocol", None]
+    """Those whose answer is not read now, the oldest first."""
+
+    _deadline: asyncio.TimerHandle | None = None
+    _slow_reader: asyncio.TimerHandle | None = None
+    _head = 0
+    _body = 0
+    _in_request = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
+        """Wait for a request, but not for ever."""
+        super().connection_made(transport)
+        self._expect(self.patience.idle_s, "")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        for timer in (self._deadline, self._slow_reader):
+            if timer:
+                timer.cancel()
+        self.unread.pop(self, None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on within the bounds."""
+        if not self._in_request:
+            self._in_request, self._head, self._body = True, 0, 0
+            self._expect(self.patience.request_s, "api_slow_request")
+        self._head += len(data)
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._in_request and self._head - self._body > MOST_HEAD + MOST_BODY:
+            self.end("api_request_too_large", "a request without an end")
+        elif len(self.pipeline) > _MOST_AHEAD:
+            self.end("api_too_many_ahead", "requests without waiting for answers")
+
+    def on_body(self, body: bytes) -> None:
+        """Take no more than any request of ours has."""
+        self._body += len(body)
+        if self._body > MOST_BODY:
+            if self.transport.is_closing():
+                return
+            if not self.cycle.response_started:
+                self.transport.write(_TOO_LARGE)
+            self.end("api_request_too_large", f"a body of more than {MOST_BODY} bytes")
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is there."""
+        self._in_request = False
+        if self._deadline:
+            self._deadline.cancel()
+        super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """What was answered is not read."""
+        super().pause_writing()
+        self.unread[self] = None
+        self._slow_reader = self.loop.call_later(
+            self.patience.unread_s, self.end, "api_unread", "an answer that nobody reads"
+        )
+        if len(self.unread) > _MOST_UNREAD:
+            next(iter(self.unread)).end("api_unread", "more answers than may lie unread at once")
+
+    def resume_writing(self) -> None:
+        """It is read after all."""
+        super().resume_writing()
+        self.unread.pop(self, None)
+        if self._slow_reader:
+            self._slow_reader.cancel()
+
+    def _expect(self, seconds: float, event: str) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+        text = f"a request that is not complete after {seconds:g} s"
+        self._deadline = self.loop.call_later(seconds, self.end, event, text)
+
+    def end(self, event: str, text: str) -> None:
+        """Break the connection off, for a reason that is told."""
+        if self.transport.is_closing() and not self.transport.get_write_buffer_size():
+            return
+        if event:
+            client = self.client[0] if self.client else "unknown"
+            self.refused.refuse(event, f"{client}: {text}; the connection was closed")
+        self.unread.pop(self, None)
+        self.transport.abort()
+
+
+def bounded(refused: RefusedClients, patience: Patience) -> type[BoundedProtocol]:
+    """The protocol of one server, which counts what it refuses."""
+    return type("ServerProtocol", (BoundedProtocol,), {"refused": refused, "patience": patience, "unread": {}})

@@ -1,0 +1,199 @@
+"""Serves the API on a thread and an event loop of its own, beside the service that probes and decides."""
+
+import asyncio
+import logging
+import resource
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from ipaddress import ip_address
+from typing import Final
+
+import uvicorn
+from sqlalchemy import Engine
+from starlette.types import ASGIApp
+
+from controller.api.access import AccessRules
+from controller.api.app import Sources, build_app
+from controller.api.bounds import PATIENCE, BoundedListener, Patience, RefusedClients, bounded, most_connections
+from controller.api.reader import ReadModel
+from controller.api.routing_feed import RoutingFeed
+from controller.status.overview import Overview, read
+from monitor.config.settings import Settings
+from monitor.storage.database import open_reader
+
+log = logging.getLogger(__name__)
+
+_RETRY_S: Final = 5.0
+_BACKLOG: Final = 1024
+_STOP_S: Final = 2.0
+
+
+@dataclass(kw_only=True)
+class ApiServer:
+    """Listens as long as the service runs. Where it cannot, the service goes on without, and it is tried again."""
+
+    settings: Settings
+    content: Callable[[], bytes]
+    """The bytes of the last published routing file."""
+    stuck: Callable[[], str | None]
+    trouble: Callable[[], str | None]
+    """As `ServiceHealth` has them."""
+    clock: Callable[[], datetime]
+    notify: Callable[[str, str], None]
+    """Is told on the service's event loop what people should know: an event and a text."""
+    patience: Patience = PATIENCE
+    url: str = ""
+    """Where it listens, once it does."""
+    _thread: threading.Thread | None = None
+    _server: uvicorn.Server | None = None
+    _failed: str = ""
+
+    async def run(self) -> None:
+        """For ever."""
+        if self.settings.api.address is None:
+            return
+        try:
+            while True:
+                if self._thread is None or not self._thread.is_alive():
+                    self._start()
+                await asyncio.sleep(_RETRY_S)
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """Close every connection; answers under way have a second."""
+        if self._server:
+            self._server.should_exit = True
+        if self._thread:
+            self._thread.join(_STOP_S)
+
+    @cached_property
+    def refused(self) -> RefusedClients:
+        """Who was refused, since the start."""
+        return RefusedClients(tell=lambda event, text: log.warning("%s: %s", event, text))
+
+    def _start(self) -> None:
+        api = self.settings.api
+        try:
+            config = self._configuration()
+            listener = self._listen()
+        except OSError as error:
+            self._tell_failure(error.strerror or str(error))
+            return
+        self._failed = ""
+        host, port = listener.getsockname()[:2]
+        scheme, shown = "https" if api.certificate else "http", f"[{host}]" if ":" in host else host
+        self.url = f"{scheme}://{shown}:{port}"
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._serve, args=(self._server, listener), name="api", daemon=True)
+        self._thread.start()
+        reach = "for this machine alone" if api.is_local else "for others than this machine, too"
+        reads = "reading takes no token" if api.reads_openly else "reading takes a token"
+        log.info("api_listening at=%s: %s, %s", self.url, reach, reads)
+
+    def _configuration(self) -> uvicorn.Config:
+        config = uvicorn.Config(
+            self._application,
+            http=bounded(self.refused, self.patience),
+            ws="none",
+            lifespan="off",
+            loop="asyncio",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=int(self.patience.idle_s),
+            timeout_graceful_shutdown=1,
+            backlog=_BACKLOG,
+            ssl_certfile=self.settings.api.certificate,
+            ssl_keyfile=self.settings.api.private_key,
+        )
+        config.load()
+        return config
+
+    def _listen(self) -> BoundedListener:
+        host, port = self.settings.api.address or ("", 0)
+        family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
+        listener = BoundedListener(family, most=most_connections(_raise_open_files()), refused=self.refused)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, port))
+            listener.listen(_BACKLOG)
+        except OSError:
+            listener.close()
+            raise
+        return listener
+
+    def _tell_failure(self, reason: str) -> None:
+        if reason != self._failed:
+            self._failed = reason
+            text = f"{self.settings.api.listen}: {reason}; it is tried again, and all else goes on: see api.listen"
+            self.notify("api_not_listening", text)
+
+    @cached_property
+    def _application(self) -> ASGIApp:
+        return build_app(self._sources(), AccessRules(self.settings.api, is_public=self.settings.ui.public))
+
+    def _sources(self) -> Sources:
+        engine = _KeptReader(self.settings.database)
+
+        def read_now() -> Overview:
+            return read(self.settings, engine.get(), self.clock())
+
+        return Sources(
+            model=ReadModel(read_now, self.content),
+            feed=RoutingFeed(self.content),
+            engine=engine.get,
+            clock=self.clock,
+            stuck=self.stuck,
+            trouble=self.trouble,
+            refused=self.refused,
+            page=self.settings.ui,
+        )
+
+    def _serve(self, server: uvicorn.Server, listener: BoundedListener) -> None:
+        """The thread: until it is stopped; whatever ends it sooner is logged, and it is started again."""
+        try:
+            with asyncio.Runner() as runner:
+                runner.get_loop().set_exception_handler(_log_loop_error)
+                runner.run(server.serve(sockets=[listener]))
+        except Exception:  # whatever it is: the service goes on
+            log.exception("api_ended: it is started again")
+        finally:
+            with suppress(OSError):
+                listener.close()
+
+
+@dataclass
+class _KeptReader:
+    """The database for reading, opened when it is first needed."""
+
+    url: str
+    _engine: Engine | None = None
+
+    def get(self) -> Engine:
+        """The engine; raises DatabaseError while there is none."""
+        if self._engine is None:
+            self._engine = open_reader(self.url)
+        return self._engine
+
+
+def _raise_open_files() -> int:
+    """How many open files this process may have, after asking for as many as it can be given."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(hard, 65_536) if hard != resource.RLIM_INFINITY else 65_536
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 65_536 if soft == resource.RLIM_INFINITY else soft
+
+
+def _log_loop_error(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    log.warning("api_connection_failed: %s: %r", context.get("message"), context.get("exception"))

@@ -1,0 +1,153 @@
+"""Clients that are slow, large, many or silent: bounded, told, and nobody else waits for them."""
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trustme
+
+from controller.api.bounds import MOST_BODY, Patience, RefusedClients, most_connections
+from monitor.config.settings import Settings
+from tests.controller.api.conftest import ApiLab, serving
+
+pytestmark = pytest.mark.slow
+
+IMPATIENT = Patience(request_s=0.3, idle_s=0.4, unread_s=0.3)
+HEAD = b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n"
+
+
+@asynccontextmanager
+async def connected(lab: ApiLab) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection of a client that does as it likes."""
+    host, port = lab.server.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    yield reader, writer
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+async def ended(reader: asyncio.StreamReader) -> bytes:
+    """What came until the other side closed; a reset is an end, too."""
+    try:
+        return await asyncio.wait_for(reader.read(1_000_000), 5)
+    except ConnectionError:
+        return b""
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /v1", HEAD, b"POST /v1/status HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc"]
+)
+async def test_who_never_finishes_a_request_is_cut_off(settings: Settings, sent: bytes) -> None:
+    """A slow-loris client, and one that says nothing at all."""
+    async with serving(settings, IMPATIENT) as lab, connected(lab) as (reader, writer):
+        writer.write(sent)
+        assert b" 200 " not in await ended(reader)
+        assert (await lab.client.get("/healthz")).status_code == 200
+
+
+async def test_who_drips_is_cut_off(settings: Settings) -> None:
+    """A byte now and then does not buy more time."""
+    async with serving(settings, IMPATIENT) as lab, connected(lab) as (reader, writer):
+        dripping = asyncio.create_task(drip(writer))
+        assert await ended(reader) == b""
+        dripping.cancel()
+        assert lab.server.refused.counts["api_slow_request"] == 1
+
+
+async def drip(writer: asyncio.StreamWriter) -> None:
+    """A header that never ends."""
+    writer.write(HEAD + b"X: ")
+    while True:
+        writer.write(b"x")
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("head", [b"Content-Length: 1000000000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n"])
+async def test_a_body_of_a_gigabyte_is_not_read(api: ApiLab, head: bytes) -> None:
+    """Announced or not: it costs its first kilobytes."""
+    async with connected(api) as (reader, writer):
+        writer.write(b"POST /v1/status HTTP/1.1\r\nHost: localhost\r\n" + head)
+        for _ in range(1000):
+            writer.write(b"10000\r\n" + b"x" * 65_536 + b"\r\n")
+            if writer.transport.is_closing():
+                break
+            await asyncio.sleep(0)
+        assert b" 200 " not in await ended(reader)
+        assert api.server.refused.counts["api_request_too_large"] >= 1
+
+
+async def test_an_endless_header_is_not_read(api: ApiLab) -> None:
+    """It ends after some kilobytes."""
+    async with connected(api) as (reader, writer):
+        writer.write(HEAD + b"X: " + b"y" * (MOST_BODY + 40_000))
+        assert b" 200 " not in await ended(reader)
+        assert (await api.client.get("/healthz")).status_code == 200
+
+
+async def test_who_never_reads_is_cut_off(settings: Settings) -> None:
+    """A scraper that asks again and again, and leaves the answers lying."""
+    async with serving(settings, IMPATIENT) as lab, connected(lab) as (reader, writer):
+        reader._transport.pause_reading()  # type: ignore[attr-defined] # what a stopped client does
+        for _ in range(3000):
+            writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        for _ in range(100):
+            if lab.server.refused.counts:
+                break
+            await asyncio.sleep(0.05)
+        assert lab.server.refused.counts.keys() <= {"api_unread", "api_too_many_ahead"}
+        assert lab.server.refused.counts
+
+
+def test_an_attack_does_not_fill_the_log() -> None:
+    """One line in ten seconds for each kind, with how many there were."""
+    told, now = list[str](), [0.0]
+    refused = RefusedClients(tell=lambda event, text: told.append(f"{event}: {text}"), monotonic=lambda: now[0])
+    for _ in range(1000):
+        refused.refuse("api_slow_request", "10.0.0.1: too slow")
+    now[0] = 11.0
+    refused.refuse("api_slow_request", "10.0.0.2: too slow")
+    assert told == ["api_slow_request: 10.0.0.1: too slow", "api_slow_request: 10.0.0.2: too slow (1000 times)"]
+
+
+def test_probes_keep_their_files() -> None:
+    """Connections may take what the process may open, but for what it needs itself."""
+    assert [most_connections(files) for files in (256, 1024, 65_536)] == [16, 512, 12_000]
+
+
+async def test_a_taken_port_stops_nothing(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    """It is told once; two services on one machine go on."""
+    async with serving(settings) as first:
+        taken = first.server.url.removeprefix("http://")
+        async with serving(settings, listen=taken) as second:
+            assert [event for event, _ in second.told] == ["api_not_listening"]
+            assert taken in second.told[0][1]
+        assert (await first.client.get("/healthz")).status_code == 200
+
+
+async def test_where_it_listens_is_logged(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    """With who may ask."""
+    with caplog.at_level(logging.INFO):
+        async with serving(settings) as lab:
+            assert f"api_listening at={lab.server.url}: for this machine alone, reading takes no token" in caplog.text
+
+
+async def test_it_speaks_https_with_a_certificate(settings: Settings, tmp_path: Path) -> None:
+    """Of the files that the configuration names."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    issued.cert_chain_pems[0].write_to_path(tmp_path / "certificate.pem")
+    issued.private_key_pem.write_to_path(tmp_path / "key.pem")
+    async with serving(settings, certificate=tmp_path / "certificate.pem", private_key=tmp_path / "key.pem") as lab:
+        assert lab.server.url.startswith("https://")
+        assert (await lab.client.get("/healthz")).status_code == 200
+        trusting = ssl.create_default_context()
+        authority.configure_trust(trusting)
+        host, port = lab.server.url.removeprefix("https://").split(":")
+        _, writer = await asyncio.open_connection(host, int(port), ssl=trusting, server_hostname=host)
+        writer.close()
