@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 .DEFAULT_GOAL := help
 
-.PHONY: help setup node demo test quick coverage golden fuzz lint format wheel bench client-faults pictures reference lock clean
+.PHONY: help setup node adapters demo test quick coverage golden fuzz lint format wheel bench client-faults pictures reference lock clean
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,10 +28,19 @@ client-js/node_modules/.ready: client-js/package-lock.json
 	@npm ci --prefix client-js --silent >&2
 	@touch $@
 
+adapters: .venv-adapters/.ready .venv-instructor/.ready ## The libraries that the client's adapters are for, for their tests
+
+# 360 MB. They exclude each other, and one of them may exclude ours.
+.venv-%/.ready: client/%.lock .venv/.ready
+	@echo "Setting up .venv-$* (a minute, once) ..." >&2
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-$*
+	@$(BIN)/uv pip install --quiet --require-hashes --python .venv-$*/bin/python -r $<
+	@touch $@
+
 demo: .venv/.ready ## The outage drill on simulated providers; ARGS="--once --json" for scripts
 	@$(BIN)/hotspare demo $(ARGS)
 
-test: .venv/.ready client-js/node_modules/.ready ## All tests, on all cores; ARGS="tests/controller/routing -k dwell" for some
+test: .venv/.ready client-js/node_modules/.ready adapters ## All tests, on all cores; ARGS="tests/controller/routing -k dwell" for some
 	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 quick: .venv/.ready ## The tests without the slow ones: under a minute on two cores
@@ -71,7 +80,7 @@ wheel: .venv/.ready ## Build the wheel into dist/, and run it in an environment 
 bench: .venv/.picture ## The measured promises of docs/benchmarks.md
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-client-faults: .venv/.ready ## Sixteen faults of providers through the client and its peers; ARGS="hotspare" for the client alone
+client-faults: .venv/.ready adapters ## Sixteen faults of providers through the client and its peers; ARGS="hotspare" for the client alone
 	@$(BIN)/python -m benchmarks.client_faults $(ARGS)
 
 pictures: .venv/.ready ## The page and Slack in the demo's scenes, drawn into docs/; needs Chromium and a font with emoji
@@ -86,7 +95,9 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 
 lock: .venv/.ready ## Write the lock files anew from pyproject.toml
 	@$(LOCK) --all-extras pyproject.toml -o requirements.lock
+	@$(LOCK) --group client/pyproject.toml:adapters -o client/adapters.lock
+	@$(LOCK) --group client/pyproject.toml:instructor -o client/instructor.lock
 	@echo "vl-convert-python>=1.9" | $(LOCK) --no-deps - -o requirements-picture.lock
 
 clean: ## Remove what was built
-	rm -rf .venv client-js/node_modules .mypy_cache .ruff_cache .pytest_cache dist
+	rm -rf .venv .venv-* client-js/node_modules .mypy_cache .ruff_cache .pytest_cache dist

@@ -31,8 +31,6 @@ def main() -> int:
         print(f"no such product or fault: {' '.join(unknown) or options.fault}", file=sys.stderr)
         return 2
     products = [PRODUCTS[name] for name in names]
-    for product in products:
-        product.command()
     longest_first = sorted(faults, key=lambda fault: -fault.requests * fault.every_s)
     cases = [
         (product, fault) for product in products for fault in longest_first if product.stream or not fault.is_of_streams

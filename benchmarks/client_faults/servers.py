@@ -1,4 +1,7 @@
-"""A provider on a raw socket, which answers chat completions or fails as a `Reply` says, and notes who came when."""
+"""A provider on a raw socket, which answers in the dialect it is asked in, or fails as a `Reply` says.
+
+It notes who came when, and with which headers.
+"""
 
 import json
 import random
@@ -6,16 +9,25 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple
 
 from benchmarks.client_faults.faults import ANSWER, QUESTION, WELL, Reply
+from benchmarks.client_faults.wire import Chat, Messages
 
-_REASONS: Final = {200: "OK", 400: "Bad Request", 429: "Too Many Requests", 500: "Error", 503: "Service Unavailable"}
 _LONGEST_SILENCE_S: Final = 120.0
-_USAGE: Final = {"prompt_tokens": 12, "completion_tokens": 80, "total_tokens": 92}
 _LARGEST_REQUEST: Final = 1 << 20
+
+
+class Request(NamedTuple):
+    """What somebody asked."""
+
+    path: str
+    headers: Mapping[str, str]
+    """By their names in lower case."""
+    body: dict[str, Any]
 
 
 class Provider:
@@ -37,6 +49,8 @@ class Provider:
         self.model = model
         self.asked: list[tuple[float, str]] = []
         """The applications' requests, without probes: when, in monotonic seconds, and of which `user`."""
+        self.last: Request | None = None
+        """The last request of all."""
         self._began_at: float | None = None
         self._replies = replies
         self._well = well
@@ -83,9 +97,11 @@ class Provider:
                 if not self._answer(connection, request):
                     return
 
-    def _answer(self, connection: socket.socket, request: dict[str, Any]) -> bool:
+    def _answer(self, connection: socket.socket, request: Request) -> bool:
         """Answer one request; whether the connection can take another."""
-        reply, messages = self._next_reply(request), request["messages"]
+        self.last = request
+        wire = (Messages if request.path.endswith("/messages") else Chat)(self.model)
+        reply, messages = self._next_reply(request.body), request.body["messages"]
         self._closing.wait(reply.answer_after_s)
         if reply.resets:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -96,18 +112,15 @@ class Provider:
         if self._refuses_prefill and messages[-1]["role"] == "assistant":
             reply = Reply(status=400, code="invalid_request_error", message="This model does not support prefill")
         if reply.status != WELL.status:
-            error = {"error": {"message": reply.message, "type": reply.code, "code": reply.code, "param": None}}
             retry_after = [f"Retry-After: {reply.retry_after}"] if reply.retry_after else []
-            connection.sendall(_head(reply.status, len(body := json.dumps(error).encode()), retry_after) + body)
+            _send(connection, reply.status, wire.error(reply), retry_after)
             return True
-        if not request.get("stream"):
-            text = ANSWER if _is_application(request) else str(messages[-1]["content"])
-            message = {"role": "assistant", "content": text}
-            choice = {"index": 0, "message": message, "finish_reason": "stop"}
-            body = json.dumps(self._event([choice], "chat.completion") | {"usage": _USAGE}).encode()
-            connection.sendall(_head(200, len(body)) + body)
+        if not request.body.get("stream"):
+            text = ANSWER if _is_application(request.body) else str(messages[-1]["content"])
+            functions = [tool["function"]["name"] for tool in request.body.get("tools", ()) if "function" in tool]
+            _send(connection, 200, wire.answer(text, functions))
             return True
-        return self._stream(connection, reply)
+        return self._stream(connection, reply, wire)
 
     def _next_reply(self, request: dict[str, Any]) -> Reply:
         """What happens to this request, which is noted if it is an application's."""
@@ -122,11 +135,11 @@ class Provider:
         failing = self._began_at is not None and now < self._began_at + self._well_after_s
         return self._replies[0] if failing and fails else self._well
 
-    def _stream(self, connection: socket.socket, reply: Reply) -> bool:
+    def _stream(self, connection: socket.socket, reply: Reply, wire: Chat | Messages) -> bool:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
         if self._closing.wait(reply.first_token_after_s):
             return False
-        for event in self._events(reply):
+        for event in wire.events(reply):
             connection.sendall(b"%x\r\n%s\r\n" % (len(event), event))
             self._closing.wait(reply.piece_s)
         if reply.then == "silent":
@@ -136,38 +149,20 @@ class Provider:
         connection.sendall(b"0\r\n\r\n")
         return True
 
-    def _events(self, reply: Reply) -> Iterator[bytes]:
-        words = [f"{word} " for word in ANSWER.split()][: reply.words]
-        for number, word in enumerate(words, start=1):
-            if number == reply.broken_event:
-                yield b'data: {"id": "chatcmpl-1", "choices": [{"delta": {"con\n\n'
-            yield _data(self._event([{"index": 0, "delta": {"role": "assistant", "content": word}}]))
-        if reply.words is not None:
-            return
-        yield _data(self._event([{"index": 0, "delta": {}, "finish_reason": "stop"}]))
-        yield _data(self._event([]) | {"usage": _USAGE})
-        if reply.then == "done":
-            yield b"data: [DONE]\n\n"
-
-    def _event(self, choices: list[dict[str, Any]], kind: str = "chat.completion.chunk") -> dict[str, Any]:
-        return {"id": "chatcmpl-1", "object": kind, "created": 1, "model": self.model, "choices": choices}
-
 
 def _is_application(request: dict[str, Any]) -> bool:
     return any(QUESTION in str(message.get("content")) for message in request["messages"])
 
 
-def _data(event: dict[str, Any]) -> bytes:
-    return b"data: " + json.dumps(event).encode() + b"\n\n"
+def _send(connection: socket.socket, status: int, body: dict[str, Any], more: Sequence[str] = ()) -> None:
+    content = json.dumps(body).encode()
+    head = (f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", "Content-Type: application/json")
+    lines = (*head, f"Content-Length: {len(content)}", *more, "", "")
+    connection.sendall("\r\n".join(lines).encode() + content)
 
 
-def _head(status: int, length: int, more: Sequence[str] = ()) -> bytes:
-    lines = (f"HTTP/1.1 {status} {_REASONS[status]}", "Content-Type: application/json", f"Content-Length: {length}")
-    return "\r\n".join((*lines, *more, "", "")).encode()
-
-
-def _read_request(connection: socket.socket) -> dict[str, Any] | None:
-    """The body of the next request; None when there is no other. Raises ValueError when it is none."""
+def _read_request(connection: socket.socket) -> Request | None:
+    """The next request; None when there is no other. Raises ValueError when it is none."""
     received = b""
     while b"\r\n\r\n" not in received:
         part = connection.recv(65536)
@@ -175,9 +170,13 @@ def _read_request(connection: socket.socket) -> dict[str, Any] | None:
             return None
         received += part
     head, _, body = received.partition(b"\r\n\r\n")
-    fields = dict(line.lower().split(b":", 1) for line in head.split(b"\r\n")[1:])
-    length = min(int(fields[b"content-length"]), _LARGEST_REQUEST)
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    length = min(int(headers["content-length"]), _LARGEST_REQUEST)
     while len(body) < length:
-        body += connection.recv(65536)
+        part = connection.recv(65536)
+        if not part:
+            return None
+        body += part
     request = json.loads(body)
-    return request if isinstance(request, dict) else None
+    return Request(first.split()[1], headers, request) if isinstance(request, dict) else None

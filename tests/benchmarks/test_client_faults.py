@@ -1,14 +1,12 @@
 """The table of faults and its judge, which is the same for every product."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from benchmarks.client_faults.faults import ANSWER, FAULTS, POLICY
 from benchmarks.client_faults.job import Answer
 from benchmarks.client_faults.judge import HEALTHY, Outcome, find_wrong
-from benchmarks.client_faults.products import REQUIREMENTS
 
 BY_NAME = {fault.name: fault for fault in FAULTS}
 WHOLE = Answer(text=ANSWER, model=HEALTHY, usage=True, seconds=1.0)
@@ -84,10 +82,3 @@ def test_the_table() -> None:
 def test_right_and_wrong(name: str, outcome: Outcome, wrong: list[str]) -> None:
     """What is wrong is said, and nothing else."""
     assert find_wrong(BY_NAME[name], outcome) == wrong
-
-
-@pytest.mark.parametrize("pinned", sorted(REQUIREMENTS.glob("*.txt")), ids=lambda path: path.stem)
-def test_environments_are_pinned(pinned: Path) -> None:
-    """Every package of a peer's environment has a version and hashes, and none an address."""
-    packages = pinned.read_text().replace("\\\n", "").splitlines()
-    assert [line for line in packages if "==" not in line or "--hash=sha256:" not in line or "://" in line] == []

@@ -5,6 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from hotspare_client import sdk_clients
+
+if TYPE_CHECKING:
+    from anthropic import Anthropic, AsyncAnthropic
+    from openai import AsyncOpenAI, OpenAI
 
 
 class MissingKeyError(LookupError):
@@ -81,3 +88,31 @@ class Target:
         if not key:
             raise MissingKeyError(f"{self.api_key_env} is not set: it holds the key of {self.id}")
         return key
+
+    def openai(self, **options: Any) -> OpenAI:
+        """The client of the `openai` package for this target (`hotspare-client[openai]`): its address and its key.
+
+        Nothing else comes from the environment: what `OPENAI_*` say is meant for another account. The SDK's own
+        retries are off. All calls for the same address and key share connections; `options` (`timeout`, `max_retries`,
+        `default_headers`, …) are those of the SDK's `with_options`, beside `api_key`, `organization`, `project`.
+
+        Raises ValueError where the target speaks no dialect of OpenAI's, MissingKeyError as `api_key` does, ImportError
+        where the package is missing.
+        """
+        client: OpenAI = sdk_clients.openai_client(self, options, in_asyncio=False)
+        return client
+
+    def async_openai(self, **options: Any) -> AsyncOpenAI:
+        """The same for asyncio; connections are shared within an event loop."""
+        client: AsyncOpenAI = sdk_clients.openai_client(self, options, in_asyncio=True)
+        return client
+
+    def anthropic(self, **options: Any) -> Anthropic:
+        """The client of the `anthropic` package (`hotspare-client[anthropic]`), with the promises of `openai`."""
+        client: Anthropic = sdk_clients.anthropic_client(self, options, in_asyncio=False)
+        return client
+
+    def async_anthropic(self, **options: Any) -> AsyncAnthropic:
+        """The same for asyncio; connections are shared within an event loop."""
+        client: AsyncAnthropic = sdk_clients.anthropic_client(self, options, in_asyncio=True)
+        return client
