@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from controller.journal import Journal
 from controller.routing.operator_requests import (
@@ -18,7 +18,7 @@ from controller.routing.operator_requests import (
     checked_reason,
     nothing_to_end,
 )
-from controller.routing.override_text import begun_event, describe_override, ended_event, format_end
+from controller.routing.override_text import begun_event, describe_override, ended_event, format_end, override_document
 from controller.routing.overrides import (
     ALL,
     Override,
@@ -62,6 +62,16 @@ class OperationResult:
     """All of it as sentences for people."""
     good: bool = True
     """It is in force, or will be once the service starts, and every route is where it should be."""
+
+    def document(self) -> dict[str, Any]:
+        """All of it as JSON for scripts."""
+        return {
+            "overrides": [override_document(override) for override in self.overrides],
+            "service": self.liveness,
+            "in_effect": self.in_effect,
+            "routes": self.routes,
+            "text": self.lines,
+        }
 
 
 def begin_override(settings: Settings, request: OperatorRequest) -> OperationResult:

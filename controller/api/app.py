@@ -5,26 +5,26 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
-from math import isfinite
 from typing import Any, Final
 
 from sqlalchemy import Engine
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from controller.api import badge, statuspage
+from controller.api import badge, control, statuspage
 from controller.api.access import Access, AccessRules, AskedBy, Refusal
 from controller.api.bounds import MOST_BODY, RefusedClients
 from controller.api.metrics import MEDIA_TYPE, metrics_text
 from controller.api.openapi import openapi_document
 from controller.api.reader import BusyError, ReadModel
-from controller.api.routing_feed import LONGEST_WAIT_S, RoutingFeed
+from controller.api.routing_feed import RoutingFeed
 from controller.api.snapshot import to_json
 from controller.incidents import json_document
+from controller.routing.operator_requests import RefusedError
 from controller.status.document import status_document
 from controller.status.incident_view import read_incident, read_incidents_since
 from controller.status.overview import Overview
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 _JSON: Final = "application/json"
 _MONTH_S: Final = 30 * 86_400.0
+_LONGEST_S: Final = 10_000 * 86_400.0
 _LARGEST_ID: Final = 2**53 - 1
 _LONGEST_ADDRESS: Final = 2_000
 _HEADERS: Final = {"cache-control": "no-cache", "x-content-type-options": "nosniff"}
@@ -66,6 +67,7 @@ class Sources:
     """Why it is not well; None while it is."""
     refused: RefusedClients
     page: PageSettings
+    desk: control.OperatorDesk
 
 
 def reply(body: bytes, status: int = 200, media_type: str = _JSON, **headers: str) -> Response:
@@ -109,7 +111,7 @@ class Endpoints:
     async def routing(self, request: Request) -> Response:
         """The routing file; with `wait`, once it is another than the one of If-None-Match."""
         tags = frozenset(tag.strip() for tag in request.headers.get("if-none-match", "").split(",") if tag.strip())
-        wait_s = _seconds_of(request, "wait", 0.0, LONGEST_WAIT_S)
+        wait_s = _seconds_of(request, "wait", 0.0)
         table = await self._sources.feed.next_after(tags, wait_s)
         if table is None:
             return problem("there is no routing file yet", 503)
@@ -121,17 +123,14 @@ class Endpoints:
     async def incidents(self, request: Request) -> Response:
         """As `hotspare incidents --json`."""
         now = self._sources.clock()
-        since_s, only_open = _seconds_of(request, "since", _MONTH_S, None), _flag_of(request, "open")
+        since_s, only_open = _seconds_of(request, "since", _MONTH_S), _flag_of(request, "open")
         since = None if only_open else now - timedelta(seconds=since_s)
         found = await self._sources.model.run(lambda: read_incidents_since(self._sources.engine(), since))
         return reply(to_json(json_document.incident_list(found, now)))
 
     async def incident(self, request: Request) -> Response:
         """As `hotspare incidents show --json`."""
-        written, now = request.path_params["id"], self._sources.clock()
-        number = int(written) if written.isascii() and written.isdecimal() and len(written) <= 16 else 0
-        if not 0 < number <= _LARGEST_ID:
-            raise RefusedRequestError("there is no such incident", 404)
+        number, now = _incident_number(request), self._sources.clock()
         view = await self._sources.model.run(lambda: read_incident(self._sources.engine(), number, now))
         if view is None:
             raise RefusedRequestError(f"there is no incident {number}", 404)
@@ -172,6 +171,26 @@ class Endpoints:
             body, 200, "image/svg+xml", content_security_policy="default-src 'none'; style-src 'unsafe-inline'"
         )
 
+    def command(self, name: str) -> Endpoint:
+        """One of the operator's commands."""
+
+        async def act(request: Request) -> Response:
+            author = request.state.asked_by.name
+            done = self._sources.desk.override(name, await _body_of(request), author)
+            return reply(to_json(await done))
+
+        return act
+
+    def comment(self, name: str) -> Endpoint:
+        """A note or an acknowledgement."""
+
+        async def act(request: Request) -> Response:
+            author, number = request.state.asked_by.name, _incident_number(request)
+            done = self._sources.desk.comment(number, name, await _body_of(request), author)
+            return reply(to_json(await done))
+
+        return act
+
     async def _view(
         self, name: str, make: Callable[[Overview], bytes], *, sees_all: bool = True, media_type: str = _JSON
     ) -> Response:
@@ -183,7 +202,7 @@ def _condition(trouble: str | None) -> Response:
     return reply(to_json({"status": trouble or "ok"}), 503 if trouble else 200)
 
 
-def _seconds_of(request: Request, name: str, default_s: float, most_s: float | None) -> float:
+def _seconds_of(request: Request, name: str, default_s: float) -> float:
     """A duration of the query, such as `30s` or a number of seconds."""
     given = request.query_params.get(name)
     if given is None:
@@ -192,10 +211,25 @@ def _seconds_of(request: Request, name: str, default_s: float, most_s: float | N
         seconds = float(given) if given.isascii() and given.isdecimal() else parse_duration(given[:20])
     except ValueError as error:
         raise RefusedRequestError(f"{name}: {given[:20]!r} {error}") from None
-    most_s = most_s or 100 * 366 * 86_400.0
-    if not isfinite(seconds) or not 0 <= seconds <= most_s:
+    if not 0 <= seconds <= _LONGEST_S:
         raise RefusedRequestError(f"{name}: {given[:20]!r} is out of range")
     return seconds
+
+
+def _incident_number(request: Request) -> int:
+    written = request.path_params["id"]
+    number = int(written) if written.isascii() and written.isdecimal() and len(written) <= 16 else 0
+    if not 0 < number <= _LARGEST_ID:
+        raise RefusedRequestError("there is no such incident", 404)
+    return number
+
+
+async def _body_of(request: Request) -> bytes:
+    """The body, which the protocol bounds."""
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media != _JSON:
+        raise RefusedRequestError(f"expected Content-Type: {_JSON}", 415)
+    return await request.body()
 
 
 def _flag_of(request: Request, name: str) -> bool:
@@ -216,6 +250,11 @@ def build_app(sources: Sources, access: AccessRules) -> ASGIApp:
         _route("/v1/routing", points.routing, Access.READ),
         _route("/v1/incidents", points.incidents, Access.READ),
         _route("/v1/incidents/{id}", points.incident, Access.READ),
+        *(_route(f"/v1/{name}", points.command(name), Access.OPERATE, methods=("POST",)) for name in control.COMMANDS),
+        *(
+            _route(f"/v1/incidents/{{id}}/{name}", points.comment(name), Access.OPERATE, methods=("POST",))
+            for name in ("ack", "note")
+        ),
         _route("/openapi.json", points.openapi, Access.OPEN),
         *(_route(f"/api/v2/{name}.json", points.statuspage(name), Access.PUBLIC) for name in statuspage.DOCUMENTS),
         _route("/badge/status.svg", points.badge, Access.PUBLIC),
@@ -237,14 +276,25 @@ def _route(path: str, endpoint: Endpoint, access: Access, methods: tuple[str, ..
             return _refused(refusal, request.state.refused, request)
         try:
             return await endpoint(request)
-        except RefusedRequestError as error:
-            return problem(str(error), error.status)
-        except BusyError as error:
-            return problem(str(error), 503, retry_after="1")
-        except DatabaseError as error:
-            return problem(str(error), 503, retry_after="5")
+        except _TOLD as error:
+            return _problem_of(error)
 
     return Route(path, guarded, methods=list(methods))
+
+
+#: What is told to the one who asks.
+_TOLD: Final = (RefusedRequestError, RefusedError, control.TooManyError, BusyError, DatabaseError, ClientDisconnect)
+
+
+def _problem_of(error: Exception) -> Response:
+    if isinstance(error, RefusedRequestError):
+        return problem(str(error), error.status)
+    if isinstance(error, RefusedError):
+        return problem(str(error), control.status_of(error))
+    if isinstance(error, ClientDisconnect):
+        return problem("the request ended early", 400)
+    status = 429 if isinstance(error, control.TooManyError) else 503
+    return problem(str(error), status, retry_after="2")
 
 
 class Guard:

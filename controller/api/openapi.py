@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pydantic import BaseModel
+
+from controller.api.control import COMMANDS, AckBody, BeginBody, EndBody, NoteBody
 from controller.api.statuspage import DOCUMENTS
 
 _TEXT: Final = {"type": "string"}
 _OBJECT: Final = {"type": "object"}
 _JSON: Final = "application/json"
+_NUMBER: Final = {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}
 _ERROR: Final = {"$ref": "#/components/schemas/Error"}
 
 
@@ -21,7 +25,7 @@ def openapi_document(version: str) -> dict[str, Any]:
             "license": {"name": "MIT", "identifier": "MIT"},
             "description": "What page and `hotspare status` show, for other programs. See docs/api.md.",
         },
-        "paths": {**_health(), **_own(), **_statuspage(), **_badges()},
+        "paths": {**_health(), **_own(), **_operations(), **_statuspage(), **_badges()},
         "components": {
             "schemas": {
                 "Error": {
@@ -91,7 +95,7 @@ def _own() -> dict[str, Any]:
     table = {**_answer("The routing file."), "headers": headers}
     same = {"description": "It is still the same.", "headers": headers}
     missing = _problem("There is no such incident.")
-    number = _in_path("id", "Its number.", {"type": "integer", "minimum": 1, "maximum": 2**53 - 1})
+    number = _in_path("id", "Its number.", _NUMBER)
     return {
         "/v1/status": _get("As `hotspare status --json`", _answer("What is known now.")),
         "/v1/routing": _get("The routing file", table, parameters=(tag, wait), on_304=same),
@@ -108,6 +112,33 @@ def _own() -> dict[str, Any]:
         ),
         "/openapi.json": _get("This document", _answer("OpenAPI 3.1.")),
     }
+
+
+def _operations() -> dict[str, Any]:
+    missing, number = _problem("There is no such incident."), _in_path("id", "Its number.", _NUMBER)
+    commands = {
+        f"/v1/{name}": _post(f"As `hotspare {name}`", EndBody if ends else BeginBody)
+        for name, (_, ends) in COMMANDS.items()
+    }
+    return {
+        **commands,
+        "/v1/incidents/{id}/ack": _post("As `hotspare incidents ack`", AckBody, parameters=(number,), on_404=missing),
+        "/v1/incidents/{id}/note": _post(
+            "As `hotspare incidents note`", NoteBody, parameters=(number,), on_404=missing
+        ),
+    }
+
+
+def _post(text: str, body: type[BaseModel], *, parameters: tuple[dict[str, Any], ...] = (), **answers: Any) -> Any:
+    item = _get(text, _answer("What was done."), parameters=parameters, **answers)["get"]
+    item["responses"] |= {
+        "409": _problem("It would do harm, or there is nothing to do; nothing was done."),
+        "415": _problem("The body is no JSON."),
+        "429": _problem("The token has acted too often of late."),
+    }
+    schema = body.model_json_schema()
+    item["requestBody"] = {"required": True, "content": {_JSON: {"schema": schema}}}
+    return {"post": {**item, "security": [{"token": []}]}}
 
 
 def _statuspage() -> dict[str, Any]:

@@ -5,6 +5,7 @@ import logging
 import resource
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from starlette.types import ASGIApp
 from controller.api.access import AccessRules
 from controller.api.app import Sources, build_app
 from controller.api.bounds import PATIENCE, BoundedListener, Patience, RefusedClients, bounded, most_connections
+from controller.api.control import OperatorDesk
 from controller.api.reader import ReadModel
 from controller.api.routing_feed import RoutingFeed
 from controller.status.overview import Overview, read
@@ -155,6 +157,7 @@ class ApiServer:
             trouble=self.trouble,
             refused=self.refused,
             page=self.settings.ui,
+            desk=OperatorDesk(self.settings, self.clock, time.monotonic),
         )
 
     def _serve(self, server: uvicorn.Server, listener: BoundedListener) -> None:

@@ -10,7 +10,7 @@ from math import inf
 from pathlib import Path
 
 from controller.cli import output
-from controller.routing.operator_requests import RefusedError
+from controller.routing.operator_requests import LONGEST_OVERRIDE_S, RefusedError
 from monitor.clock import utc_now
 from monitor.config.loader import load
 from monitor.config.section import Section, json_schema
@@ -18,8 +18,6 @@ from monitor.config.settings import Settings
 from monitor.config.units import parse_duration
 from monitor.formatting import format_duration
 
-LONGEST_OVERRIDE_S = 30 * 86400.0
-"""An override that should last longer is a change of the configuration."""
 _MAX_COUNT = 1_000_000
 _LARGEST_ID = 2**53 - 1
 

@@ -11,19 +11,19 @@ from rich.text import Text
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, author_of, incident_id, load_settings, past_duration
 from controller.cli.layout import Column, TextTable, print_lines, wrap
+from controller.incident_comments import acknowledge, add_note
 from controller.incidents import json_document, post_mortem
 from controller.incidents import text as words
 from controller.incidents.failed_requests import sentences
 from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import EntryKind, Incident
-from controller.incidents.store import LONGEST_NOTE, CommentStore
 from controller.journal import Journal
 from controller.routing.operator_requests import RefusedError, checked_author
 from controller.status.incident_view import read_incident, read_incidents_since
 from monitor.clock import utc_now
 from monitor.config.settings import Settings
 from monitor.formatting import clock, format_elapsed
-from monitor.storage.database import open_operator, open_reader
+from monitor.storage.database import open_reader
 from probes.redaction import one_line
 
 _MONTH_S = 30 * 86400.0
@@ -116,18 +116,12 @@ def _export(settings: Settings, args: argparse.Namespace, now: datetime) -> int:
 
 def _comment(settings: Settings, args: argparse.Namespace, now: datetime) -> int:
     """Add a note or an acknowledgement."""
-    if args.action == "note" and len(args.text) > LONGEST_NOTE:
-        most = f"at most {LONGEST_NOTE:,} can be shown to people"
-        raise RefusedError(f"the note has {len(args.text):,} characters; {most}")
-    if args.action == "note" and not one_line(args.text, LONGEST_NOTE):
-        raise RefusedError("the note is empty: say what people should know")
     author = checked_author(author_of(args))
     _read(settings, args.id, now)  # raises for an unknown id
-    comments = CommentStore(open_operator(settings.database))
     if args.action == "note":
-        incident = comments.note(args.id, args.text, author=author, at=now)
+        incident = add_note(settings, args.id, args.text, author=author, at=now)
     else:
-        incident = comments.acknowledge(args.id, author=author, at=now)
+        incident = acknowledge(settings, args.id, author=author, at=now)
     if args.json:
         output.print_document(json_document.incident_document(incident, (), now))
     else:

@@ -5,7 +5,6 @@ import sys
 
 from controller.cli import output
 from controller.cli.arguments import (
-    LONGEST_OVERRIDE_S,
     add_config,
     add_json,
     author_of,
@@ -13,8 +12,7 @@ from controller.cli.arguments import (
     override_duration,
 )
 from controller.override_operations import begin_override, end_override
-from controller.routing.operator_requests import OperatorRequest, RefusedError
-from controller.routing.override_text import override_document
+from controller.routing.operator_requests import LONGEST_OVERRIDE_S, OperatorRequest, RefusedError
 from controller.routing.overrides import OverrideKind
 from monitor.formatting import format_duration
 
@@ -79,14 +77,7 @@ def run(args: argparse.Namespace) -> int:
     )
     result = (end_override if ends else begin_override)(settings, request)
     if args.json:
-        document = {
-            "overrides": [override_document(override) for override in result.overrides],
-            "service": result.liveness,
-            "in_effect": result.in_effect,
-            "routes": result.routes,
-            "text": result.lines,
-        }
-        output.print_document(document)
+        output.print_document(result.document())
     else:
         output.print_lines(result.lines)
     return output.OK if result.good else output.BAD_NEWS

@@ -10,6 +10,9 @@ from monitor.config.settings import Settings
 from monitor.formatting import plural
 from probes.redaction import one_line
 
+LONGEST_OVERRIDE_S = 30 * 86400.0
+"""An override that should last longer is a change of the configuration."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorRequest:

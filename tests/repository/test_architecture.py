@@ -70,7 +70,7 @@ ACTING = [
     ),
     *("controller/alerts/slack/errors.py", "controller/alerts/slack/buttons/*"),
     *("controller/api/app.py", "controller/api/bounds.py", "controller/api/reader.py", "controller/api/server.py"),
-    "controller/api/routing_feed.py",
+    *("controller/api/routing_feed.py", "controller/api/control.py"),
     *("controller/simulation/*", "controller/demo/*", "ui/*"),
 ]
 #: Modules inside these that decide all the same.
