@@ -2,9 +2,10 @@
 
 The result is the same as one by one. While there is no evidence against its provider, and no extra probe is planned,
 clean probes of a target concern no other target. Without evidence of its own, they change nothing but its times and
-what is usual for it; else its evidence decays. Each target resumes by itself before a probe that may not be clean,
-change its health, or call for an extra probe: which that is follows from its random numbers, drawn ahead, and from its
-own state machine. All targets of a provider resume when one of them fails. Control cycles look at the present states.
+what is usual for it; else they take from its evidence. Each target resumes by itself before a probe that may not be
+clean, change its health, or call for an extra probe: which that is follows from its random numbers, drawn ahead, and
+from its own state machine. All targets of a provider resume when one of them fails. Control cycles look at the present
+states.
 """
 
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence
@@ -25,10 +26,15 @@ _FORESEEN, _FORESEEN_CLEAN = 8, 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stretch:
-    """The probes of one target that are skipped: how many, and the state after each; none where they are clean."""
+    """The probes of one target that are skipped."""
 
     count: int
+    begins: TargetState
+    """The state before them."""
+    fades: bool = False
+    """Whether they take from its evidence; else there is none, or the `states` say more."""
     states: Sequence[TargetState] = ()
+    """After each of them."""
 
 
 class FastForward:
@@ -38,8 +44,9 @@ class FastForward:
         self._detector = detector
         self._targets = targets
         self._skipped: dict[SimulatedTarget, _Stretch] = {}
-        self._courses: dict[SimulatedTarget, tuple[int, float, list[LatencyPoint]]] = {}
-        """How latency is foreseen to go on, from after so many probes of the target, and for which threshold."""
+        self._courses: dict[SimulatedTarget, tuple[int, float, bool, list[LatencyPoint]]] = {}
+        """How latency is foreseen to go on, from after so many probes of the target, for which threshold, and whether
+        they teach what is usual."""
 
     def __bool__(self) -> bool:
         return bool(self._skipped)
@@ -59,18 +66,23 @@ class FastForward:
         """
         count = target.clean_before(min(until_s, target.clean_until_s()))
         state, parameters = self._detector.state_of(target.id), self._detector.parameters_of(target.id)
-        if state.low_limit:
-            return None  # the next answer says whether it is replenished
+        if state.low_limit or not (count and (with_evidence or state.no_evidence)):
+            return None  # where a limit is low, the next answer says whether it is replenished
         states: Sequence[TargetState] = ()
-        if foresight.is_uneventful(state, target.started_at(0), parameters):
-            count = count and self._foreseen(target, min(count, _FORESEEN_CLEAN))
+        _, next_at = target.clean_times(0)
+        fading = 0
+        if state.no_evidence:
+            state = foresight.noted(state, target.started_at(0), parameters)
+            count = self._foreseen(target, state, min(count, _FORESEEN_CLEAN))
+        elif fading := foresight.fading_probes(state, next_at, target.check, parameters):
+            count = self._foreseen(target, state, min(count, fading), no_evidence=False)
         else:
-            observations = map(target.clean_observation, range(min(count, _FORESEEN) if with_evidence else 0))
+            observations = map(target.clean_observation, range(min(count, _FORESEEN)))
             states = foresight.uneventful_states(state, observations, parameters)
             count = len(states)
         if not count:
             return None
-        self._skipped[target] = _Stretch(count=count, states=states)
+        self._skipped[target] = _Stretch(count=count, begins=state, fades=bool(fading), states=states)
         return target.due_after_s(count)
 
     def update_states(self, now_s: float) -> None:
@@ -82,12 +94,11 @@ class FastForward:
         """The same of one target, if it is skipped."""
         stretch = self._skipped.get(target)
         if stretch and (count := target.clean_before(now_s)):
-            if stretch.states:
-                self._detector.accept(stretch.states[count - 1])
+            if stretch.states or stretch.fades:
+                self._detector.accept(self._state_after(target, stretch, count))
                 return
             began_at, at = target.clean_times(count - 1)
-            state = self._detector.state_of(target.id)
-            self._detector.accept(replaced(state, last_started_at=began_at, last_seen_at=at, last_ok_at=at))
+            self._detector.accept(replaced(stretch.begins, last_started_at=began_at, last_seen_at=at, last_ok_at=at))
 
     def health(self, now_s: float) -> Mapping[str, TargetHealth]:
         """The health of each target at this instant, by id; each is found when it is asked for."""
@@ -97,33 +108,38 @@ class FastForward:
         """Take in the probes of these targets, or of all, that have ended by now; returns those skipped until now."""
         resumed = [target for target in self._skipped if targets is None or target in targets]
         for target in resumed:
-            states = self._skipped.pop(target).states
+            stretch = self._skipped.pop(target)
             if count := target.clean_before(now_s):
-                self._detector.accept(states[count - 1] if states else self._clean_state(target, count))
+                self._detector.accept(self._state_after(target, stretch, count))
                 target.take_clean(count)
         return resumed
 
-    def _clean_state(self, target: SimulatedTarget, count: int) -> TargetState:
-        state, parameters = self._detector.state_of(target.id), self._detector.parameters_of(target.id)
-        self._foreseen(target, count)
-        begin, _, course = self._courses[target]
-        course = course[target.probes - begin :][: count + 1]
+    def _state_after(self, target: SimulatedTarget, stretch: _Stretch, count: int) -> TargetState:
+        if stretch.states:
+            return stretch.states[count - 1]
+        state, parameters = stretch.begins, self._detector.parameters_of(target.id)
+        begin, *_, course = self._courses[target]
+        passed = target.probes - begin
+        course = course[passed : passed + count + 1]
+        if stretch.fades:
+            answers = [target.clean_observation(place) for place in range(count)]
+            return state_machine.fade_regularly(state, course, answers, parameters)
         return state_machine.observe_clean(state, target.check, course, target.clean_observation, parameters)
 
-    def _foreseen(self, target: SimulatedTarget, count: int) -> int:
-        """Foresee the latency over so many clean probes; how many come before one that is suspiciously late.
+    def _foreseen(self, target: SimulatedTarget, state: TargetState, count: int, *, no_evidence: bool = True) -> int:
+        """Foresee the latency over so many clean probes after this state; how many until one is suspiciously late.
 
         What was foreseen before holds as long as it has led to the present point.
         """
-        made, now = target.probes, self._detector.state_of(target.id).latency.point(target.check)
+        made, now = target.probes, state.latency.point(target.check)
         needed = self._detector.parameters_of(target.id).late_threshold
-        begin, threshold, course = self._courses.get(target, (made, needed, []))
-        passed = made - begin
-        if threshold != needed or passed >= len(course) or course[passed] != now:
+        begin, threshold, teaches, course = self._courses.get(target, (made, needed, no_evidence, []))
+        passed, same = made - begin, (threshold, teaches) == (needed, no_evidence)
+        if not same or passed >= len(course) or course[passed] != now:
             begin, passed, course = made, 0, [now]
-            self._courses[target] = begin, needed, course
+            self._courses[target] = begin, needed, no_evidence, course
         known = len(course) - 1 - passed
-        extend_course(course, target.clean_times_s(known, count), needed)
+        extend_course(course, target.clean_times_s(known, count), needed, no_evidence=no_evidence)
         return min(count, len(course) - 1 - passed)
 
 

@@ -14,9 +14,10 @@ What the service does by APScheduler, queues and its clock happens here at the s
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from heapq import heapify, heappop, heappush, heapreplace
 from itertools import count
-from math import ceil, inf
+from math import ceil
 from typing import Any
 
 from controller.routing import policy
@@ -24,11 +25,12 @@ from controller.routing.decision import Decision
 from controller.routing.policy import AFTER_DUE_S, GATHER_S, TICK_S
 from controller.routing.refuge import refuge_probes
 from controller.routing.spend_where_used import spend_where_used
+from controller.simulation.burst_forward import BURST, DUE, OBSERVED, BurstForward
 from controller.simulation.fast_forward import FastForward
 from controller.simulation.neutral_endpoints import NeutralEndpoints
 from controller.simulation.reported_traffic import ReportedTraffic
 from controller.simulation.scenario import Scenario
-from controller.simulation.simulated_target import SimulatedTarget
+from controller.simulation.simulated_target import SimulatedTarget, simulated_targets
 from controller.simulation.world import Timeline
 from monitor.detection.detector import Detector
 from monitor.detection.fresh_evidence import SHORTEST_HANG_S
@@ -42,7 +44,7 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 _LATE_INTERVALS = 2
 
-_DUE, _OBSERVED, _BURST, _CYCLE, _SILENCE, _TRAFFIC = range(6)
+_CYCLE, _SILENCE, _TRAFFIC = range(3, 6)
 
 
 Decisions = Sequence[tuple[float, Decision]]
@@ -93,7 +95,7 @@ class _SeedRun:
     ) -> None:
         self._scenario = scenario
         self._settings = scenario.settings
-        self._targets = _simulated_targets(scenario, timelines, seed)
+        self._targets = simulated_targets(scenario, timelines, seed, EPOCH)
         self._detector = Detector(self._settings, EPOCH)
         self._endpoints = NeutralEndpoints(scenario, seed, EPOCH)
         self._stuck = False
@@ -115,6 +117,7 @@ class _SeedRun:
         self._number = count(len(self._targets) + 1)
         self._planned: dict[str, tuple[int, BurstProbe]] = {}
         """The burst probe planned in each slot, and its number; any other has been replaced."""
+        self._bursts = BurstForward(self._detector, self._targets, self._heap, self._planned, numbers=self._number)
         self._cycle_at_s: float | None = None
         self._now_s = 0.0
         """When the event takes place that is being handled."""
@@ -122,9 +125,7 @@ class _SeedRun:
 
     def _reported_traffic(self, timelines: Mapping[str, Timeline], seed: int) -> ReportedTraffic:
         return ReportedTraffic(
-            self._scenario,
-            timelines,
-            seed,
+            *(self._scenario, timelines, seed),
             detector=self._detector,
             epoch=EPOCH,
             push=lambda at_s, stream: self._push(at_s, _TRAFFIC, stream),
@@ -133,7 +134,7 @@ class _SeedRun:
 
     def run(self) -> RunResult:
         """Run to the end of the scenario."""
-        self._heap += [(target.take_due_s(), target.place, _DUE, target) for target in self._all]
+        self._heap += [(target.take_due_s(), target.place, DUE, target) for target in self._all]
         self._heap.append((self._silence_check_s, len(self._all), _SILENCE, None))
         heapify(self._heap)
         for name, due_s in early_phases(self._settings.targets).items():
@@ -141,8 +142,7 @@ class _SeedRun:
                 self._plan([BurstProbe(slot=name, targets=(name,), delay_s=due_s)], 0.0)
         self._cycle(0.0)
         self._run_events()
-        targets = self._targets.values()
-        probes, usd = sum(target.probes for target in targets), sum(target.usd for target in targets)
+        probes, usd = sum(target.probes for target in self._all), sum(target.usd for target in self._all)
         return RunResult(decisions=tuple(self._decisions), probes=probes, usd=usd)
 
     def _run_events(self) -> None:
@@ -157,15 +157,17 @@ class _SeedRun:
                     return
                 self._resume(until_s)
                 continue
-            if kind != _DUE:
+            if may_skip and kind in {DUE, BURST} and self._skips_burst(kind, subject, now_s):
+                continue
+            if kind != DUE:
                 heappop(heap)
                 self._handle(now_s, serial, kind, subject)
                 until_s = self._until_s
                 continue
             if may_skip and (resumes_s := self._skipped_until_s(subject, now_s)):
-                heapreplace(heap, (resumes_s, serial, _DUE, subject))
+                heapreplace(heap, (resumes_s, serial, DUE, subject))
                 continue
-            heapreplace(heap, (subject.take_due_s(), serial, _DUE, subject))
+            heapreplace(heap, (subject.take_due_s(), serial, DUE, subject))
             if subject.in_flight or (self._throttled and self._resting(subject, now_s)):
                 continue
             observation = self._probe(subject, now_s)
@@ -173,7 +175,7 @@ class _SeedRun:
             hangs = observation.duration_s > SHORTEST_HANG_S
             if observation.outcome is not Outcome.OK or end_s >= heap[0][0] or end_s >= until_s or hangs:
                 subject.in_flight = True
-                heappush(heap, (end_s, next(number), _OBSERVED, (subject, observation)))
+                heappush(heap, (end_s, next(number), OBSERVED, (subject, observation)))
                 if hangs:
                     self._notice_hanging(subject, observation, now_s)
                 continue
@@ -198,16 +200,29 @@ class _SeedRun:
         until_s = min(self._until_s, self._endpoints.next_failure_s(now_s))
         return self._fast_forward.add(target, until_s, with_evidence=not self._stuck)
 
+    def _skips_burst(self, kind: int, subject: Any, now_s: float) -> bool:
+        """Go quickly through what follows from a failure at a provider, where that is possible."""
+        provider = subject.provider if kind == DUE else self._targets[subject.targets[0]].provider
+        if (
+            self._stuck
+            or self._traffic
+            or (not self._detector.has_evidence(provider) if kind == DUE else subject.afresh)
+        ):
+            return False
+        until_s = min(self._until_s, self._endpoints.next_failure_s(now_s))
+        stepped = [each.id for each in self._siblings[provider] if each not in self._fast_forward]
+        return self._bursts.skip(provider, stepped, until_s, self._handle)
+
     def _resume(self, now_s: float, targets: Collection[SimulatedTarget] | None = None) -> None:
         """Probe these targets again, or all, because something happens that concerns them."""
         if resumed := self._fast_forward.resume(now_s, targets):
             gone = set(resumed)
-            self._heap[:] = [event for event in self._heap if event[2] != _DUE or event[3] not in gone]
-            self._heap += [(target.due_s, target.place, _DUE, target) for target in resumed]
+            self._heap[:] = [event for event in self._heap if event[2] != DUE or event[3] not in gone]
+            self._heap += [(target.due_s, target.place, DUE, target) for target in resumed]
             heapify(self._heap)
 
     def _probe(self, target: SimulatedTarget, now_s: float, *, afresh: bool = False) -> Observation:
-        observation = target.probe(now_s, self._detector.hang_s(target.id) if afresh else inf)
+        observation = target.probe(now_s, partial(self._detector.hang_s, target.id) if afresh else None)
         if afresh:
             observation = replaced(observation, afresh=True)
         if self._on_probe:
@@ -216,9 +231,9 @@ class _SeedRun:
 
     def _handle(self, now_s: float, serial: int, kind: int, subject: Any) -> None:
         self._now_s = now_s
-        if kind == _OBSERVED:
+        if kind == OBSERVED:
             self._observe(now_s, *subject)
-        elif kind == _BURST:
+        elif kind == BURST:
             self._probe_extra(now_s, serial, subject)
         elif kind == _CYCLE:
             if now_s == self._cycle_at_s:
@@ -256,7 +271,7 @@ class _SeedRun:
 
     def _plan(self, bursts: Sequence[BurstProbe], now_s: float, changed: Sequence[Transition] = ()) -> None:
         for burst in (*bursts, *(self._refuge_probes(changed, bursts, now_s) if changed else ())):
-            self._planned[burst.slot] = self._push(now_s + burst.delay_s, _BURST, burst), burst
+            self._planned[burst.slot] = self._push(now_s + burst.delay_s, BURST, burst), burst
 
     def _refuge_probes(
         self, changed: Sequence[Transition], bursts: Sequence[BurstProbe], now_s: float
@@ -282,21 +297,23 @@ class _SeedRun:
             return
         target.in_flight = True
         observation = self._probe(target, now_s)
-        self._push(now_s + observation.duration_s, _OBSERVED, (target, observation))
+        self._push(now_s + observation.duration_s, OBSERVED, (target, observation))
         self._notice_hanging(target, observation, now_s)
 
     def _notice_hanging(self, target: SimulatedTarget, observation: Observation, now_s: float) -> None:
         """The detector is told when a probe that begins now takes longer than its target ever does."""
+        if observation.duration_s <= SHORTEST_HANG_S:
+            return
         hang_s = self._detector.hang_s(target.id)
         if observation.duration_s > hang_s:
             hanging = replaced(observation, outcome=Outcome.TIMEOUT, duration_s=hang_s, under_way=True)
-            self._push(now_s + hang_s, _OBSERVED, (target, hanging))
+            self._push(now_s + hang_s, OBSERVED, (target, hanging))
 
     def _probe_afresh(self, now_s: float, target: SimulatedTarget) -> None:
         if not self._resting(target, now_s):
             self._resume(now_s, self._siblings[target.provider])
             observation = self._probe(target, now_s, afresh=True)
-            self._push(now_s + observation.duration_s, _OBSERVED, (target, observation))
+            self._push(now_s + observation.duration_s, OBSERVED, (target, observation))
 
     def _cycle(self, now_s: float) -> None:
         """Decide as a control cycle does, and plan the next one for when it is needed at the latest."""
@@ -342,8 +359,8 @@ class _SeedRun:
             if interval_s != target.interval_s:
                 waits_s = max(0.0, interval_s - target.interval_s)
                 target.change_interval(interval_s, min(now_s + due_s[target.id], target.due_s + waits_s))
-        others = [event for event in self._heap if event[2] != _DUE]
-        self._heap[:] = [*others, *((target.due_s, target.place, _DUE, target) for target in self._all)]
+        others = [event for event in self._heap if event[2] != DUE]
+        self._heap[:] = [*others, *((target.due_s, target.place, DUE, target) for target in self._all)]
         heapify(self._heap)
 
     def _is_compared(self, target: SimulatedTarget) -> bool:
@@ -375,23 +392,6 @@ class _SeedRun:
         serial = next(self._number)
         heappush(self._heap, (at_s, serial, kind, subject))
         return serial
-
-
-def _simulated_targets(scenario: Scenario, timelines: Mapping[str, Timeline], seed: int) -> dict[str, SimulatedTarget]:
-    due_s = phases(scenario.settings.targets)
-    return {
-        target.id: SimulatedTarget(
-            target,
-            timelines[target.id],
-            scenario.background.latency,
-            phase_s=due_s[target.id],
-            cost_usd=scenario.probe_usd.get(target.id),
-            seed=seed,
-            epoch=EPOCH,
-            place=place,
-        )
-        for place, target in enumerate(scenario.settings.targets)
-    }
 
 
 def _instant(at_s: float) -> datetime:

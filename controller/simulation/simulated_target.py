@@ -1,14 +1,15 @@
 """One target in virtual time: when its regular probes are due, and what a probe observes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from math import ceil, exp, inf
 from random import Random
 from statistics import NormalDist
 
-from controller.simulation.scenario import LatencyDistribution
+from controller.simulation.scenario import LatencyDistribution, Scenario
 from controller.simulation.world import Timeline
 from monitor.detection.fresh_evidence import SHORTEST_HANG_S
+from monitor.detection.pacing import phases
 from probes.observation import Observation, replaced
 from probes.outcome import Outcome
 from probes.target import Check, Target
@@ -107,23 +108,40 @@ class SimulatedTarget:
         """Make regular probes at this interval from now on, the next one at `due_s`."""
         self.interval_s, self._phase_s, self._due_count, self._unclean = interval_s, due_s, 1, -1
 
-    def probe(self, at_s: float, within_s: float = inf) -> Observation:
+    def probe(self, at_s: float, within_s: Callable[[], float] | None = None) -> Observation:
         """Return what a probe observes that starts at `at_s`, which must not be before that of the call before.
 
-        It gives up after `within_s`.
+        It gives up after `within_s()`, which is at least `SHORTEST_HANG_S`.
         """
+        self._prepare(at_s)
+        check = self.check
+        draw, latency_s = self._draws[self._place], self._latencies_s[self._place] * self._segment.latency_factor
+        self.probes += 1
+        self._place += 1
+        limit_s = min(self._limit_s, SHORTEST_HANG_S) if within_s else self._limit_s
+        if draw < self._segment.failure_rate or latency_s > limit_s or self._says_more(check):
+            return self._detailed(at_s, check, draw, latency_s, within_s() if within_s else inf)
+        return replaced(self._clean, check=check, started_at=self._epoch + timedelta(0, at_s), duration_s=latency_s)
+
+    def probe_if_clean(self, at_s: float) -> Observation | None:
+        """The same if it is `ok` and does not hang, of a check that is no stream; else None, and none is made."""
+        self._prepare(at_s)
+        place, check = self._place, self._checks[0]
+        latency_s = self._latencies_s[place] * self._segment.latency_factor
+        if self._draws[place] < self._segment.failure_rate or latency_s > min(self._limit_s, SHORTEST_HANG_S):
+            return None
+        if len(self._checks) > 1 or self._says_more(check):
+            return None
+        self.probes += 1
+        self._place += 1
+        return replaced(self._clean, check=check, started_at=self._epoch + timedelta(0, at_s), duration_s=latency_s)
+
+    def _prepare(self, at_s: float) -> None:
         if at_s >= self._segment_end_s:
             self._segment, self._segment_end_s = self._timeline.at(at_s)
             self._unclean = -1
         if self._place == len(self._draws):
             self._draw()
-        check = self.check
-        draw, latency_s = self._draws[self._place], self._latencies_s[self._place] * self._segment.latency_factor
-        self.probes += 1
-        self._place += 1
-        if draw < self._segment.failure_rate or latency_s > min(self._limit_s, within_s) or self._says_more(check):
-            return self._detailed(at_s, check, draw, latency_s, within_s)
-        return replaced(self._clean, check=check, started_at=self._epoch + timedelta(0, at_s), duration_s=latency_s)
 
     def _says_more(self, check: str) -> bool:
         """Whether more is known of a good answer in the present segment than how long it took."""
@@ -239,3 +257,23 @@ class SimulatedTarget:
         if outcome is Outcome.OK and latency_s > self._target.slow_s:
             return Outcome.SLOW, latency_s
         return outcome, latency_s
+
+
+def simulated_targets(
+    scenario: Scenario, timelines: Mapping[str, Timeline], seed: int, epoch: datetime
+) -> dict[str, SimulatedTarget]:
+    """Those of a scenario in one seed, by id."""
+    due_s = phases(scenario.settings.targets)
+    return {
+        target.id: SimulatedTarget(
+            target,
+            timelines[target.id],
+            scenario.background.latency,
+            phase_s=due_s[target.id],
+            cost_usd=scenario.probe_usd.get(target.id),
+            seed=seed,
+            epoch=epoch,
+            place=place,
+        )
+        for place, target in enumerate(scenario.settings.targets)
+    }

@@ -10,18 +10,19 @@ from datetime import datetime
 from monitor.config.settings import Settings
 from monitor.detection import (
     blip_lengths,
+    foresight,
     fresh_tests,
     limits,
     pacing,
     provider_bursts,
     provider_pool,
-    reasons,
     recent_probes,
     refusals,
     state_machine,
     verdict_rules,
 )
 from monitor.detection.evidence import Evidence
+from monitor.detection.foresight import AnsweredBurst
 from monitor.detection.fresh_evidence import FreshTest
 from monitor.detection.fresh_tests import FreshTests, ReportedFailure
 from monitor.detection.pacing import BurstProbe
@@ -30,7 +31,6 @@ from monitor.detection.present_health import PresentHealth
 from monitor.detection.provider_bursts import BackgroundRates, PlannedBursts
 from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE, ProviderEvidence
 from monitor.detection.target_state import TargetState
-from monitor.formatting import listed
 from monitor.health import NO_VERDICT, Health, TargetHealth, Transition
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
@@ -92,7 +92,7 @@ class Detector:
         before = self._states[target]
         blip_s = self.blip_s(observation) if observation.outcome.effect is Effect.DOWN else 0.0
         after = state_machine.observe(before, observation, parameters, blind=blind, blip_s=blip_s)
-        alone = provider not in self._due and not self._pools.get(provider, NO_PROVIDER_EVIDENCE).evidence.value
+        alone = provider not in self._due and not self.has_evidence(provider)
         self._clean = target if alone and after.no_evidence else None
         if observation.outcome is Outcome.OK and after.reason is before.reason and target not in self._due:
             # Only times have changed: nearly every probe ends here.
@@ -101,8 +101,8 @@ class Detector:
                 return ()
             changed: tuple[Transition, ...] = ()
         else:
-            excused = self._excused(before, after, observation)
-            changed = self._update(before, after) if excused is None else excused
+            judged = refusals.judged(before, after, observation, self._states, self._parameters)
+            changed = tuple(made for new in judged for made in self._update(self._states[new.target], new))
         if provider in self._pools:
             if changed and observation.outcome in verdict_rules.OF_THE_KEY and after.health is Health.MISCONFIGURED:
                 # The siblings share the key, so that one probe of each confirms the same of it.
@@ -149,13 +149,13 @@ class Detector:
     def _observe_afresh(self, observation: Observation, *, blind: bool) -> tuple[Transition, ...]:
         """Weigh a probe that a test on fresh evidence asked for; it changes nothing but that test."""
         target, at, self._clean = observation.target, observation.finished_at, None
-        self._asked_afresh.add(target)
         state = state_machine.note_rest(self._states[target], observation)
         interval_s = self._parameters[target].interval_s
         state = limits.note_start(state, observation.started_at, interval_s)
         recent = recent_probes.add_probe(state, observation, interval_s, blind=blind)
         state = state.replace(recent=recent).learn_pending(interval_s)
         self.accept(state if blind else state_machine.note_period(state, observation, self._parameters[target]))
+        self._asked_afresh.add(target)
         provider = self._provider_of[target]
         name = target if target in self.fresh else provider
         if observation.outcome.effect is Effect.THROTTLED:
@@ -193,8 +193,11 @@ class Detector:
 
     def judges_alone(self, target: str) -> bool:
         """Whether its clean probes concern no other: no evidence against its provider, and no verdict that is due."""
-        pool = self._pools.get(self._provider_of[target])
-        return not self._due and not (pool and pool.evidence.value)
+        return not self._due and not self.has_evidence(self._provider_of[target])
+
+    def has_evidence(self, provider: str) -> bool:
+        """Whether there is evidence against the whole provider."""
+        return bool(self._pools.get(provider, NO_PROVIDER_EVIDENCE).evidence.value)
 
     def parameters_of(self, target: str) -> TargetParameters:
         """What it needs to know of a target; raises KeyError when there is none of that id."""
@@ -202,8 +205,25 @@ class Detector:
 
     def accept(self, state: TargetState) -> None:
         """Go on from this state of a target: as `monitor.detection.foresight` foresees it, while it `judges_alone`."""
+        self._asked_afresh.discard(state.target)
         self._states[state.target] = state
         self._health.stale.add(state.target)
+
+    def answered_burst(self, provider: str, targets: Iterable[str]) -> AnsweredBurst | None:
+        """What follows a failure at this provider with these targets, while answers only take from evidence."""
+        if self._due or self.blind:
+            return None
+        members = {target: self._parameters[target] for target in targets}
+        parameters, pool = self._provider_parameters.get(provider), self._pools.get(provider)
+        return foresight.answered_burst(pool, parameters, members, self._states)
+
+    def accept_burst(self, provider: str, burst: AnsweredBurst, planned_for: datetime | None) -> None:
+        """Go on from after this burst, whose targets are in the states that were `accept`ed, and its next probe."""
+        if (pool := burst.result) is not None:
+            self._pools[provider] = pool
+            self._plan_provider_verdict(provider)
+        if planned_for:
+            self._bursts.replan(provider, planned_for)
 
     def tick(self, now: datetime, *, quiet: Container[str] = ()) -> tuple[Transition, ...]:
         """The transitions that time brings without observations: verdicts that come due, and silent targets.
@@ -295,29 +315,6 @@ class Detector:
         self._rates = BackgroundRates()
         self.restore(self.snapshot())
 
-    def _excused(
-        self, before: TargetState, after: TargetState, observation: Observation
-    ) -> tuple[Transition, ...] | None:
-        """The transitions where targets of other providers with the same dialect began to refuse probes as well.
-
-        Then our own probe is at fault, and no target is condemned for it. None where this target is judged as ever.
-        """
-        if not after.refused_since:
-            return None
-        dialect, provider = self._parameters[after.target].dialect, self._provider_of[after.target]
-        same = (name for name, known in self._parameters.items() if known.dialect == dialect)
-        strangers = (self._states[name] for name in same if self._provider_of[name] != provider)
-        others = refusals.began_together(after, strangers)
-        excusable = refusals.excusable(before, after, others)
-        if not excusable:
-            return None
-        at, names = observation.finished_at, listed([state.target for state in (after, *others)])
-        reason = reasons.probe_refused(dialect, names, observation.detail)
-        changed = () if after in excusable else self._update(before, after)
-        for state in excusable:
-            changed += self._update(self._states[state.target], refusals.excuse(state, at, reason))
-        return changed
-
     def _update(self, before: TargetState, after: TargetState) -> tuple[Transition, ...]:
         """Store the state of a target that its own evidence has changed; the transition, if it is one."""
         target = after.target
@@ -332,8 +329,7 @@ class Detector:
         return (changed,) if changed else ()
 
     def _store(self, state: TargetState) -> None:
-        target = state.target
-        parameters = self._parameters[target]
+        target, parameters = state.target, self._parameters[state.target]
         self._states[target] = state
         self._health.stale.add(target)
         self._set_due(target, state_machine.verdict_due_at(state, parameters))

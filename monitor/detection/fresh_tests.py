@@ -102,6 +102,11 @@ class FreshTests:
     def __contains__(self, name: str) -> bool:
         return name in self._tests
 
+    def at_most_confirms(self, name: str) -> bool:
+        """Whether the test of this target or provider, if there is one, still confirms the failure."""
+        test = self._tests.get(name)
+        return test is None or not test.rounds
+
     def take_wanted(self) -> tuple[BurstProbe, ...]:
         """The probes wanted since the last call, counted from the end of the probe just observed."""
         wanted = tuple(self._wanted.values())

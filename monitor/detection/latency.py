@@ -202,19 +202,24 @@ _NONE = LatencyExcursion()
 LatencyPoint = tuple[float, float, int, float]
 
 
-def extend_course(course: list[LatencyPoint], times_s: Iterable[float], threshold: float) -> None:
-    """Append to a course where each of these `ok` answers leads from its last point, while it is unsuspicious."""
+def extend_course(
+    course: list[LatencyPoint], times_s: Iterable[float], threshold: float, *, no_evidence: bool = True
+) -> None:
+    """Append to a course where each of these `ok` answers leads from its last point, while it is unsuspicious.
+
+    `no_evidence`: there is none against the target but that of lateness.
+    """
     usual_s, high_s, answers, evidence = course[-1]
     highest, append, learn = _SUSPICIOUS_SHARE * threshold, course.append, _learn
     for took_s in times_s:
-        no_evidence = not evidence
+        teaches = no_evidence and not evidence
         if took_s > high_s and answers >= ENOUGH and took_s > usual_s + NOTICEABLE_S:
             evidence += _STEP_UP
             if evidence >= highest:
                 return
         elif evidence:
             evidence = max(0.0, evidence - _STEP_DOWN)
-        usual_s, high_s, answers = learn(usual_s, high_s, answers, took_s, no_evidence)
+        usual_s, high_s, answers = learn(usual_s, high_s, answers, took_s, teaches)
         append((usual_s, high_s, answers, evidence))
 
 

@@ -28,8 +28,9 @@ _SEVERAL = 3
 
 def is_limited(state: TargetState, at: datetime) -> bool:
     """Whether the target has refused probes of late for a limit, so that bursts would only add to what it refuses."""
-    met = state.limit_met_at is not None and _since_burst_s(state, at) is not None
-    return met or _is_refusing(state)
+    if state.limit_met_at is not None and _since_burst_s(state, at) is not None:
+        return True
+    return _is_refusing(state)
 
 
 def is_unsettled(state: TargetState) -> bool:

@@ -33,6 +33,10 @@ class PlannedBursts:
         self._due[provider.provider] = due
         return burst
 
+    def replan(self, provider: str, due: datetime) -> None:
+        """Note that the next probe of the burst on this provider is due then."""
+        self._due[provider] = due
+
 
 def confirming_probes(provider: ProviderParameters, states: Mapping[str, TargetState]) -> list[BurstProbe]:
     """An extra probe of each target of the provider whose misconfiguration is to be confirmed."""

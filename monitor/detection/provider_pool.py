@@ -73,7 +73,7 @@ def add_failure(
 
 def add_success(pool: ProviderEvidence, observation: Observation, parameters: ProviderParameters) -> ProviderEvidence:
     """The evidence after one more good probe."""
-    if observation.target not in pool.without or _is_same_evidence(pool, observation, parameters):
+    if not counts(pool, observation, parameters):
         return pool
     evidence = pool.evidence.add_success(observation, p0=pool.p0, p1=parameters.p1)
     if not evidence.value:
@@ -82,6 +82,11 @@ def add_success(pool: ProviderEvidence, observation: Observation, parameters: Pr
     without = {name: value - step if value > step else 0.0 for name, value in pool.without.items()}
     without[observation.target] = pool.without[observation.target]
     return replaced(pool, evidence=evidence, without=without)
+
+
+def counts(pool: ProviderEvidence, answer: Observation, parameters: ProviderParameters) -> bool:
+    """Whether this good probe takes from the evidence."""
+    return answer.target in pool.without and not _is_same_evidence(pool, answer, parameters)
 
 
 def remove_target(pool: ProviderEvidence, target: str) -> ProviderEvidence:

@@ -4,13 +4,14 @@ One refusal says nothing of the provider, because the probe may be wrong. A targ
 and refuses every one of them now, serves nobody.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from monitor.detection import reasons
 from monitor.detection.parameters import AWAITED_INTERVALS, TargetParameters
 from monitor.detection.target_state import TargetState
+from monitor.formatting import listed
 from monitor.health import NO_VERDICT, Health
 from probes.observation import Observation
 
@@ -85,6 +86,28 @@ def excusable(before: TargetState, after: TargetState, others: Sequence[TargetSt
     return [
         state for state, earlier in known if others and _is_frequent(state) and (several or not _is_condemned(earlier))
     ]
+
+
+def judged(
+    before: TargetState,
+    after: TargetState,
+    observation: Observation,
+    states: Mapping[str, TargetState],
+    parameters: Mapping[str, TargetParameters],
+) -> list[TargetState]:
+    """The states to go on from after one more observation; `before` and `after` are those of its target.
+
+    That is `after`, and what becomes of all that are excused, where other providers with the same dialect refuse as
+    well. `states` and `parameters` are of all targets.
+    """
+    if not after.refused_since:
+        return [after]
+    dialect, provider = parameters[after.target].dialect, after.target.partition("/")[0]
+    same = (name for name, known in parameters.items() if known.dialect == dialect)
+    others = began_together(after, (states[name] for name in same if name.partition("/")[0] != provider))
+    at, names = observation.finished_at, listed([state.target for state in (after, *others)])
+    reason, found = reasons.probe_refused(dialect, names, observation.detail), excusable(before, after, others)
+    return [*([] if after in found else [after]), *(excuse(state, at, reason) for state in found)]
 
 
 def excuse(state: TargetState, at: datetime, reason: str) -> TargetState:

@@ -22,7 +22,7 @@ from monitor.detection.latency import LatencyPoint
 from monitor.detection.parameters import TargetParameters
 from monitor.detection.target_state import LONGEST_REST_S, TargetState
 from monitor.formatting import format_elapsed
-from monitor.health import HEALTHY, NO_VERDICT, Health, Transition
+from monitor.health import HEALTHY, NO_VERDICT, RECENT_PROBES, Health, RecentProbe, Transition
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
 
@@ -77,41 +77,79 @@ def observe_clean(
     return state.add_clean_probes(count, last.started_at, last.finished_at, latency, parameters.probe)
 
 
+def fades(state: TargetState, check: str, parameters: TargetParameters) -> bool:
+    """Whether good answers to this check only take from evidence of failures, far from any verdict, while any is left.
+
+    Unless they are suspiciously late, or come after a long silence.
+    """
+    down = state.down
+    if state.health is not Health.SUSPECT or not 0 < down.value < parameters.threshold(down.background.rate):
+        return False
+    others = state.slow.value or state.wrong.value or state.throttled.value or state.useless.answers
+    if others or state.poor.answers or state.clean_pending or state.suspicion:
+        return False
+    return all(failures.check == check for failures in state.check_failures)
+
+
 def fade(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState | None:
-    """The state after a good answer that only takes from evidence of failures, far from any verdict; else None.
+    """The state after a good answer where it `fades`; else None.
 
     The same as by `observe_in_full` in half of its time: it is what follows nearly every failure.
     """
-    down, at = state.down, observation.finished_at
-    if state.health is not Health.SUSPECT or not 0 < down.value < parameters.threshold(down.background.rate):
-        return None
-    others = state.slow.value or state.wrong.value or state.throttled.value or state.useless.answers
-    if others or state.poor.answers or state.clean_pending or state.suspicion:
-        return None
-    if any(failures.check != observation.check for failures in state.check_failures):
+    at = observation.finished_at
+    if not fades(state, observation.check, parameters):
         return None
     latency = state.latency.add_observation(observation, no_evidence=False)
-    if latency.is_suspicious(parameters.late_threshold) or _is_rewound(state, at, parameters):
-        return None
-    if state.silent_s(at) > parameters.patience_s:
+    if latency.is_suspicious(parameters.late_threshold) or not is_on_time(state, at, parameters):
         return None
     recent = recent_probes.add_probe(state, observation, parameters.interval_s, blind=False)
     state = limits.note_start(state, observation.started_at, parameters.interval_s)
     state = degradation.add_observation(note_period(state, observation, parameters), observation, parameters)
-    down = down.add_success(observation, p1=parameters.p1)
-    state = state.replace(
-        recent=recent,
-        latency=latency,
+    down = state.down.add_success(observation, p1=parameters.p1)
+    state = _faded(state, observation, parameters).replace(recent=recent, latency=latency, down=down)
+    return state if down.value else _no_verdict(state, observation, parameters)
+
+
+def fade_regularly(
+    state: TargetState,
+    course: Sequence[LatencyPoint],
+    answers: Sequence[Observation],
+    parameters: TargetParameters,
+) -> TargetState:
+    """The state after these `ok` answers on this course of latency, an interval apart: as one by one.
+
+    To be called where it `fades`, for no more of them than leave evidence; not for streams.
+    """
+    last, timings = answers[-1], [(answer.duration_s, answer.finished_at) for answer in answers]
+    latency = state.latency.add_clean_answers(state.target, last.check, course, timings.__getitem__)
+    recent = (*state.recent, *(RecentProbe(at=at, effect=Effect.UP) for _, at in timings))[-RECENT_PROBES:]
+    down = state.down.add_successes(answers, p1=parameters.p1)
+    # Tracks that are the same value stay one.
+    tracks = {id(track): track.add_good(at for _, at in timings) for track in state.tracks[1:]}
+    slow, wrong, throttled = (tracks[id(track)] for track in state.tracks[1:])
+    state = limits.note_start(state, answers[0].started_at, parameters.interval_s)
+    for answer in answers if state.periods.value else ():
+        state = note_period(state, answer, parameters)
+    regular_at = last.started_at if len(answers) > 1 else state.regular_at
+    state = _faded(state, last, parameters).replace(recent=recent, latency=latency, down=down, regular_at=regular_at)
+    return state.replace(slow=slow, wrong=wrong, throttled=throttled)
+
+
+def _faded(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:
+    return state.replace(
         check_failures=(),
         refused_since=None,
         last_started_at=observation.started_at,
-        last_seen_at=at,
-        last_ok_at=at,
+        last_seen_at=observation.finished_at,
+        last_ok_at=observation.finished_at,
         answered_as=parameters.probe,
         resting_until=None,
-        down=down,
     )
-    return state if down.value else _no_verdict(state, observation, parameters)
+
+
+def is_on_time(state: TargetState, at: datetime, parameters: TargetParameters) -> bool:
+    """Whether a probe that ends then comes neither after a long silence nor long before the last one."""
+    return not _is_rewound(state, at, parameters) and state.silent_s(at) <= parameters.patience_s
 
 
 def observe_in_full(

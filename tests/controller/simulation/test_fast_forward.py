@@ -38,6 +38,7 @@ def spending(made_up: Scenario) -> Scenario:
     "made_up",
     [
         pytest.param(world(blips=BlipStream(per_day=20.0)), id="quiet"),
+        pytest.param(world(blips=BlipStream(per_day=60.0, length=(5.0, 40.0)), hours=10.0), id="long blips"),
         pytest.param(world(background=QuietBehaviour(failure_rate=0.03), mixed=True), id="noisy, streams"),
         pytest.param(world(outage(targets=("openai/m1", NAMES[0]), failure_rate=0.6)), id="an outage"),
         pytest.param(world(outage(failure_rate=0.0, latency_factor=4.0)), id="slower"),
