@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -75,7 +75,7 @@ class OperationResult:
 
 
 def begin_override(settings: Settings, request: OperatorRequest) -> OperationResult:
-    """Pin, drain or pause, and wait up to two seconds for the service to publish it.
+    """Begin an override, and wait up to two seconds for the service to publish it.
 
     Raises RefusedError when nothing was done (a name, the author or the reason is invalid; the target of a pin fails
     and `force` is not set), and DatabaseError when the database cannot be used.
@@ -97,17 +97,25 @@ def begin_override(settings: Settings, request: OperatorRequest) -> OperationRes
     before = RoutingFile(settings.routing_file).read_targets()
     failing = state if state and state.health in FAILING else None
     in_force = tuple(overrides.in_force(now))
+    laid = [override, *([replace(override, kind=OverrideKind.DRAIN)] if request.leave else [])]
     dry_before = routes_without_candidate(Overrides(active=in_force), settings)
-    dry = routes_without_candidate(Overrides(active=(*in_force, override)), settings)
+    dry = routes_without_candidate(Overrides(active=(*in_force, *laid)), settings)
     left_dry = [name for name in dry if name not in dry_before]
     pointed_at = before.get(request.subject) if request.kind is OverrideKind.PIN else None
-    event_for = partial(begun_event, override, before=pointed_at, failing=failing, left_dry=left_dry)
     with _stored():
-        begun = overrides.begin(override, event_for, warned=failing is not None)
-    result = _wait_for_service(store, overrides, [begun])
-    result.lines.append(
-        f"{describe_override(begun)} is in force {format_end(begun, now)} ({format_elapsed(request.for_s)})"
-    )
+        begun = [
+            overrides.begin(
+                each,
+                partial(begun_event, each, before=pointed_at, failing=failing, left_dry=left_dry),
+                warned=failing is not None,
+            )
+            for each in laid
+        ]
+    result = _wait_for_service(store, overrides, begun)
+    result.lines += [
+        f"{describe_override(each)} is in force {format_end(each, now)} ({format_elapsed(request.for_s)})"
+        for each in begun
+    ]
     if state and state.health in UNHEALTHY:
         result.lines.append(f"warning: {state.sentence}")
     _add_routes(settings, journal, result, before)
@@ -115,7 +123,7 @@ def begin_override(settings: Settings, request: OperatorRequest) -> OperationRes
 
 
 def end_override(settings: Settings, request: OperatorRequest) -> OperationResult:
-    """Unpin, undrain or resume, and wait as `begin_override` does; to resume `all` ends every pause.
+    """End an override, and wait as `begin_override` does; to resume `all` ends every pause.
 
     It needs no reason. Raises RefusedError, also when there is nothing to end, and DatabaseError.
     """
@@ -127,6 +135,16 @@ def end_override(settings: Settings, request: OperatorRequest) -> OperationResul
     subjects = None if every else {request.subject}
     with _stored():
         ended = overrides.end(request.kind, subjects, at=now, by=author, reason=reason, event_for=ended_event)
+        for each in [each for each in ended if each.kind is OverrideKind.MAINTENANCE]:
+            # The drain that came with it; one that somebody laid on besides stays.
+            ended += overrides.end(
+                *(OverrideKind.DRAIN, {each.subject}),
+                at=now,
+                by=author,
+                reason=reason,
+                event_for=ended_event,
+                until=each.until,
+            )
     if not ended:
         others = [override for override in overrides.in_force(now) if override.kind is request.kind]
         raise nothing_to_end(settings, request, others)
@@ -190,7 +208,8 @@ def _add_routes(settings: Settings, journal: Journal, result: OperationResult, b
         reason = decided[name].reason if name in decided else None
         result.routes.append({"route": name, "before": old, "target": target, "reason": reason})
         moved = f"{name} now points at {target}; it was {old}" if target != old else f"{name} stays on {target}"
-        obstacle = _obstacle(result.overrides[0], name, target, overrides, settings)
+        obstacles = (_obstacle(each, name, target, overrides, settings) for each in result.overrides)
+        obstacle = next(filter(None, obstacles), None)
         result.good &= obstacle is None
         lines.append(f"{moved}: {obstacle}" if obstacle else moved)
     result.lines += lines[:_MOST_ROUTES] or ["it affects no route"]

@@ -50,14 +50,12 @@ class Health(StrEnum):
     """Was down and answers again; it counts as up only after its hold."""
     MISCONFIGURED = "misconfigured", "▲", HealthLevel.OURS
     """Our key, account or model name is at fault: routes avoid it, and it is never counted as an outage."""
-    PAUSED = "paused", "=", HealthLevel.NONE
-    """An operator paused it: it is not judged."""
 
 
 #: Every state, from the worst for users to those that say nothing: the order in which several targets are summed up.
 WORST_FIRST = (
     *(Health.DOWN, Health.UNUSABLE, Health.MISCONFIGURED, Health.DEGRADED, Health.RECOVERING),
-    *(Health.SUSPECT, Health.UP, Health.UNKNOWN, Health.PAUSED),
+    *(Health.SUSPECT, Health.UP, Health.UNKNOWN),
 )
 #: Opens an incident and keeps it open.
 UNHEALTHY = frozenset({Health.DEGRADED, Health.UNUSABLE, Health.DOWN, Health.RECOVERING, Health.MISCONFIGURED})

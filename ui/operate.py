@@ -29,6 +29,7 @@ _WHAT: Final = {
     OverrideKind.PIN: "Pin: the route points at this target, whatever its health",
     OverrideKind.DRAIN: "Drain: no route points at this target, or any of this provider",
     OverrideKind.PAUSE: "Pause: the route stays where it is",
+    OverrideKind.MAINTENANCE: "Maintain: messages and availability leave this target or provider out",
 }
 _SAID: Final = "operate_said"
 _RECENT: Final = 20
@@ -83,12 +84,12 @@ def _show_actions(settings: Settings, sign_in: SignInSettings, name: str) -> Non
 
 
 def _override_form(settings: Settings, act: Callable[..., None]) -> None:
-    kinds = list(OverrideKind)
+    kinds = list(_WHAT)
     kind = st.segmented_control(
         "What",
         kinds,
         default=kinds[0],
-        format_func=lambda each: capitalized(str(each)),
+        format_func=lambda each: capitalized(each.command),
         required=True,
         key=_key("kind"),
     )
@@ -96,12 +97,11 @@ def _override_form(settings: Settings, act: Callable[..., None]) -> None:
     providers = [provider.name for provider in settings.providers]
     subjects = {
         OverrideKind.PIN: routes,
-        OverrideKind.DRAIN: [*(target.id for target in settings.targets), *providers],
         OverrideKind.PAUSE: [*routes, ALL],
-    }[kind]
+    }.get(kind, [*(target.id for target in settings.targets), *providers])
     st.caption(_WHAT[kind])
     with st.container(horizontal=True):
-        label = "Target or provider" if kind is OverrideKind.DRAIN else "Route"
+        label = "Target or provider" if kind.is_of_targets else "Route"
         subject = st.selectbox(label, subjects, key=_key(f"{kind} subject"))
         if kind is OverrideKind.PIN:
             candidates = next((route.candidates for route in settings.routes if route.name == subject), ())
@@ -110,7 +110,7 @@ def _override_form(settings: Settings, act: Callable[..., None]) -> None:
     st.text_input("Reason", max_chars=LONGEST_REASON, key=_key("reason"))
     if kind is OverrideKind.PIN:
         st.checkbox("Even to a target that fails", key=_key("force"))
-    st.button(capitalized(str(kind)), key="begin", type="primary", on_click=act, args=(partial(_begin, settings),))
+    st.button(capitalized(kind.command), key="begin", type="primary", on_click=act, args=(partial(_begin, settings),))
 
 
 def _begin(settings: Settings, author: str) -> tuple[bool, Sequence[str]]:

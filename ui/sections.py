@@ -299,7 +299,7 @@ def _override(override: Override, now: datetime) -> str:
 
 
 def _subject(override: Override) -> str:
-    if override.kind is OverrideKind.DRAIN and "/" in override.subject:
+    if override.kind.is_of_targets and "/" in override.subject:
         return target(override.subject)
     every = override.kind is OverrideKind.PAUSE and override.subject == ALL
     name = f'<span class="hs-route">{"all routes" if every else text(override.subject)}</span>'

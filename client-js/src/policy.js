@@ -4,7 +4,7 @@
 /** @import { Failure } from "./failure.js" */
 
 /** Nothing is sent there unless the route itself points there. */
-const OUT_OF_USE = new Set(["down", "unusable", "misconfigured", "paused"]);
+const OUT_OF_USE = new Set(["down", "unusable", "misconfigured"]);
 /** The answer of the provider is the answer: another target is asked nothing. */
 const FINAL = new Set(["bad_request", "refused", "budget_spent"]);
 /** The same target may do better a moment later. */

@@ -11,6 +11,7 @@ from typing import Any, Final
 from controller.alerts.severity import severity_of
 from controller.incidents import text
 from controller.incidents.incident import EntryKind, Incident, TimelineEntry
+from controller.routing.overrides import Overrides
 from controller.status.headline import Level, RouteView
 from controller.status.overview import Overview
 from monitor.config.alert_settings import Severity
@@ -23,12 +24,12 @@ _INDICATORS: Final = {Level.GOOD: "none", Level.NOTICE: "minor", Level.BAD: "maj
 _COMPONENT: Final = {
     Health.UP: "operational",
     Health.SUSPECT: "operational",
-    Health.PAUSED: "under_maintenance",
     Health.UNUSABLE: "partial_outage",
     Health.DOWN: "major_outage",
     Health.MISCONFIGURED: "major_outage",
 }
 _UNSURE: Final = "degraded_performance"
+_MAINTAINED: Final = "under_maintenance"
 _IMPACTS: Final = {Severity.CRITICAL: "critical", Severity.WARNING: "major", Severity.INFO: "minor"}
 _STEPS: Final = {EntryKind.MOVED: "identified", EntryKind.RESOLVED: "resolved"}
 _INVESTIGATING: Final = "investigating"
@@ -87,6 +88,7 @@ def _components(overview: Overview) -> Iterator[dict[str, Any]]:
         about = f"on {route.target}" + (f"; {route.note}" if route.note else "")
         since = route.since or watched_since
         yield _component(f"route {route.name}", route.name, _route_status(route), since, position, about=about)
+    works = Overrides(active=overview.overrides)
     by_provider: dict[str, list[TargetHealth]] = {}
     for view in overview.targets:
         by_provider.setdefault(view.state.target.partition("/")[0], []).append(view.state)
@@ -95,11 +97,11 @@ def _components(overview: Overview) -> Iterator[dict[str, Any]]:
         group = _id(f"provider {provider}")
         worst = min(states, key=lambda state: WORST_FIRST.index(state.health))
         members = [_id(f"target {state.target}") for state in states]
-        state = _component(f"provider {provider}", provider, _target_status(worst.health), worst.since, position)
+        state = _component(f"provider {provider}", provider, _watched_status(worst, works), worst.since, position)
         yield {**state, "group": True, "components": members}
         for number, each in enumerate(states, 1):
             component = _component(
-                *(f"target {each.target}", each.target, _target_status(each.health), each.since, number),
+                *(f"target {each.target}", each.target, _watched_status(each, works), each.since, number),
                 about=each.health,
             )
             yield {**component, "group_id": group}
@@ -123,6 +125,10 @@ def _component(
         "group": False,
         "only_show_if_degraded": False,
     }
+
+
+def _watched_status(state: TargetHealth, works: Overrides) -> str:
+    return _MAINTAINED if works.maintained(state.target) else _target_status(state.health)
 
 
 def _target_status(health: Health) -> str:

@@ -82,6 +82,12 @@ GROUPS = {
             'pause all --for 30m --reason "our deploy"',
         ),
         "resume": Command("overrides", "let a paused route, or all of them, move again", "resume all"),
+        "maintain": Command(
+            "overrides",
+            "leave a target or a provider out of messages and availability for a while",
+            'maintain openai --for 2h --reason "announced work"',
+        ),
+        "unmaintain": Command("overrides", "end the maintenance of a target or a provider", "unmaintain openai"),
         "db": Command("db", "the database: its size, a backup, a check, unused space", "db backup hotspare-backup.db"),
     },
     "foresee": {

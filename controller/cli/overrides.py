@@ -1,4 +1,4 @@
-"""`hotspare pin`, `unpin`, `drain`, `undrain`, `pause` and `resume`: set and end operator overrides."""
+"""`hotspare pin`, `drain`, `pause`, `maintain`, `drill`, and what ends each: set and end operator overrides."""
 
 import argparse
 import sys
@@ -17,10 +17,12 @@ from controller.routing.overrides import OverrideKind
 from monitor.formatting import format_duration
 
 _USUAL_S = 2 * 3600.0
-_ENDS = {kind.end_command: kind for kind in OverrideKind}
+_BEGINS, _ENDS = ({getattr(kind, name): kind for kind in OverrideKind} for name in ("command", "end_command"))
 _SUBJECTS = {
     OverrideKind.PIN: ("ROUTE", "a route of the configuration"),
     OverrideKind.DRAIN: ("TARGET|PROVIDER", "a target, as provider/model, or a provider: all of its targets"),
+    OverrideKind.MAINTENANCE: ("TARGET|PROVIDER", "a target, as provider/model, or a provider: all of its targets"),
+    OverrideKind.DRILL: ("ROUTE", "a route of the configuration"),
     OverrideKind.PAUSE: ("ROUTE|all", "a route of the configuration, or all of them"),
 }
 
@@ -28,13 +30,15 @@ _SUBJECTS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of one of these commands."""
     command = parser.get_default("command")
-    metavar, text = _SUBJECTS[_ENDS.get(command) or OverrideKind(command)]
+    metavar, text = _SUBJECTS[(_BEGINS | _ENDS)[command]]
     add_config(parser)
     parser.add_argument("subject", metavar=metavar, help=text)
     if command == "pin":
         parser.add_argument("target", metavar="TARGET", help="one of the route's candidates, as provider/model")
         text = "also to a target that is down, unusable or misconfigured"
         parser.add_argument("--force", action="store_true", help=text)
+    if command == "maintain":
+        parser.add_argument("--leave", action="store_true", help="routes leave it at once, as if it were drained")
     if command not in _ENDS:
         longest, usual = format_duration(LONGEST_OVERRIDE_S), format_duration(_USUAL_S)
         text = f"how long, such as 30m or 1d; at most {longest} (default: {usual})"
@@ -67,13 +71,14 @@ def run(args: argparse.Namespace) -> int:
     ends = _ENDS.get(args.command)
     reason = args.reason if ends or args.reason is not None else _asked_reason()
     request = OperatorRequest(
-        kind=ends or OverrideKind(args.command),
+        kind=ends or _BEGINS[args.command],
         subject=args.subject,
         target=getattr(args, "target", None),
         reason=reason or "",
         author=author_of(args),
         for_s=getattr(args, "for_s", 0.0),
         force=getattr(args, "force", False),
+        leave=getattr(args, "leave", False),
     )
     result = (end_override if ends else begin_override)(settings, request)
     if args.json:

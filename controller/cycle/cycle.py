@@ -41,6 +41,8 @@ from probes.observation import Observation
 
 log = logging.getLogger(__name__)
 
+_TOLD_WHILE_WAITING = frozenset({"drained_route_held", "move_paused"})
+
 
 class Cycle:
     """The controller's state and its one procedure. Not thread-safe: one thread owns it."""
@@ -331,11 +333,14 @@ class Cycle:
             if verdict.waiting:
                 text = f"{verdict.waiting} has proven itself; {failback_command(name, verdict.waiting)}"
                 due["failback_waiting", name] = text
+            if verdict.held:
+                due["move_paused", name] = verdict.held
             if verdict.warning and not self._overrides.pin(name):
                 kind = "pause_on_failing_target" if self._overrides.paused(name) else "drained_route_held"
                 due[kind, name] = verdict.warning
         for kind, name in due.keys() - self._reported.keys():
             log.warning("%s route=%s: %s", kind, name, due[kind, name])
-            # That users are held on a failing target is told by the incident, which calls somebody.
-            self._store.add_event(now, kind, name, due[kind, name], notify=kind == "drained_route_held")
+            # A move that a pause holds back is told: nothing else says so. That users are held on a failing target is
+            # told by the incident, which calls somebody.
+            self._store.add_event(now, kind, name, due[kind, name], notify=kind in _TOLD_WHILE_WAITING)
         self._reported = due

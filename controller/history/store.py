@@ -15,6 +15,7 @@ from monitor.config.route import Route
 from monitor.config.settings import Settings
 from monitor.history.rollup import DAY, HOUR, span_start
 from monitor.storage.column_conversions import from_ms, storable, to_ms
+from monitor.storage.rollup_rows import is_maintained, maintenance_spans
 from monitor.storage.rollup_tables import ROUTE_ROLLUPS
 from monitor.storage.tables import OBSERVATIONS
 from monitor.storage.upsert import replace_rows
@@ -135,15 +136,17 @@ def _first_probe(connection: Connection, targets: Iterable[str], since: datetime
 
 
 def _probes(connection: Connection, target: str, since: datetime, until: datetime) -> Probes:
-    """The probes of that time that say how the target was, and whether users would have been failed."""
+    """The probes of that time, outside of maintenance, that say whether users would have been failed."""
     started = (_PROBE.started_ms >= to_ms(since), _PROBE.started_ms < to_ms(until))
     rows = select(_PROBE.started_ms, _PROBE.outcome).where(
         _PROBE.target == storable(target), *started, _PROBE.failed_here == 0
     )
-    return [
+    probes = [
         (from_ms(row.started_ms), row.outcome not in ANSWERED)
         for row in connection.execute(rows.order_by(_PROBE.started_ms))
     ]
+    spans = maintenance_spans(connection, [at for at, _ in probes])
+    return [(at, failed) for at, failed in probes if not is_maintained(target, at, spans)]
 
 
 def _stored(

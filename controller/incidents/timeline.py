@@ -19,7 +19,7 @@ from controller.incidents.incident import (
 from controller.incidents.text import stuck_clause, subject
 from controller.routing import override_text
 from controller.routing.decision import Decision, MoveKind, failback_command
-from controller.routing.overrides import Override, OverrideKind, drained_targets, touched_routes
+from controller.routing.overrides import Override, drained_targets, touched_routes
 from monitor.config.settings import Settings
 from monitor.connectivity.messages import NetworkLoss
 from monitor.detection.verdict_text import plain_reason
@@ -200,7 +200,7 @@ def override_entries(
 
 
 def _concerns(override: Override, targets: AbstractSet[str], routes: AbstractSet[str], settings: Settings) -> bool:
-    if override.kind is OverrideKind.DRAIN and not targets.isdisjoint(drained_targets(override.subject, settings)):
+    if override.kind.is_of_targets and not targets.isdisjoint(drained_targets(override.subject, settings)):
         return True
     return any(route.name in routes for route in touched_routes(override.kind, override.subject, settings))
 

@@ -48,7 +48,7 @@ def update_incidents(cycle: CycleFacts) -> list[Incident]:
        the slot that was resolved at most 15 minutes before the target went bad is opened again; without that, a new
        one is opened. `misconfigured` has the slot `configuration`; a `recovering` target stays where it already is.
     2. An affected target is brought up to date when its health changed. Numbers that move meanwhile are no change.
-       `unknown` and `paused` neither open nor resolve an incident.
+       `unknown` neither opens nor resolves an incident, and what is bad of a target in maintenance does not either.
     3. Every route with an affected candidate is listed with where its users are now. The decisions of the cycle tell
        how it came there; a move that a crash kept from being told is told from the route itself.
     4. An incident is resolved when each affected target is `up` or `suspect`, or gone from the configuration, and no
@@ -138,6 +138,8 @@ def _bad_by_slot(facts: CycleFacts, open_incidents: Iterable[Incident]) -> dict[
     slots: dict[Slot, list[TargetHealth]] = {}
     for state in facts.health.values():
         # A recovering target does not say from what; its open incident knows.
+        if facts.overrides.maintained(state.target):
+            continue
         if state.health in UNHEALTHY and not (state.health is Health.RECOVERING and state.target in affected):
             ours = state.health is Health.MISCONFIGURED
             kind = IncidentKind.CONFIGURATION if ours else IncidentKind.DEGRADATION
@@ -218,7 +220,9 @@ def _updated_target(affected: AffectedTarget, kind: IncidentKind, facts: CycleFa
         gone = affected.health is Health.UNKNOWN
         return affected if gone else replace(affected, health=Health.UNKNOWN, since=facts.now)
     state = facts.health.get(affected.target)
-    if state is None or state.health in {Health.UNKNOWN, Health.PAUSED}:
+    if state is None or state.health is Health.UNKNOWN:
+        return affected
+    if state.health in UNHEALTHY and facts.overrides.maintained(affected.target):
         return affected
     if state.health is Health.MISCONFIGURED and kind is not IncidentKind.CONFIGURATION:
         return affected  # an incident of its own says that; what the provider did before is not known to be over
@@ -329,7 +333,7 @@ def _of_routes(others: Iterable[Incident], facts: CycleFacts) -> Iterator[Incide
         if route.stuck and any(affected.target == route.target for affected in incident.affected)
     }
     slot_name = IncidentKind.NOTHING_ELIGIBLE.slot
-    stuck = {(f"{ROUTE}{name}", slot_name): name for name in facts.stuck.keys() - reported if name in facts.routes}
+    stuck = {(f"{ROUTE}{name}", slot_name): name for name in _stuck_routes(facts) - reported}
     former = {slot: incident for slot, incident in facts.open_by_slot.items() if slot[1] == slot_name}
     for slot in sorted(stuck.keys() | former.keys()):
         if slot in stuck:
@@ -341,6 +345,12 @@ def _of_routes(others: Iterable[Incident], facts: CycleFacts) -> Iterator[Incide
             timeline=timeline.merge_entries(former[slot].timeline, [timeline.resolved_entry(facts.now)]),
             resolved_at=facts.now,
         )
+
+
+def _stuck_routes(facts: CycleFacts) -> set[str]:
+    """Those that are there and are not stuck on a target in maintenance."""
+    routes = facts.stuck.keys() & facts.routes.keys()
+    return {name for name in routes if not facts.overrides.maintained(_users_target(name, facts))}
 
 
 def _stuck_route(name: str, facts: CycleFacts) -> RouteImpact:

@@ -1,20 +1,29 @@
-"""Applies operator overrides once per cycle: reads those in force, records expiries, warns, marks what is published."""
+"""Applies overrides once per cycle: begins the scheduled ones, reads those in force, records ends, warns."""
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from controller.routing import override_text
-from controller.routing.overrides import OverrideKind, Overrides, explain_no_effect, warning_due
+from controller.routing.overrides import SCHEDULE, Override, OverrideKind, Overrides, explain_no_effect, warning_due
+from controller.routing.schedule import scheduled
 from controller.routing.store import OverrideStore, StoredOverride
 from monitor.config.settings import Settings
 from monitor.health import FAILING, TargetHealth
 
 log = logging.getLogger(__name__)
 
+#: What an override does, and from when to when: what tells one time of a window from another.
+_Occurrence = tuple[OverrideKind, str, datetime, datetime]
+
+
+def _occurrence(override: Override) -> _Occurrence:
+    return override.kind, override.subject, override.at, override.until
+
 
 class ActiveOverrides:
-    """The overrides of the running service.
+    """The overrides of the running service, by operators and by the schedule.
 
     In each cycle call `read` before the routes are decided, and `mark_published` once the routing file is written. Both
     raise DatabaseError when the database cannot be used; `known` then has those that were read last.
@@ -25,20 +34,25 @@ class ActiveOverrides:
         self._overrides = overrides
         self._read: list[StoredOverride] = []
         self._logged_without_effect: set[int] = set()
+        self._begun: set[_Occurrence] = set()
+        """What the configuration schedules and the database knows."""
 
     def read(self, health: Mapping[str, TargetHealth], now: datetime) -> Overrides:
         """The overrides in force that have an effect in this configuration; records and reports the others.
 
         `health` is the targets' by id: a pin to a failing target is warned of.
         """
+        planned = self._begin_scheduled(now)
         self._read = self._overrides.unfinished()
         active, applicable = Overrides.at((stored.override for stored in self._read), now), self.known(now)
         for stored in self._read:
             override = stored.override
             if override.ended_at is None and not override.active(now):
                 event = override_text.expired_event(override, now)
-                self._overrides.record_expiry(override, event, now)
-                log.info("%s subject=%s: %s", event.kind, override.subject, event.text)
+                self._record_end(replace(override, ended_at=override.until), event, now)
+            elif override.author == SCHEDULE and override.active(now) and _occurrence(override) not in planned:
+                ended = replace(override, ended_at=now, ended_by=SCHEDULE, ended_reason="it is no longer planned")
+                self._record_end(ended, override_text.ended_event(ended), now)
             elif override in active.active and override not in applicable.active:
                 self._report_no_effect(stored, now)
             elif override in applicable.active and override.kind is OverrideKind.PIN:
@@ -46,8 +60,24 @@ class ActiveOverrides:
         return applicable
 
     def known(self, now: datetime) -> Overrides:
-        """Those read last that are in force and have an effect: they end when they are to end, read again or not."""
-        return Overrides.at((stored.override for stored in self._read), now).applicable(self._settings)
+        """Those read last that are in force and have an effect: they begin and end in time, read again or not."""
+        new = (override for override in scheduled(self._settings, now) if _occurrence(override) not in self._begun)
+        return Overrides.at((*(stored.override for stored in self._read), *new), now).applicable(self._settings)
+
+    def _begin_scheduled(self, now: datetime) -> set[_Occurrence]:
+        """Begin what the configuration schedules for now; returns all of it."""
+        due = scheduled(self._settings, now)
+        for override in due:
+            if (occurrence := _occurrence(override)) not in self._begun:
+                event = override_text.begun_event(override)
+                if self._overrides.begin_scheduled(override, event):
+                    log.info("%s subject=%s: %s", event.kind, override.subject, event.text)
+                self._begun.add(occurrence)
+        return set(map(_occurrence, due))
+
+    def _record_end(self, ended: Override, event: override_text.OverrideEvent, now: datetime) -> None:
+        self._overrides.record_end(ended, event, now)
+        log.info("%s subject=%s: %s", event.kind, event.subject, event.text)
 
     def write_into(self, overrides: OverrideStore, now: datetime) -> None:
         """Add those in force to a database that has not got them; raises DatabaseError."""

@@ -33,7 +33,7 @@ _LEADS_TO = {
     Effect.THROTTLED: {Health.DEGRADED, Health.UNUSABLE},
     Effect.MISCONFIGURED: {Health.MISCONFIGURED},
 }
-_NEVER = frozenset({Health.MISCONFIGURED, Health.UNKNOWN, Health.PAUSED})
+_NEVER = frozenset({Health.MISCONFIGURED, Health.UNKNOWN})
 
 
 class FailingShare(NamedTuple):

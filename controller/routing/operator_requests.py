@@ -1,4 +1,4 @@
-"""What an operator asks for (pin, drain, pause, or to end one), and the checks before anything is written (pure)."""
+"""What an operator asks for (an override, or its end), and the checks before anything is written (pure)."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -27,6 +27,8 @@ class OperatorRequest:
     """How long the override shall last, in seconds."""
     force: bool = False
     """Pin also to a target that fails."""
+    leave: bool = False
+    """Of a maintenance: routes leave at once."""
 
 
 class RefusalKind(StrEnum):
@@ -57,10 +59,10 @@ def check_names(settings: Settings, request: OperatorRequest) -> None:
 def _known_subjects(settings: Settings, kind: OverrideKind) -> tuple[list[str], str]:
     """The names that an override of this kind can be about, and what they are called."""
     routes = [route.name for route in settings.routes]
-    if kind is OverrideKind.DRAIN:
+    if kind.is_of_targets:
         providers = [provider.name for provider in settings.providers]
         return [*(target.id for target in settings.targets), *providers], "a target or a provider"
-    return (routes, "a route") if kind is OverrideKind.PIN else ([*routes, ALL], "a route or 'all'")
+    return ([*routes, ALL], "a route or 'all'") if kind is OverrideKind.PAUSE else (routes, "a route")
 
 
 def _require(name: str, known: Collection[str], what: str) -> None:

@@ -12,7 +12,15 @@ from monitor.health import TargetHealth
 from probes.redaction import one_line
 
 _LONGEST_QUOTE = 500
-_ENDED = {OverrideKind.PIN: "unpinned", OverrideKind.DRAIN: "undrained", OverrideKind.PAUSE: "resumed"}
+#: The kinds of the events of a beginning and of an end by hand.
+_BEGUN = {OverrideKind.MAINTENANCE: "maintenance_begun", OverrideKind.DRILL: "drill_begun"}
+_ENDED = {
+    OverrideKind.PIN: "unpinned",
+    OverrideKind.DRAIN: "undrained",
+    OverrideKind.PAUSE: "resumed",
+    OverrideKind.MAINTENANCE: "maintenance_ended",
+    OverrideKind.DRILL: "drill_ended",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +89,9 @@ def begun_event(
     """
     to = f" to {override.target}" if override.target else ""
     lasts = f"{format_end(override, override.at)} ({format_elapsed((override.until - override.at).total_seconds())})"
-    text = f"{override.author} {override.kind.participle} {_subject(override)}{to} {lasts}: {override.reason}"
+    done = f"{override.kind.participle} {_subject(override)}"
+    done = f"put {override.subject} in maintenance" if override.kind is OverrideKind.MAINTENANCE else done
+    text = f"{override.author} {done}{to} {lasts}: {override.reason}"
     if before and before != override.target:
         text += f"; it pointed at {before}"
     for old in replaced:
@@ -91,7 +101,8 @@ def begun_event(
     if left_dry:
         routes = f"route {left_dry[0]} has" if len(left_dry) == 1 else f"routes {listed(left_dry, most=6)} have"
         text += f"; {routes} no other candidate and {'holds' if len(left_dry) == 1 else 'hold'}"
-    return OverrideEvent(kind=override.kind.participle, subject=override.subject, text=text)
+    kind = _BEGUN.get(override.kind, override.kind.participle)
+    return OverrideEvent(kind=kind, subject=override.subject, text=text)
 
 
 def ended_event(override: Override) -> OverrideEvent:

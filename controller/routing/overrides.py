@@ -1,4 +1,4 @@
-"""Operator overrides of the policy: pins, drains and pauses, and which of them count at an instant (pure)."""
+"""Overrides of the policy by operators and by the schedule, and which of them count at an instant (pure)."""
 
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
@@ -12,6 +12,8 @@ from monitor.health import TargetHealth
 
 #: The subject of a pause that holds every route.
 ALL = "all"
+#: The author of what the configuration schedules.
+SCHEDULE = "the schedule"
 #: In characters.
 LONGEST_REASON, LONGEST_AUTHOR = 500, 80
 #: How often people are warned of a pin to a failing target; and the shortest time between two warnings.
@@ -28,29 +30,43 @@ class OverrideKind(StrEnum):
     """No route points at this target, or at any target of this provider, as long as it has another candidate."""
     PAUSE = "pause"
     """The route stays where it is."""
+    MAINTENANCE = "maintenance"
+    """Messages and availability leave this target, or all targets of this provider, out; it is judged as ever."""
+    DRILL = "drill"
+    """The route goes to its standby and back, to prove it: as long as that is up and nothing else is asked for."""
 
     @property
     def participle(self) -> str:
-        """What its subject is meanwhile: `pinned`, `drained`, `paused`."""
-        return {"pin": "pinned", "drain": "drained", "pause": "paused"}[self.value]
+        """What its subject is meanwhile: `pinned`, `drained`, `paused`, `in maintenance`, `drilled`."""
+        return {"pin": "pinned", "pause": "paused", "maintenance": "in maintenance"}.get(self.value, f"{self}ed")
+
+    @property
+    def command(self) -> str:
+        """The command that begins it."""
+        return "maintain" if self is OverrideKind.MAINTENANCE else self.value
 
     @property
     def end_command(self) -> str:
         """The command that ends it."""
-        return "resume" if self is OverrideKind.PAUSE else f"un{self.value}"
+        return "resume" if self is OverrideKind.PAUSE else f"un{self.command}"
+
+    @property
+    def is_of_targets(self) -> bool:
+        """Whether it is about a target or a provider, rather than a route."""
+        return self in {OverrideKind.DRAIN, OverrideKind.MAINTENANCE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
-    """One pin, drain or pause; texts in it were typed by a person and must be escaped where they are shown."""
+    """One of them; texts in it were typed by a person and must be escaped where they are shown."""
 
     id: int = 0
     """0 until it is stored."""
     kind: OverrideKind
     subject: str
-    """A route (pin, pause), a target or a provider (drain), or `all` (pause)."""
+    """A route (pin, pause, drill), a target or a provider (drain, maintenance), or `all` (pause)."""
     target: str | None = None
-    """Of a pin."""
+    """Of a pin and of a drill."""
     author: str
     reason: str
     forced: bool = False
@@ -60,7 +76,7 @@ class Override:
     ended_at: datetime | None = None
     """When somebody ended it, it was replaced, or it expired; None while it is in force."""
     ended_by: str | None = None
-    """None while it is in force, and when it expired by itself."""
+    """None while it is in force, and when it expired by itself; `SCHEDULE` where Hotspare ended it."""
     ended_reason: str | None = None
 
     def active(self, now: datetime) -> bool:
@@ -92,6 +108,14 @@ class Overrides:
         """The pause of this route: its own, or that of all routes."""
         return self._newest(OverrideKind.PAUSE, {route, ALL})
 
+    def maintained(self, target: str) -> Override | None:
+        """The maintenance of this target: its own, or its provider's."""
+        return self._newest(OverrideKind.MAINTENANCE, {target, target.partition("/")[0]})
+
+    def drill(self, route: str) -> Override | None:
+        """The fire drill of this route."""
+        return self._newest(OverrideKind.DRILL, {route})
+
     def applicable(self, settings: Settings) -> "Overrides":
         """Without those that have no effect in this configuration."""
         return Overrides(active=tuple(o for o in self.active if explain_no_effect(o, settings) is None))
@@ -105,26 +129,26 @@ NO_OVERRIDES = Overrides()
 
 def explain_no_effect(override: Override, settings: Settings) -> str | None:
     """Why it has no effect in this configuration, which may have changed since, as a clause; None when it has one."""
-    if override.kind is OverrideKind.DRAIN:
+    if override.kind.is_of_targets:
         return None if drained_targets(override.subject, settings) else f"there is no {override.subject} any more"
     if override.kind is OverrideKind.PAUSE and override.subject == ALL:
         return None
     routes = touched_routes(override.kind, override.subject, settings)
     if not routes:
         return f"there is no route {override.subject} any more"
-    if override.kind is OverrideKind.PIN and override.target not in routes[0].candidates:
+    if override.target and override.target not in routes[0].candidates:
         return f"{override.target} is no candidate of {override.subject} any more"
     return None
 
 
 def drained_targets(subject: str, settings: Settings) -> tuple[str, ...]:
-    """The targets that a drain of `subject` (a target or a provider) covers; none when it is neither."""
+    """The targets that an override of `subject` (a target or a provider) covers; none when it is neither."""
     return tuple(target.id for target in settings.targets if subject in {target.id, target.provider.name})
 
 
 def touched_routes(kind: OverrideKind, subject: str, settings: Settings) -> tuple[Route, ...]:
     """The routes that an override of this kind and subject can move or hold, in the order of the configuration."""
-    if kind is OverrideKind.DRAIN:
+    if kind.is_of_targets:
         drained = set(drained_targets(subject, settings))
         return tuple(route for route in settings.routes if not drained.isdisjoint(route.candidates))
     every = kind is OverrideKind.PAUSE and subject == ALL

@@ -36,8 +36,6 @@ from probes.limit_headers import LONGEST_LIMIT_S
 #: A control cycle decides at least this often (seconds), so long after observations begin to come in, and so long after
 #: a verdict is due that needs no further observation.
 TICK_S, GATHER_S, AFTER_DUE_S = 0.5, 0.1, 0.02
-#: Health of home that aborts a failback in steps.
-ABORTING = UNHEALTHY | {Health.PAUSED}
 _ALL = 100.0
 
 
@@ -56,6 +54,8 @@ class RouteVerdict:
     """A more preferred target that is up: failback is manual, and waits for an operator."""
     warning: str | None = None
     """What an operator's override costs users right now, as a sentence; it quotes the operator."""
+    held: str | None = None
+    """The move that a pause holds back from a target that serves its users, as a sentence."""
 
 
 _STAY = RouteVerdict(settled=True)
@@ -182,13 +182,22 @@ def decide(case: RouteCase) -> RouteVerdict:
         return case.move(MoveKind.ABORT, present, gone)
     if present.drain:
         return _leave_drained(case, present, present.drain)
-    pause = case.overrides.paused(case.route.name)
-    if pause:
-        held = with_author(pause, f"paused on {present.id}")
-        warning = f"route {case.route.name} is {held}; {present.id} is {present.health.health}"
-        return RouteVerdict(settled=True, warning=warning if case.fails(present) else None)
     home = case.candidate(case.current.home)
-    return _fail_over(case, present, home) if case.fails(present) else _improve(case, case.current, present, home)
+    free = _fail_over(case, present, home) if case.fails(present) else _improve(case, case.current, present, home)
+    pause = case.overrides.paused(case.route.name)
+    return _hold(case, pause, present, free) if pause else free
+
+
+def _hold(case: RouteCase, pause: Override, present: Candidate, free: RouteVerdict) -> RouteVerdict:
+    """Stay, and say what is held back: `free` is the verdict without the pause."""
+    held = f"route {case.route.name} is {with_author(pause, f'paused on {present.id}')}"
+    move = free.decision
+    would = f"; it would move to {move.target}" if move and move.target != present.id else ""
+    settled = free.settled or move is not None
+    if case.fails(present):
+        warning = f"{held}; {present.id} is {present.health.health}{would}"
+        return RouteVerdict(settled=settled, warning=warning)
+    return RouteVerdict(settled=settled, held=f"{held}{would}: {move.reason}" if move and would else None)
 
 
 def _pin(case: RouteCase, pin: Override, to: Candidate) -> RouteVerdict:
@@ -298,7 +307,7 @@ def _home_is_gone(case: RouteCase, current: Decision) -> str | None:
 
 
 def _home_fails(case: RouteCase, home: Candidate) -> bool:
-    return home.health.health in ABORTING or case.fails(home)
+    return home.health.health in UNHEALTHY or case.fails(home)
 
 
 def _fail_back(case: RouteCase, current: Decision, present: Candidate, going_to: Candidate | None) -> RouteVerdict:

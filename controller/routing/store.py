@@ -1,4 +1,4 @@
-"""Stores operator overrides (pin, drain, pause); converts decisions to rows of the journal and back."""
+"""Stores overrides; converts decisions to rows of the journal and back."""
 
 import json
 from collections.abc import Callable, Collection, Sequence
@@ -103,13 +103,18 @@ class OverrideStore:
         by: str,
         reason: str,
         event_for: Callable[[Override], OverrideEvent],
+        until: datetime | None = None,
     ) -> list[Override]:
-        """End those in force on one of the subjects (None: on any); returns them as they then are, oldest first."""
+        """End those in force on one of the subjects (None: on any); returns them as they then are, oldest first.
+
+        With `until` only those that were to end then, to the millisecond.
+        """
         with self._engine.begin() as connection:
             ended = [
                 replace(override, ended_at=max(at, override.at), ended_by=by, ended_reason=reason)
                 for override in _not_ended(connection, kind)
                 if override.active(at) and (subjects is None or override.subject in subjects)
+                if until is None or to_ms(override.until) == to_ms(until)
             ]
             for override in ended:
                 _end(connection, override)
@@ -127,10 +132,21 @@ class OverrideStore:
             with self._engine.begin() as connection:
                 connection.execute(insert(OVERRIDES).prefix_with("OR IGNORE"), rows)
 
-    def record_expiry(self, override: Override, event: OverrideEvent, now: datetime) -> None:
-        """Mark it as expired and add the event; does nothing when somebody ended it meanwhile."""
+    def begin_scheduled(self, override: Override, event: OverrideEvent) -> bool:
+        """Add what the configuration schedules, unless it is there, ended or not; it replaces nobody's override."""
+        row = {**_OVERRIDE.columns(override), **{name: _clean(name, getattr(override, name)) for name in _LONGEST}}
+        alike = (OVERRIDES.c[name] == row[name] for name in ("kind", "subject", "author", "at_ms", "until_ms"))
         with self._engine.begin() as connection:
-            if _end(connection, replace(override, ended_at=override.until)):
+            if connection.execute(select(OVERRIDES.c.id).where(*alike).limit(1)).first():
+                return False
+            connection.execute(insert(OVERRIDES), row)
+            _add_event(connection, override.at, event)
+        return True
+
+    def record_end(self, ended: Override, event: OverrideEvent, now: datetime) -> None:
+        """Store its end as it says, and add the event; does nothing when somebody ended it meanwhile."""
+        with self._engine.begin() as connection:
+            if _end(connection, ended):
                 _add_event(connection, now, event)
 
     def record_warning(self, override: Override, event: OverrideEvent, now: datetime, *, notify: bool = True) -> None:

@@ -52,6 +52,8 @@ class CandidateStatus:
     """The route points at it."""
     drain: Override | None = None
     """An operator keeps routes off it."""
+    maintenance: Override | None = None
+    """Messages and availability leave it out."""
     why_not: str | None = None
     """Why the route may not move to it, or come back to it, as a clause; None where it may, or points at it."""
 
@@ -261,6 +263,13 @@ class _Facts:
             f"{drain.subject} is drained by {drain.author} until {clock(drain.until, self.now)}"
             for drain in drains.values()
         ]
+        works = {
+            c.maintenance.subject: c.maintenance for route in self.routes for c in route.candidates if c.maintenance
+        }
+        held += [
+            f"{each.subject} is in maintenance by {each.author} until {clock(each.until, self.now)}"
+            for each in works.values()
+        ]
         if held:
             yield Level.NOTICE, held[0] + (f" (and {len(held) - 1} more overrides)" if len(held) > 1 else "")
 
@@ -277,7 +286,7 @@ class _Facts:
             up = f"{well} of {plural(len(self.states), 'target')} up"
             yield Level.NOTICE, f"{first}{up}, {self._cause(ill)}"
         others = len(self.states) - well
-        unclear = f", {others} unknown or paused" if others else ""
+        unclear = f", {others} unknown" if others else ""
         up = f"{plural(well, 'target')} up{unclear}"
         if self.machine_fault:
             yield Level.NOTICE, f"{first}{up}, but probes fail on this machine"

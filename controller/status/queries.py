@@ -30,6 +30,7 @@ from monitor.detection import notices, reasons
 from monitor.health import UNHEALTHY, Health, low_limit
 from monitor.history.rollup import OutcomeCounts, counts_of
 from monitor.storage.column_conversions import from_ms, storable, to_ms
+from monitor.storage.rollup_rows import is_maintained, maintenance_spans
 from monitor.storage.rollup_tables import ROLLUPS
 from monitor.storage.row_conversions import read_trail
 from monitor.storage.tables import OBSERVATIONS, TRANSITIONS, EventRow
@@ -130,10 +131,12 @@ def read_history(
     answers = [row for row in rows if row.started_ms >= lately_ms and row.outcome in ANSWERED]
     durations = [row.duration_s for row in answers]
     first_tokens = [row.first_token_s for row in answers if row.first_token_s is not None]
-    last_hour = _counts_since(rows, now - HOUR)
+    spans = maintenance_spans(connection, [from_ms(row.started_ms) for row in (*rows[:1], *rows[-1:])])
+    counted = [row for row in rows if not is_maintained(target.id, from_ms(row.started_ms), spans)] if spans else rows
+    last_hour = _counts_since(counted, now - HOUR)
     return ProbeHistory(
         last_hour=last_hour,
-        since_back=_counts_since(rows, back_at) if back_at else last_hour,
+        since_back=_counts_since(counted, back_at) if back_at else last_hour,
         last_day=day.counts,
         p50_s=quantile(durations, 0.50),
         p95_s=quantile(durations, 0.95),

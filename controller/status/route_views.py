@@ -71,6 +71,7 @@ def route_view(
             health=states[candidate].health,
             serving=candidate == target,
             drain=overrides.drained(candidate, candidate.partition("/")[0]),
+            maintenance=overrides.maintained(candidate),
         )
         for candidate in route.candidates
     )

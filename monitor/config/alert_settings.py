@@ -6,30 +6,24 @@ from datetime import time
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Final
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from monitor.config.document import Node
 from monitor.config.owner import CHANNEL, MENTIONS
 from monitor.config.reading import ReadContext
 from monitor.config.section import Key, Section
 from monitor.config.values import Value, address, address_problem, duration, items, must, secret, text, whole_number
+from monitor.config.wall_clock import DAY, ZONE, time_of_day
 from probes.target import Secret
 
 #: A dead-man service that waits less than this would raise an alarm at any restart.
 SHORTEST_HEARTBEAT_S: Final = 10.0
 _SHORTEST_SECRET: Final = 16
-_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _NO_TOKEN: Final = Secret("")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 #: More than this in an hour is one a second, which Slack itself refuses.
 _MOST_PER_HOUR: Final = 3600
 _MEMBER_ID: Final = "the member id of a person, such as U012AB3CD (in Slack: the person's profile, Copy member ID)"
 _MEMBER: Final = text(_MEMBER_ID, pattern="[UW][A-Z0-9]{5,20}", wrong=f"is not a member id; expected {_MEMBER_ID}")
-_DAY: Final = text(
-    "a day of the week such as monday",
-    pattern="|".join(_DAYS),
-    wrong=f"is not a day of the week; write one of {', '.join(_DAYS)}",
-).then(_DAYS.index)
 _LONG_ENOUGH: Final = must(
     lambda value: len(value) >= _SHORTEST_SECRET,
     f"is too short to keep anybody from guessing it; expected at least {_SHORTEST_SECRET} characters",
@@ -68,24 +62,6 @@ class Severity(StrEnum):
     """Something fails, and users are served all the same."""
     INFO = "info"
     """Worth knowing."""
-
-
-def _time(example: str) -> Value:
-    return text(f'a time of day in quotes, such as "{example}"', pattern="([01][0-9]|2[0-3]):[0-5][0-9]")
-
-
-def _is_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (LookupError, ValueError, OSError):
-        return False
-    return True
-
-
-_ZONE: Final = text(
-    "a time zone such as Europe/Berlin",
-    must(_is_zone, "is not a time zone that this machine knows; write one such as Europe/Berlin or UTC"),
-)
 
 
 def _slack_webhook_problem(url: str) -> str | None:
@@ -171,12 +147,12 @@ class QuietHours(Section):
 
     empty_is_absent: ClassVar = True
 
-    begin: Annotated[time, _time("22:00"), Key(name="from", default_text="none")]
+    begin: Annotated[time, time_of_day("22:00"), Key(name="from", default_text="none")]
     """From then on only critical messages are sent; the rest follows, collapsed, at the end. Change it when nobody
     reads at night."""
-    end: Annotated[time, _time("22:00"), Key(name="to", default_text="none")]
+    end: Annotated[time, time_of_day("22:00"), Key(name="to", default_text="none")]
     """The end, on the next day where it is before `from`."""
-    zone: Annotated[str, _ZONE, Key(default_text="none")]
+    zone: Annotated[str, ZONE, Key(default_text="none")]
     """The time zone of both: `Europe/Berlin`."""
 
     def check_keys(self, node: Node, context: ReadContext) -> None:
@@ -242,11 +218,11 @@ class WeeklyDigest(Section):
     empty_is_absent: ClassVar = True
 
     # 0 is Monday.
-    weekday: Annotated[int, _DAY, Key(name="day", default_text="none: no digest")]
+    weekday: Annotated[int, DAY, Key(name="day", default_text="none: no digest")]
     """The day on which the [week is summed up](alerts.md#the-weekly-digest): `monday`."""
-    at: Annotated[time, _time("09:00"), Key(default_text="none")]
+    at: Annotated[time, time_of_day("09:00"), Key(default_text="none")]
     """The time of day, in quotes: `"09:00"`."""
-    zone: Annotated[str, _ZONE, Key(default_text="UTC")] = "UTC"
+    zone: Annotated[str, ZONE, Key(default_text="UTC")] = "UTC"
     """The time zone: `Europe/Berlin`."""
 
 

@@ -159,7 +159,7 @@ def _read_or_default(node: Node, handler: ValidatorFunctionWrapHandler) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class NamedSections:
-    """Metadata of a mapping whose keys are names of people's own choice; at least one must be there."""
+    """Metadata of a mapping whose keys are names of people's own choice; without `optional` one must be there."""
 
     kind: type[Section]
     what: str
@@ -167,16 +167,17 @@ class NamedSections:
     pattern: str
     build: Callable[[dict[str, Any], ValidationInfo[Any]], Any] | None = None
     """What becomes of the sections by their names; None: they stay as they are."""
+    optional: bool = False
 
     @property
     def expected(self) -> str:
         """What to write, for messages."""
-        return f"at least one {self.what}"
+        return f"a mapping of {self.what}s" if self.optional else f"at least one {self.what}"
 
     @property
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of what may be written."""
-        names = {"minProperties": 1, "propertyNames": {"pattern": f"^{self.pattern}$"}}
+        names = {"minProperties": int(not self.optional), "propertyNames": {"pattern": f"^{self.pattern}$"}}
         return {"type": "object", "additionalProperties": reference_to(self.kind), **names}
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -185,7 +186,7 @@ class NamedSections:
         )
 
     def _read(self, node: Node, handler: ValidatorFunctionWrapHandler, info: ValidationInfo[Any]) -> Any:
-        if not node.values:
+        if not node.values and not (self.optional and node.is_empty()):
             info.context.reject(node, f"{self.expected} (name: …)")
         for name, _ in node.entries if isinstance(node, YamlMapping) else ():
             if name.kind is not ScalarKind.TEXT:

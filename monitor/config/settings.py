@@ -7,7 +7,7 @@ import os.path
 import ssl
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from monitor.config.alert_settings import AlertSettings
 from monitor.config.api_settings import ApiSettings
@@ -27,6 +27,7 @@ from monitor.config.values import (
     number,
     text,
 )
+from monitor.config.windows import FreezeWindow, MaintenanceWindow
 from monitor.formatting import format_duration
 from probes.target import Provider, Target
 
@@ -117,10 +118,20 @@ class BudgetSettings(Section):
     not cost more, and outages may be found later."""
 
 
+def _with_names(sections: dict[str, Any], _: object) -> tuple[Any, ...]:
+    return tuple(replace(section, name=name) for name, section in sections.items())
+
+
 _NAME: Final = (
     "lower-case letters, digits, '_', '.' and '-', beginning with a letter or a digit",
     r"[a-z0-9][a-z0-9_.-]*",
 )
+
+
+def _planned(kind: type[Section]) -> NamedSections:
+    return NamedSections(
+        kind=kind, what="window", name_expected=_NAME[0], pattern=_NAME[1], build=_with_names, optional=True
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,9 +162,17 @@ class Settings(Section):
             what="route",
             name_expected=_NAME[0],
             pattern=_NAME[1],
-            build=lambda routes, _: tuple(replace(route, name=name) for name, route in routes.items()),
+            build=_with_names,
         ),
         Key(required=True),
+    ] = ()
+    maintenance: Annotated[
+        tuple[MaintenanceWindow, ...],
+        _planned(MaintenanceWindow),
+    ] = ()
+    freeze: Annotated[
+        tuple[FreezeWindow, ...],
+        _planned(FreezeWindow),
     ] = ()
     controller: ControllerSettings = field(default_factory=ControllerSettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)
@@ -181,8 +200,21 @@ class Settings(Section):
             context.report(node.at("database"), problem)
         elif os.path.realpath(self.database.removeprefix(_SQLITE)) == os.path.realpath(self.routing_file):
             context.report(node.at("routing_file"), "is the file of the database as well; choose another one")
+        self._check_windows(node, context)
         self._warn_of_blips(node.child("controller").child("blips").place, context)
         self._warn_of_long_outages(node.child("controller"), context)
+
+    def _check_windows(self, node: Node, context: ReadContext) -> None:
+        """What is planned is of what is there."""
+        subjects = [*(target.id for target in self.targets), *(provider.name for provider in self.providers)]
+        routes = [route.name for route in self.routes]
+        for key, windows, what, known in (
+            ("maintenance", self.maintenance, "a target or a provider", subjects),
+            ("freeze", self.freeze, "a route, or all", [*routes, "all"]),
+        ):
+            for window in windows:
+                if window.of not in known:
+                    context.unknown(node.child(key).child(window.name).at("of"), window.of, what, known)
 
     def _warn_of_blips(self, place: Place, context: ReadContext) -> None:
         """Warn where several probes in a row can fall into one blip."""

@@ -2,15 +2,18 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, RowMapping, bindparam, select, tuple_
+from sqlalchemy import Connection, RowMapping, bindparam, func, select, tuple_
 
 from monitor.history.histogram import Histogram
 from monitor.history.rollup import SPANS, Rollup, span_start
-from monitor.storage.column_conversions import storable, to_ms
+from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.rollup_tables import ROLLUPS
+from monitor.storage.tables import OVERRIDES
 from monitor.storage.upsert import replace_rows
 from probes.observation import Observation
 
@@ -23,10 +26,23 @@ _KEYS_AT_ONCE: Final = 1_000
 _LARGEST: Final = 2**63 - 1
 
 
+class MaintenanceSpan(NamedTuple):
+    """From when to when a target or a provider was in maintenance."""
+
+    subject: str
+    begins: datetime
+    ends: datetime
+
+
 def add_to_rollups(connection: Connection, observations: Iterable[Observation]) -> None:
-    """Add observations that were not stored before to the rollups of their hours and days."""
+    """Add observations that were not stored before to the rollups of their hours and days.
+
+    What was observed during a maintenance counts as failed on this side: availability leaves it out.
+    """
     groups: dict[_Key, list[Observation]] = defaultdict(list)
-    for observation in observations:
+    added = list(observations)
+    spans = maintenance_spans(connection, [observation.started_at for observation in added])
+    for observation in (_left_out(each, spans) for each in added):
         for span in SPANS:
             start_ms = to_ms(span_start(observation.started_at, span))
             key = storable(observation.target), int(span.total_seconds()), start_ms
@@ -40,6 +56,29 @@ def add_to_rollups(connection: Connection, observations: Iterable[Observation]) 
         }
         rows = [row_of(key, before.get(key, Rollup()) + Rollup.of(groups[key])) for key in some]
         replace_rows(connection, ROLLUPS, rows)
+
+
+def maintenance_spans(connection: Connection, instants: Collection[datetime]) -> list[MaintenanceSpan]:
+    """The maintenance between the first and the last of these instants, by target or provider."""
+    if not instants:
+        return []
+    ended_ms = func.coalesce(OVERRIDES.c.ended_ms, OVERRIDES.c.until_ms)
+    wanted = select(OVERRIDES.c.subject, OVERRIDES.c.at_ms, ended_ms.label("ended_ms")).where(
+        OVERRIDES.c.kind == "maintenance", OVERRIDES.c.at_ms <= to_ms(max(instants)), ended_ms > to_ms(min(instants))
+    )
+    rows = connection.execute(wanted)
+    return [MaintenanceSpan(row.subject, from_ms(row.at_ms), from_ms(row.ended_ms)) for row in rows]
+
+
+def is_maintained(target: str, at: datetime, spans: Iterable[MaintenanceSpan]) -> bool:
+    """Whether the target, or its provider, was in maintenance at that instant."""
+    names = {target, target.partition("/")[0]}
+    return any(span.subject in names and span.begins <= at < span.ends for span in spans)
+
+
+def _left_out(observation: Observation, spans: Iterable[MaintenanceSpan]) -> Observation:
+    out = is_maintained(observation.target, observation.started_at, spans)
+    return replace(observation, failed_here=True) if out else observation
 
 
 def rollup_of(row: RowMapping) -> Rollup:

@@ -71,7 +71,7 @@ def test_a_session_moves_along_with_every_other_move(routing: Routing, move: Cal
     assert at(routing) == FIRST
 
 
-@pytest.mark.parametrize("fields", [{"health": "suspect"}, {"health": "down"}, {"health": "paused"}, {"drained": True}])
+@pytest.mark.parametrize("fields", [{"health": "suspect"}, {"health": "down"}, {"drained": True}])
 def test_a_session_leaves_a_target_that_is_not_well(
     routing: Routing, move: Callable[..., None], fields: dict[str, Any]
 ) -> None:

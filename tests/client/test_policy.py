@@ -80,7 +80,7 @@ def test_a_wait_that_would_pass_the_deadline_is_not_waited_for() -> None:
     assert after(outcome("timeout"), left_s=0.0) is None
 
 
-@pytest.mark.parametrize("health", ["down", "unusable", "misconfigured", "paused"])
+@pytest.mark.parametrize("health", ["down", "unusable", "misconfigured"])
 def test_a_target_that_is_out_of_use_is_not_asked(health: str) -> None:
     """A request that failed is no reason to try what Hotspare knows to be broken."""
     assert after(outcome("timeout"), candidates=(A, up_target("b", health=health), C)) == Step(C)

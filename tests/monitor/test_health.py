@@ -24,7 +24,7 @@ def test_the_sentence_can_stand_alone(reason: str, sentence: str) -> None:
 
 def test_every_state_has_a_level() -> None:
     """Only a state that says nothing about the target has the level `none`, and each has its place in the order."""
-    assert {health for health in Health if health.level is HealthLevel.NONE} == {Health.UNKNOWN, Health.PAUSED}
+    assert {health for health in Health if health.level is HealthLevel.NONE} == {Health.UNKNOWN}
     assert sorted(WORST_FIRST) == sorted(Health)
 
 

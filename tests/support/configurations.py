@@ -36,6 +36,8 @@ FULL: dict[str, Any] = {
         }
     },
     "routes": {"chat": {"candidates": ["openai/m"], "fail_over_on": ["down"], "slo": "99.9%"}},
+    "maintenance": {"work": {"of": "openai", "from": "22:00", "to": "02:00", "day": "sunday", "leave": "10m"}},
+    "freeze": {"sale": {"of": "chat", "from": "2026-12-24 18:00", "to": "2026-12-27 06:00", "zone": "UTC"}},
     "controller": {
         "detect": "30%",
         "false_failovers": "1 per 90d",

@@ -28,7 +28,6 @@ LETTERS = {
     "D": Health.DOWN,
     "R": Health.RECOVERING,
     "M": Health.MISCONFIGURED,
-    "P": Health.PAUSED,
 }
 
 

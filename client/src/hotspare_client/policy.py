@@ -9,7 +9,7 @@ from hotspare_client.failure import Failure
 from hotspare_client.target import Target
 
 #: Nothing is sent there unless the route itself points there.
-_OUT_OF_USE = {"down", "unusable", "misconfigured", "paused"}
+_OUT_OF_USE = {"down", "unusable", "misconfigured"}
 #: The answer of the provider is the answer: another target is asked nothing.
 _FINAL = {"bad_request", "refused", "budget_spent"}
 #: The same target may do better a moment later.

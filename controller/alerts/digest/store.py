@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Final
 
-from sqlalchemy import Connection, Engine, and_, bindparam, case, func, or_, select
+from sqlalchemy import Connection, Engine, and_, bindparam, case, exists, func, not_, or_, select
 from sqlmodel import Session
 
 from controller.alerts.digest.digest import DIGEST, WEEK, RouteWeek, TargetWeek, Week
@@ -21,7 +21,7 @@ from monitor.storage.column_conversions import maybe_from_ms, storable, to_ms
 from monitor.storage.database import durable, open_reader
 from monitor.storage.row_conversions import event_row, transition_of
 from monitor.storage.store import Store
-from monitor.storage.tables import DELIVERIES, INCIDENTS, OBSERVATIONS, TRANSITIONS, DeliveryRow
+from monitor.storage.tables import DELIVERIES, INCIDENTS, OBSERVATIONS, OVERRIDES, TRANSITIONS, DeliveryRow
 from probes.outcome import ANSWERED
 
 _SINK: Final = "digest"
@@ -31,11 +31,21 @@ _OF_TARGET = (
     _OBSERVED.started_ms >= bindparam("begins"),
     _OBSERVED.started_ms < bindparam("ends"),
 )
+#: Availability leaves these out.
+_LEFT_OUT = or_(
+    _OBSERVED.failed_here == 1,
+    exists().where(
+        OVERRIDES.c.kind == "maintenance",
+        OVERRIDES.c.subject.in_((bindparam("of"), bindparam("provider"))),
+        OVERRIDES.c.at_ms <= _OBSERVED.started_ms,
+        func.coalesce(OVERRIDES.c.ended_ms, OVERRIDES.c.until_ms) > _OBSERVED.started_ms,
+    ),
+)
 _TOTALS = select(
     func.count().label("total"),
     func.min(_OBSERVED.started_ms).label("first_ms"),
-    func.count().filter(_OBSERVED.failed_here == 1).label("failed_here"),
-    func.count().filter(_OBSERVED.outcome.in_(sorted(ANSWERED))).label("answered"),
+    func.count().filter(_LEFT_OUT).label("left_out"),
+    func.count().filter(_OBSERVED.outcome.in_(sorted(ANSWERED)), not_(_LEFT_OUT)).label("answered"),
     func.avg(case((_OBSERVED.outcome.in_(sorted(ANSWERED)), _OBSERVED.duration_s))).label("answer_s"),
     func.sum(_OBSERVED.cost_usd).label("usd"),
 ).where(*_OF_TARGET)
@@ -90,11 +100,12 @@ def _target(
     connection: Connection, target: str, begins: datetime, ends: datetime
 ) -> tuple[datetime | None, TargetWeek]:
     """Its first observation of the week, and the week without the number of its failures."""
-    row = connection.execute(_TOTALS, {"of": storable(target), "begins": to_ms(begins), "ends": to_ms(ends)}).one()
+    names = {"of": storable(target), "provider": storable(target.partition("/")[0])}
+    row = connection.execute(_TOTALS, {**names, "begins": to_ms(begins), "ends": to_ms(ends)}).one()
     week = TargetWeek(
         target=target,
         answered=row.answered,
-        asked=row.total - row.failed_here,
+        asked=row.total - row.left_out,
         answer_s=row.answer_s,
         usd=row.usd or 0.0,
     )

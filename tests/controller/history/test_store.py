@@ -16,6 +16,7 @@ from monitor.history.rollup import DAY, HOUR, span_start
 from monitor.storage.database import open_writer
 from monitor.storage.rollup_tables import ROUTE_ROLLUPS
 from monitor.storage.store import Store
+from tests.support.announced_work import maintain
 from tests.support.builders import T0, observation, settings
 
 A, B = "openai/a", "anthropic/b"
@@ -147,3 +148,14 @@ def test_today_is_there_before_its_first_hour_is_over(engine: Engine, configured
     later = BEGIN + timedelta(minutes=75)
     assert history.days("chat", since=day, until=later)[day].felt_s == 120.0
     assert history.days("chat", since=day, until=BEGIN + timedelta(hours=9))[day].felt_s == 120.0
+
+
+def test_what_fails_during_a_maintenance_is_not_felt(engine: Engine, configured: Settings) -> None:
+    """Ten minutes of announced work on the target, or its provider: of them nothing is known."""
+    _move(engine, A, None, minute=-60)
+    maintain(engine, "openai", BEGIN + timedelta(minutes=10), minutes=10)
+    _probe(engine, A, "." * 20 + "x" * 20 + "." * 80)
+    _sum_up(RouteHistory(engine, configured), 1)
+    [(_, found)] = RouteHistory(engine, configured).rollups("chat", HOUR, since=BEGIN, until=BEGIN + HOUR)
+    assert (found.felt_s, found.without_s, found.served) == (0.0, 0.0, 1.0)
+    assert found.observed_s == pytest.approx(3_060.0), "but for a minute, which the last probe before it stands for"

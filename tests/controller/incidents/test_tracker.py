@@ -13,6 +13,7 @@ from controller.incidents.json_document import incident_summary
 from controller.incidents.text import route_users
 from controller.incidents.timeline import MAX_ENTRIES
 from controller.routing.decision import Decision, MoveKind
+from controller.routing.overrides import Override, OverrideKind, Overrides
 from monitor.config.route import Route
 from monitor.health import Health, TargetHealth
 from tests.support.incident_world import CHAT, HAIKU, LETTERS, LUNA, MINI, NOON, World, lines, seen, settings
@@ -29,13 +30,11 @@ from ui.incidents import users
         pytest.param("UdDdU", "-dOO-", id="a degradation that goes down is an outage and stays one"),
         pytest.param("UMMRU", "-CCC-", id="a misconfiguration is an incident of its own kind until the target is up"),
         pytest.param("UD???D", "-OOOOO", id="unknown does not end an outage"),
-        pytest.param("UDP", "-OO", id="pausing does not end an outage"),
         pytest.param("UDRDRU", "-OOOO-", id="a relapse while recovering is the same incident"),
         pytest.param("UDUD", "-O-O", id="going down after the end is an outage again"),
         pytest.param("UDUd", "-O-d", id="an outage that comes back as a rate limit is no outage any more"),
         pytest.param("UdUD", "-d-O", id="a degradation that comes back worse is an outage"),
         pytest.param("R", "O", id="a recovering target that nobody was told of has been down"),
-        pytest.param("?P?", "---", id="nothing known opens nothing"),
     ],
 )
 def test_one_target(timeline: str, incidents: str) -> None:
@@ -335,3 +334,21 @@ def test_what_a_pin_costs_is_said_once() -> None:
     assert lines(changed)[-1] == "Route chat is pinned"
     world.open = [changed]
     assert world.look(warnings={"chat": "route chat is pinned"}) == []
+
+
+def test_maintenance_neither_opens_nor_grows_an_incident() -> None:
+    """What fails meanwhile is not told, nor a route stuck there; what is well again is; afterwards all of it is."""
+    world, at = World(), NOON
+    work = Override(
+        kind=OverrideKind.MAINTENANCE, subject="openai", author="ana", reason="why", at=at, until=at + timedelta(days=1)
+    )
+    during = Overrides(active=(work,))
+    world.cycle({LUNA: Health.UP, MINI: Health.DOWN, HAIKU: Health.UP})
+    assert [incident.kind for incident in world.open] == [IncidentKind.OUTAGE]
+    world.health[LUNA] = seen(LUNA, Health.DOWN, world.now)
+    assert world.ask(overrides=during, stuck={"chat": "it waits"}) == []
+    world.health[MINI] = seen(MINI, Health.UP, world.now)
+    (resolved,) = world.ask(overrides=during)
+    assert resolved.resolved_at is not None
+    (again,) = world.ask()
+    assert {target.target for target in again.affected if target.health is Health.DOWN} == {LUNA}

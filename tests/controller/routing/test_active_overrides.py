@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,11 +12,12 @@ from controller.alerts.severity import severity_of
 from controller.cycle.cycle import Cycle
 from controller.journal import Journal
 from controller.routing import override_text
-from controller.routing.overrides import ALL, Override, OverrideKind
+from controller.routing.overrides import ALL, SCHEDULE, Override, OverrideKind
 from controller.routing.routing_file import RoutingFile
 from controller.status.queries import read_events
 from monitor.config.alert_settings import Severity
 from monitor.config.settings import Settings
+from monitor.config.windows import FreezeWindow, MaintenanceWindow, Moment
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from tests.controller.routing.test_overrides import DRAIN, PAUSE, PIN, A, C, override
@@ -238,3 +239,42 @@ def test_a_clock_that_is_set_moves_no_end(service: Service) -> None:
     service.run(30, a=".", c=".")
     assert service.told() == ["pinned", "pin_expired"]
     assert service.serving() == A
+
+
+def test_a_freeze_holds_the_routes_and_tells_what_it_holds_back(service: Service) -> None:
+    """It begins and ends by itself; who resumes early has the last word; one that is planned no longer ends."""
+    begin = Moment.parse(f"{T0 + timedelta(minutes=5):%H:%M}")
+    sale = FreezeWindow(name="sale", begin=begin, end=Moment(None, time(20)))
+    service.begin_override(PIN, "chat", target=C, at_s=21, for_s=290)
+    service.settings = replace(service.settings, freeze=(sale,))
+    service.start()
+    for now_s in range(30, 330, 10):
+        service.run(now_s, a=".", c=".")
+    assert service.serving() == C
+    assert service.reason().endswith("paused by the schedule until 20:00 UTC: freeze sale")
+    assert service.told() == ["pinned", "paused", "pin_expired", "move_paused"]
+    [freeze] = service.journal.overrides.in_force(T0 + timedelta(seconds=320))
+    service.journal.overrides.end(
+        PAUSE, {ALL}, at=T0 + timedelta(seconds=330), by="ana", reason="", event_for=override_text.ended_event
+    )
+    for now_s in (331, 340, 350):
+        service.run(now_s, a=".", c=".")
+    assert service.serving() == A
+    assert service.journal.overrides.in_force(T0 + timedelta(seconds=350)) == [], "it does not begin again"
+    assert freeze.author == SCHEDULE
+
+
+def test_a_window_that_the_configuration_forgets_ends(service: Service) -> None:
+    """With the next start, and people are told so."""
+    window = MaintenanceWindow(name="work", of=A, begin=Moment(None, time(17)), end=Moment(None, time(20)), leave_s=0.0)
+    service.settings = replace(service.settings, maintenance=(window,))
+    service.start()
+    service.run(30, a=".", c=".")
+    assert service.serving() == C
+    assert service.told() == ["maintenance_begun", "drained"]
+    service.settings = replace(service.settings, maintenance=())
+    service.start()
+    for now_s in range(40, 400, 10):
+        service.run(now_s, a=".", c=".")
+    assert service.serving() == A
+    assert service.told()[2:] == ["maintenance_ended", "undrained"]

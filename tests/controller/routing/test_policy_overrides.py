@@ -78,7 +78,9 @@ class Case:
     pin: str | None
     drained: frozenset[str]
     paused: bool
-    mode: str
+    laid: Overrides
+    """Those in force but for the pause."""
+    mode: Literal["auto", "manual", "steps"]
     verdict: RouteVerdict
 
     def refuges(self) -> list[str]:
@@ -102,6 +104,7 @@ def cases() -> Iterator[Case]:
                     pin=pin,
                     drained=frozenset(drains[drain]),
                     paused=pause is not None,
+                    laid=overrides_of(pin=pin, drain=drain),
                     mode=mode,
                     verdict=ask(state(present), health, overrides, mode),
                 )
@@ -120,7 +123,12 @@ def check(case: Case) -> None:
         assert (case.verdict.warning is not None) == (decision is None), "and says so where it cannot"
         assert decision is None or (decision.move is MoveKind.DRAIN and decision.target in case.refuges())
     elif case.paused:
-        assert (decision, case.verdict.settled, case.verdict.stuck) == (None, True, False), "a pause leaves it there"
+        assert (decision, case.verdict.stuck) == (None, False), "a pause leaves it there"
+        free = ask(state(case.present), healths(*case.words), case.laid, case.mode)
+        would = free.decision and free.decision.target != case.present
+        said = f"{case.verdict.warning} {case.verdict.held}"
+        assert ("it would move to" in said) == bool(would), "and says which move it holds back"
+        assert case.verdict.settled == (free.settled or free.decision is not None)
         failing = case.words[IDS.index(case.present)] is Health.DOWN
         assert (case.verdict.warning is not None) == failing, "and says so where that costs something"
     elif decision:
@@ -190,8 +198,18 @@ def test_a_pause_on_a_target_that_fails_warns_for_as_long_as_it_does() -> None:
     """It holds the route all the same, and says what that costs, and who can end it."""
     health = healths(Health.UP, Health.UP, Health.DOWN)
     verdict = ask(state(C), health, overrides_of(pause="chat"))
-    assert (verdict.decision, verdict.warning) == (None, f"route chat is paused on {C} {UNTIL}; {C} is down")
-    assert ask(state(C), healths(Health.UP, Health.UP, Health.UP), overrides_of(pause="chat")).warning is None
+    warning = f"route chat is paused on {C} {UNTIL}; {C} is down; it would move to {A}"
+    assert (verdict.decision, verdict.warning) == (None, warning)
+    nowhere = ask(state(C), healths(Health.DOWN, Health.DOWN, Health.DOWN), overrides_of(pause="chat"))
+    assert nowhere.warning == f"route chat is paused on {C} {UNTIL}; {C} is down", "it would not move anyway"
+
+
+def test_a_pause_says_which_move_it_holds_back_from_a_target_that_serves() -> None:
+    """A failback, as nobody else says so."""
+    verdict = ask(state(C), healths(Health.UP, Health.UP, Health.UP), overrides_of(pause="chat"))
+    held = f"route chat is paused on {C} {UNTIL}; it would move to {A}: {A} is up"
+    assert (verdict.decision, verdict.warning, verdict.held) == (None, None, held)
+    assert ask(state(A), healths(Health.UP, Health.UP, Health.UP), overrides_of(pause="chat")).held is None
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -10,10 +10,10 @@ from typing import Literal
 import pytest
 
 from controller.routing.decision import Decision, MoveKind
-from controller.routing.policy import ABORTING, RouteVerdict, decide_all
+from controller.routing.policy import RouteVerdict, decide_all
 from monitor.config.controller_settings import ControllerSettings, Failback
 from monitor.config.route import Route
-from monitor.health import Health, TargetHealth
+from monitor.health import UNHEALTHY, Health, TargetHealth
 from tests.support.builders import T0, settings
 
 A, B, C = "openai/a", "openai/b", "anthropic/c"
@@ -87,7 +87,7 @@ def check_steps(words: Sequence[Health], route: Route, current: Decision, verdic
         assert (decision is not None and decision.move is MoveKind.FAILOVER) == bool(better), "it flees at once"
         assert decision is None or not decision.weights
         assert decision is None or better or decision.move is MoveKind.ABORT
-    elif home in ABORTING:
+    elif home in UNHEALTHY:
         assert decision is not None
         assert (decision.move, decision.target, decision.weights) == (MoveKind.ABORT, current.target, ())
     elif home is Health.UP and long:

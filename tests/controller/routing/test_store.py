@@ -102,7 +102,9 @@ def test_an_expiry_is_noted_once(overrides: OverrideStore, engine: Engine) -> No
     pin, pause = begin(overrides, CHAT), begin(overrides, override(PAUSE, "chat"))
     end(overrides, PAUSE, "chat")
     for one in (pin, pin, pause):
-        overrides.record_expiry(one, override_text.expired_event(one, CHAT.until), CHAT.until + HOUR)
+        overrides.record_end(
+            replace(one, ended_at=CHAT.until), override_text.expired_event(one, CHAT.until), CHAT.until + HOUR
+        )
     assert told(engine) == ["pinned", "paused", "resumed", "pin_expired"]
     ended = overrides.latest()[1]
     assert (ended.ended_at, ended.ended_by) == (CHAT.until, None)

@@ -503,9 +503,9 @@ SINCE = "since 18:02:12 UTC"
         pytest.param(
             RUNNING,
             [],
-            [state("a/x", Health.UP), state("b/x", Health.PAUSED)],
+            [state("a/x", Health.UP), state("b/x", Health.UNKNOWN)],
             Level.GOOD,
-            "1 target up, 1 unknown or paused",
+            "1 target up, 1 unknown",
             id="monitoring without routes",
         ),
     ],

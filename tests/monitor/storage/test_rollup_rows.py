@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from sqlalchemy import Engine, select
 
 from monitor.history.rollup import DAY, HOUR, SPANS, Rollup, span_start
 from monitor.storage.database import open_writer
+from monitor.storage.rollup_rows import rollup_of
 from monitor.storage.rollup_tables import ROLLUPS
 from monitor.storage.store import Store
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.target import Check
+from tests.support.announced_work import maintain
 
 NOW = datetime(2026, 11, 21, 18, 0, tzinfo=UTC)
 _OBSERVATIONS = st.builds(
@@ -88,3 +91,19 @@ def test_a_claim_of_any_number_of_tokens_is_stored(engine: Engine) -> None:
         store.record([Observation(started_at=at, input_tokens=tokens, **values)])  # type: ignore[arg-type]
     [(_, rollup)] = store.rollups(["a/b"], HOUR, since=NOW, until=NOW + HOUR)["a/b"]
     assert rollup.input_tokens == 2**63 - 1
+
+
+def test_what_is_observed_during_a_maintenance_says_nothing_of_the_target(engine: Engine) -> None:
+    """From its begin until its end, of its target or provider alone."""
+    maintain(engine, "a", NOW, minutes=10)
+    times = {minute: NOW + timedelta(minutes=minute) for minute in (-1, 0, 9, 10)}
+    for name in ("a/b", "other/b"):
+        failed = Observation(
+            target=name, check=Check.CHAT, started_at=NOW, outcome=Outcome.SERVER_ERROR, duration_s=1.0
+        )
+        Store(engine).record([replace(failed, started_at=at) for at in times.values()])
+    sums = {name: Rollup() for name in ("a/b", "other/b")}
+    with engine.connect() as connection:
+        for row in connection.execute(select(ROLLUPS).where(ROLLUPS.c.span_s == 3600)).mappings():
+            sums[row["target"]] += rollup_of(row)
+    assert (sums["a/b"].counts.asked, sums["other/b"].counts.asked) == (2, 4)
