@@ -8,7 +8,7 @@ import pytest
 from tests.support.paths import ROOT
 
 TESTS = {
-    "adapters": ["test_sdk_clients", "test_langchain"],
+    "adapters": ["test_sdk_clients", "test_langchain", "test_openai_agents", "test_pydantic_ai"],
     "instructor": ["test_sdk_clients", "test_instructor"],
 }
 CASES = [(environment, test) for environment, tests in TESTS.items() for test in tests]

@@ -109,11 +109,16 @@ LATE_IMPORTS = {
     "monitor/storage/database.py",
     "probes/pricing.py",
     "probes/dialects/aws_signing.py",
+    "client/src/hotspare_client/pydantic_ai.py",
     "client/src/hotspare_client/sdk_clients.py",
     "client/src/hotspare_client/target.py",
 }
 #: What a file of the client names of the libraries that it is for; nothing else of it needs them.
-OF_LIBRARIES = {"client/src/hotspare_client/target.py": {"anthropic", "openai"}}
+OF_LIBRARIES = {
+    "client/src/hotspare_client/openai_agents.py": {"agents"},
+    "client/src/hotspare_client/pydantic_ai.py": {"pydantic_ai"},
+    "client/src/hotspare_client/target.py": {"anthropic", "openai"},
+}
 SOURCES = sorted(
     path for package in (*TOP_PACKAGES, "client/src", "benchmarks") for path in (ROOT / package).rglob("*.py")
 )  # fmt: skip

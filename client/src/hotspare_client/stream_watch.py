@@ -8,7 +8,7 @@ from hotspare_client.pieces import read_piece
 
 #: After its right end a stream may still bring its usage; after that, only the terminator that lets the connection be
 #: used again.
-_AFTER_END_S, _AFTER_USAGE_S = 0.5, 0.1
+AFTER_END_S, _AFTER_USAGE_S = 0.5, 0.1
 #: More pieces without a word of the answer are no beginning of one.
 _MOST_HELD = 1_000
 
@@ -58,7 +58,7 @@ class StreamWatch:
     def patience_s(self, now: float, left_s: float) -> float:
         """How long the next piece may take; `left_s` until the deadline of the request."""
         if self.is_whole:
-            return _AFTER_USAGE_S if self._has_usage else _AFTER_END_S
+            return _AFTER_USAGE_S if self._has_usage else AFTER_END_S
         limit_s = self._stall_s - self._silent_s if self._speaks else self._first_token_s - (now - self._began_at)
         return max(0.0, min(limit_s, left_s))
 
