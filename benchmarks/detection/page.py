@@ -106,14 +106,14 @@ def _place(entrant: Entrant, results: Results) -> tuple[int, float]:
 
 
 def _rules() -> str:
-    rows = [[peer.name, peer.decides, peer.source, peer.mends or "–"] for peer in PEERS]
-    return table(["rule", "unhealthy", "source", "here"], rows)
+    return table(["rule", "unhealthy"], [[peer.name, peer.decides] for peer in PEERS])
 
 
 def _units() -> str:
     by_provider = _names(peer for peer in PEERS if peer.by_provider)
     in_path = _names(peer for peer in PEERS if peer.passive)
     return _filled(
+        "Their sources, with commits, are in `benchmarks/detection/peers.py`. "
         f"Rules judge each target by probes; {by_provider} judge a provider; {in_path} judge the application's "
         "requests. Whatever their default, all probe every 30 s here, the first place of each at the moments of "
         "Hotspare's probes."
