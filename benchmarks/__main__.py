@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import latency, litellm, page, promise, routing, simulation, startup, traffic
+from benchmarks import api, latency, litellm, page, promise, routing, simulation, startup, traffic
 from benchmarks.client_faults import outage
 from benchmarks.detection import report
 from benchmarks.probing import report as probing
@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "latency": latency.main,
     "simulation": simulation.main,
     "page": page.main,
+    "api": api.main,
     "attempts": outage.main,
 }
 #: Only when named: LiteLLM's proxy is installed in an environment of its own; small disks are mounted, as root.
@@ -37,6 +38,7 @@ QUICK: dict[str, Callable[[], None]] = {
     "promise": promise.quick,
     "traffic": traffic.quick,
     "page": partial(page.main, quick=True),
+    "api": api.quick,
 }
 
 

@@ -19,6 +19,7 @@ MOST_BODY: Final = 64 * 1024
 #: So many connections may leave an answer unread at once, and send so many requests ahead.
 _MOST_UNREAD: Final = 64
 _MOST_AHEAD: Final = 16
+_ACCEPTED_AT_ONCE: Final = 32
 _TOO_LARGE: Final = b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 #: A reason for refusing is told once in so long, with how often there was one.
 _TOLD_EVERY_S: Final = 10.0
@@ -75,11 +76,15 @@ class BoundedListener(socket.socket):
 
     def __init__(self, family: socket.AddressFamily, *, most: int, refused: RefusedClients) -> None:
         super().__init__(family, socket.SOCK_STREAM)
+        self._batch = 0
         self.accepted: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self.most, self.refused = most, refused
 
     def accept(self) -> tuple[socket.socket, Any]:
         """The next connection within the bound; raises BlockingIOError where there is none."""
+        self._batch = (self._batch + 1) % _ACCEPTED_AT_ONCE
+        if not self._batch:
+            raise BlockingIOError  # the loop comes back, after those that ask already
         connection, address = super().accept()
         if len(self.accepted) < self.most:
             self.accepted.add(connection)

@@ -22,8 +22,9 @@ from monitor.config.units import parse_duration
 
 log = logging.getLogger(__name__)
 
-_KINDS: Final = (OverrideKind.PIN, OverrideKind.DRAIN, OverrideKind.PAUSE)
-COMMANDS: Final = {kind.value: (kind, False) for kind in _KINDS} | {kind.end_command: (kind, True) for kind in _KINDS}
+COMMANDS: Final = {kind.command: (kind, False) for kind in OverrideKind} | {
+    kind.end_command: (kind, True) for kind in OverrideKind
+}
 """The words of the command line, with what they are about and whether they end it."""
 #: A token may ask for so much at once, and for so much more in a minute.
 _AT_ONCE: Final = 10
@@ -50,6 +51,8 @@ class BeginBody(_Body):
     """How long, such as `30m`."""
     force: bool = False
     """Pin also to a target that fails."""
+    leave: bool = False
+    """Of a maintenance: routes leave at once."""
 
 
 class EndBody(_Body):
@@ -116,6 +119,7 @@ class OperatorDesk:
             author=author,
             for_s=_duration(given.lasts) if isinstance(given, BeginBody) else 0.0,
             force=getattr(given, "force", False),
+            leave=getattr(given, "leave", False),
         )
         result: OperationResult = await self._do(
             author, lambda: (end_override if ends else begin_override)(self._settings, request)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import resource
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -31,6 +32,7 @@ from monitor.storage.database import open_reader
 log = logging.getLogger(__name__)
 
 _RETRY_S: Final = 5.0
+_SWITCH_S: Final = 0.000_5
 _BACKLOG: Final = 1024
 _STOP_S: Final = 2.0
 
@@ -59,6 +61,8 @@ class ApiServer:
         """For ever."""
         if self.settings.api.address is None:
             return
+        # A thread that wants to go on waits so long for one that computes; a probe waits some twenty times.
+        sys.setswitchinterval(_SWITCH_S)
         try:
             while True:
                 if self._thread is None or not self._thread.is_alive():

@@ -11,7 +11,7 @@ from typing import Any, Final
 from controller.alerts.severity import severity_of
 from controller.incidents import text
 from controller.incidents.incident import EntryKind, Incident, TimelineEntry
-from controller.routing.overrides import Overrides
+from controller.routing.overrides import Override, OverrideKind, Overrides
 from controller.status.headline import Level, RouteView
 from controller.status.overview import Overview
 from monitor.config.alert_settings import Severity
@@ -42,7 +42,7 @@ def summary(overview: Overview, *, title: str, url: str) -> dict[str, Any]:
     return {
         **components(overview, title=title, url=url),
         "incidents": _incidents(overview.open_incidents),
-        "scheduled_maintenances": [],
+        "scheduled_maintenances": [_maintenance(override) for override in _maintenances(overview)],
         "status": _status(overview),
     }
 
@@ -78,6 +78,31 @@ def _status(overview: Overview) -> dict[str, str]:
     hit = any(_route_status(route) == "major_outage" for route in overview.routes)
     is_critical = overview.level is Level.BAD and hit and overview.service.liveness is Liveness.RUNNING
     return {"indicator": "critical" if is_critical else _INDICATORS[overview.level], "description": overview.headline}
+
+
+def _maintenances(overview: Overview) -> list[Override]:
+    return [override for override in overview.overrides if override.kind is OverrideKind.MAINTENANCE]
+
+
+def _maintenance(override: Override) -> dict[str, Any]:
+    begun_at = instant(override.at)
+    return {
+        "id": _id(f"maintenance {override.id}"),
+        "name": f"maintenance of {override.subject}",
+        "status": "in_progress",
+        "created_at": begun_at,
+        "updated_at": begun_at,
+        "monitoring_at": None,
+        "resolved_at": None,
+        "impact": "maintenance",
+        "shortlink": "",
+        "started_at": begun_at,
+        "page_id": _id("page"),
+        "incident_updates": [],
+        "components": [],
+        "scheduled_for": begun_at,
+        "scheduled_until": instant(override.until),
+    }
 
 
 def _components(overview: Overview) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, load_settings, port, warn_about_budget
-from controller.cli.run_log import log_to_stderr
+from controller.cli.log_events import EVENTS
+from controller.cli.run_log import LogFormat, log_to_stderr, secrets_in
 from controller.demo.scenes import BY_NAME, SCENES
 from controller.routing.operator_requests import RefusedError
 from controller.service.child_processes import Processes
@@ -41,9 +42,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     if command == "page":
         text = "write the status as one HTML file, DIR/index.html, and end; it holds nothing that must not be public"
         parser.add_argument("--static", type=Path, metavar="DIR", help=text)
+    if command in {"run", "up"}:
+        _add_log_options(parser)
     if command == "demo":
         parser.add_argument("--once", action="store_true", help="end when the scene is over, within 5 minutes")
         parser.add_argument("--scene", choices=list(BY_NAME), default=SCENES[0].name, help="default: %(default)s")
+
+
+def _add_log_options(parser: argparse.ArgumentParser) -> None:
+    text = "auto: for people on a terminal, else text; text: event key=value: text; json: an object on each line"
+    parser.add_argument("--log-format", type=LogFormat, choices=list(LogFormat), default=LogFormat.AUTO, help=text)
+    parser.add_argument(
+        "--log-level", choices=("info", "warning", "error"), default="info", help="default: %(default)s"
+    )
+    parser.add_argument("--log-events", action=_PrintEvents, nargs=0, help="print the names of all events, and end")
+
+
+class _PrintEvents(argparse.Action):
+    """Prints what may stand in the log and ends, as `--help` does."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        output.print_lines(f"{name}: {meaning}" for name, meaning in EVENTS.items())
+        sys.stdout.flush()  # here, where a full disk can still be reported
+        parser.exit()
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.flush()
         os.execv(sys.executable, _page_command(args))  # noqa: S606 - our own interpreter and module
     warn_about_budget(settings)
-    log_to_stderr()
+    log_to_stderr(args.log_format, args.log_level, secrets_in(settings))
     if args.command == "run":
         asyncio.run(_serve(settings, asyncio.Event()))
         return output.OK

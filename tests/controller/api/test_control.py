@@ -1,5 +1,6 @@
 """Operating over HTTP: the same as the command line, in the name of the token, and for nobody else."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -56,6 +57,17 @@ async def test_an_operator_drains_and_pauses(lab: ApiLab, path: str, body: dict[
     assert in_force(lab) == [(kind, body["subject"], "ana")]
     ends = {"drain": "undrain", "pause": "resume"}[kind]
     assert (await lab.client.post(f"/v1/{ends}", json={"subject": body["subject"]})).status_code == 200
+
+
+async def test_announced_work_is_shown_to_clients(lab: ApiLab) -> None:
+    """In Statuspage's words as well."""
+    body = {"subject": "openai", "reason": "a new key", "for": "1h"}
+    assert (await lab.client.post("/v1/maintain", json=body)).status_code == 200
+    await asyncio.sleep(1.2)
+    shown = (await lab.client.get("/api/v2/summary.json")).json()
+    assert [each["name"] for each in shown["scheduled_maintenances"]] == ["maintenance of openai"]
+    states = {each["name"]: each["status"] for each in shown["components"]}
+    assert (states[seeded.LUNA], states[seeded.HAIKU]) == ("under_maintenance", "operational")
 
 
 async def test_an_operator_looks_after_an_incident(lab: ApiLab) -> None:
