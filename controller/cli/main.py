@@ -61,6 +61,10 @@ GROUPS = {
         "report": Command(
             "report", "how well targets and routes served users in a period, and what it cost", "report --since 7d"
         ),
+        "export": Command("export", "where routes point, in LiteLLM's words or as variables", "export litellm"),
+        "mcp": Command(
+            "mcp_command", "answer a model's questions over standard input and output; it only reads", "mcp"
+        ),
         "once": Command("probe", "probe every target once and print a table", "once --check stream -v"),
     },
     "operate": {
