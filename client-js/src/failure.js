@@ -72,16 +72,15 @@ const BY_WORDS = [
  */
 export function readFailure(error, { inStream = false } = {}) {
   const detail = describe(error);
-  /** @type {Failure} */
-  let failure;
+  let read;
   try {
-    failure = read(error, detail);
+    read = readSpoken(error, detail);
   } catch {
-    failure = unknown(detail);
+    read = { failure: unknown(detail), isSpoken: false };
   }
-  // Some SDKs give the status of the answer that broke off.
-  const broken = (failure.status ?? 200) < 300 && ["unreachable", "server_error"].includes(failure.outcome);
-  if (!inStream || (failure.known && !broken)) return failure;
+  const { failure, isSpoken } = read;
+  const isTorn = !isSpoken && ["unreachable", "server_error"].includes(failure.outcome);
+  if (!inStream || (failure.known && !isTorn)) return failure;
   return { ...failure, outcome: "broken_stream", known: true, begun: true };
 }
 
@@ -90,8 +89,8 @@ function unknown(detail) {
   return { outcome: "bad_request", detail, status: null, retryAfterS: null, tooLong: false, begun: true, known: false };
 }
 
-/** @param {unknown} error @param {string} detail @returns {Failure} */
-function read(error, detail) {
+/** The failure, and whether the provider itself has said so. @param {unknown} error @param {string} detail @returns {{ failure: Failure, isSpoken: boolean }} */
+function readSpoken(error, detail) {
   const causes = causesOf(error);
   const isSent = !causes.some(isUnsent);
   for (const cause of causes) {
@@ -104,7 +103,7 @@ function read(error, detail) {
     if (!outcome) continue;
     const tooLong = outcome === TOO_LONG;
     const silent = status === null && SILENT.has(outcome);
-    return {
+    const failure = {
       outcome: tooLong ? "bad_request" : outcome,
       detail,
       status,
@@ -113,10 +112,14 @@ function read(error, detail) {
       begun: (isSent || !silent) && status !== 429,
       known: true,
     };
+    // Some SDKs give the status of the answer that broke off.
+    return { failure, isSpoken: (status ?? 200) >= 300 || (body !== null && spoken !== null) };
   }
   // What `fetch` says is worth less than what it was raised from.
   const outcome = causes.map(outcomeByWords).find(Boolean);
-  return outcome ? { ...unknown(detail), outcome, known: true, begun: isSent || !SILENT.has(outcome) } : unknown(detail);
+  const failure = unknown(detail);
+  if (outcome) Object.assign(failure, { outcome, known: true, begun: isSent || !SILENT.has(outcome) });
+  return { failure, isSpoken: false };
 }
 
 /** The error, what it was raised from, and so on; of several errors in one, a single one, or the last of retries. @param {unknown} error */
@@ -134,7 +137,9 @@ function causesOf(error) {
 
 /** The outcome by what the provider sent; `status` is null inside a stream. @param {number | null} status @param {Set<string>} codes @param {string} text */
 function spokenOutcome(status, codes, text) {
-  const asked = status ?? 200;
+  let asked = status ?? 200;
+  // Inside a stream some send the status that they would have sent.
+  if (asked < 300) asked = Number([...codes].find((code) => /^[45][0-9][0-9]$/.test(code)) ?? asked);
   for (const rule of RULES) {
     const coded = [...rule.codes].some((code) => codes.has(code));
     if (coded || (rule.words && rule.statuses.has(asked) && rule.words.test(text))) return rule.outcome;

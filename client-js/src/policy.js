@@ -11,6 +11,8 @@ const FINAL = new Set(["bad_request", "refused", "budget_spent"]);
 const PASSING = new Set(["server_error", "unreachable", "bad_answer", "broken_stream"]);
 /** Many clients are told so at once: they spread out before they ask somebody else. */
 const CROWDED = new Set(["rate_limited", "overloaded"]);
+/** A target whose answers are in doubt, so that a second request at the same time is worth its price. */
+const IN_DOUBT = new Set(["suspect", "degraded"]);
 const SHORTEST_PAUSE_S = 0.05;
 const LONGEST_PAUSE_S = 0.25;
 
@@ -79,6 +81,23 @@ export function chooseNext(failure, situation, { isFailing, mayRepeat, draw }) {
   if (!target) return null;
   const pauseS = CROWDED.has(failure.outcome) ? spread(draw) : 0;
   return { target, pauseS: Math.min(pauseS, situation.leftS / 2) };
+}
+
+/** How long to wait before another target is asked as well; null where the target is not in doubt. @param {Target} target */
+export function hedgeAfterS(target) {
+  return IN_DOUBT.has(target.health) ? target.limits.p95S : null;
+}
+
+/**
+ * The target to ask as well: the first that is in no doubt itself.
+ *
+ * @param {readonly Target[]} candidates
+ * @param {ReadonlySet<string>} tried
+ * @param {(id: string) => boolean} isFailing
+ */
+export function chooseHedge(candidates, tried, isFailing) {
+  const mayHelp = (/** @type {Target} */ each) => !tried.has(each.id) && standsIn(each) && !IN_DOUBT.has(each.health);
+  return candidates.find((each) => mayHelp(each) && !isFailing(each.id)) ?? null;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** One request of the application: which targets it has asked, what they said, and which one is next. */
 
 import { readFailure } from "./failure.js";
-import { chooseFirst, chooseNext, isFinal } from "./policy.js";
+import { chooseFirst, chooseHedge, chooseNext, hedgeAfterS, isFinal } from "./policy.js";
 
 /** @import { Asked, Target, Terms } from "../types/index.js" */
 /** @import { Routing } from "./routing.js" */
@@ -34,6 +34,9 @@ export function checkTerms(terms) {
       const found = typeof value === "string" ? `'${value}'` : String(value);
       throw new RangeError(`${name}: expected seconds, ${lowest} or more, found ${found}`);
     }
+  }
+  if (terms.onCut !== undefined && terms.onCut !== "raise" && terms.onCut !== "restart") {
+    throw new RangeError(`onCut: expected 'raise' or 'restart', found ${String(terms.onCut)}`);
   }
 }
 
@@ -79,7 +82,7 @@ export class Request {
     }
     routing.memory.countRequest(now);
     if (terms.stateful) return { target: pick, pauseS: 0 };
-    const target = chooseFirst(pick, this.#current(), (id) => routing.memory.isFailing(id, now));
+    const target = chooseFirst(pick, this.#current(), this.#isFailing);
     return { target, pauseS: 0 };
   }
 
@@ -91,6 +94,27 @@ export class Request {
   }
 
   /**
+   * Remember a failure of `target`, without deciding what follows.
+   *
+   * @param {unknown} error
+   * @param {Target} target
+   * @param {{ beganAt: number, inStream?: boolean, isLate?: boolean }} attempt
+   */
+  note(error, target, { beganAt, inStream = false, isLate = false }) {
+    const { routing, route } = this;
+    const now = routing.monotonic();
+    const read = readFailure(error, { inStream });
+    const failure = isLate ? { ...read, outcome: "timeout", known: true, begun: true, tooLong: false } : read;
+    const { outcome, detail, status } = failure;
+    this.#repeated ||= this.#tried.has(target.id);
+    this.#tried.add(target.id);
+    this.#asked.push({ target: target.id, outcome, detail, status, tookS: now - beganAt });
+    if (failure.known) routing.report(target, outcome, now - beganAt, { route });
+    if (failure.known && !isFinal(failure) && !failure.tooLong) routing.memory.noteFailure(target.id, now);
+    return failure;
+  }
+
+  /**
    * Decide what follows `error`; false when it is the answer, which then carries `hotspareAttempts`.
    *
    * @param {unknown} error
@@ -98,20 +122,13 @@ export class Request {
    * @param {{ beganAt: number, inStream?: boolean, hasBegun?: boolean, isLate?: boolean }} attempt
    * @returns {boolean}
    */
-  fail(error, target, { beganAt, inStream = false, hasBegun = false, isLate = false }) {
+  fail(error, target, attempt) {
     const { routing, terms } = this;
-    const { memory } = routing;
+    const { hasBegun = false } = attempt;
     const now = routing.monotonic();
-    const read = readFailure(error, { inStream });
-    const failure = isLate ? { ...read, outcome: "timeout", known: true, begun: true, tooLong: false } : read;
-    const { outcome, detail, status } = failure;
-    const failedElsewhere = memory.isFailing(target.id, now) && !this.#tried.has(target.id);
-    this.#repeated ||= this.#tried.has(target.id);
-    this.#tried.add(target.id);
-    this.#asked.push({ target: target.id, outcome, detail, status, tookS: now - beganAt });
-    if (failure.known) routing.report(target, outcome, now - beganAt, { route: this.route });
-    if (failure.known && !isFinal(failure) && !failure.tooLong) memory.noteFailure(target.id, now);
-    if (!hasBegun) {
+    const failedElsewhere = this.#isFailing(target.id) && !this.#tried.has(target.id);
+    const failure = this.note(error, target, attempt);
+    if (!hasBegun || terms.onCut === "restart") {
       const candidates = this.#current();
       const situation = {
         pick: routing.route(this.route, terms.key),
@@ -126,14 +143,28 @@ export class Request {
         stateful: terms.stateful ?? false,
       };
       this.#next = chooseNext(failure, situation, {
-        isFailing: (id) => memory.isFailing(id, now),
-        mayRepeat: () => memory.takeExtra(now),
+        isFailing: this.#isFailing,
+        mayRepeat: () => routing.memory.takeExtra(now),
         draw: routing.draw,
       });
     }
     if (!this.#next) this.#attach(error);
     return this.#next !== null;
   }
+
+  /** When to ask another target as well; null for never. @param {Target} target */
+  hedgeAfterS(target) {
+    return this.terms.hedge && !this.terms.stateful ? hedgeAfterS(target) : null;
+  }
+
+  /** The other target, while `target` is late; null where there is none, or the budget is spent. @param {Target} target */
+  chooseHedge(target) {
+    const other = chooseHedge(this.#current(), new Set([...this.#tried, target.id]), this.#isFailing);
+    return other && this.routing.memory.takeExtra(this.routing.monotonic()) ? other : null;
+  }
+
+  /** Whether this process just saw it fail. @param {string} id */
+  #isFailing = (id) => this.routing.memory.isFailing(id, this.routing.monotonic());
 
   /** `target` has answered. @param {Target} target @param {number} beganAt @param {number} [firstTokenS] */
   succeed(target, beganAt, firstTokenS) {

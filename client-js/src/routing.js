@@ -6,13 +6,14 @@ import { performance } from "node:perf_hooks";
 
 import { Affinity } from "./affinity.js";
 import { Attempts } from "./attempts.js";
+import { ChangeWatcher } from "./changes.js";
 import { Memory } from "./memory.js";
 import { Reporter } from "./reporter.js";
 import { checkTerms } from "./request.js";
 import { parse, TableError } from "./table.js";
 
 /** @import { BigIntStats } from "node:fs" */
-/** @import { ReportMore, RoutingOptions, Status, Target, Terms } from "../types/index.js" */
+/** @import { OnChange, ReportMore, RoutingOptions, Status, Target, Terms } from "../types/index.js" */
 /** @import { Table } from "./table.js" */
 
 /** Far above any real table; a larger file is not one. */
@@ -39,6 +40,7 @@ export class Routing {
   #nextCheck;
   #checkedAt;
   #affinity = new Affinity();
+  #changes = new ChangeWatcher(this);
   /** Inode, size and time of change of the file at the last check; "" when there was nothing that could be read. */
   #version = "";
   /** @type {Buffer} */
@@ -100,6 +102,17 @@ export class Routing {
   /** @param {Target | string} target @param {string} outcome @param {number | null} [durationS] @param {ReportMore} [more] */
   report(target, outcome, durationS, more) {
     this.reporter.report(target, outcome, durationS, more);
+  }
+
+  /** @param {OnChange} callback */
+  onChange(callback) {
+    return this.#changes.add(callback);
+  }
+
+  /** The table in use, after a look at the file when it is time to. */
+  look() {
+    this.#check();
+    return this.#table;
   }
 
   /** @returns {Status} */

@@ -20,11 +20,11 @@ export class TableError extends Error {}
 
 /**
  * The content of one routing file, checked. `candidates`: every target of a route, in the order of preference; one
- * that only the present weights name comes last. `split`: those that get requests, and the upper end of the slice of
- * 0 to 1 of each. `reportTo`: where to report how requests end; empty for nowhere.
+ * that only the present weights name comes last. `pointsAt`: the target of each route; during a failback in steps the
+ * standby. `split`: those that get requests, and the upper end of the slice of 0 to 1 of each. `reportTo`: where to report how requests end; empty for nowhere.
  *
  * @typedef {{
- *   generation: number, writtenAt: Date, validForS: number, reportTo: string,
+ *   generation: number, writtenAt: Date, validForS: number, reportTo: string, pointsAt: Map<string, Target>,
  *   candidates: Map<string, readonly Target[]>, split: Map<string, { ends: number[], targets: Target[] }>,
  * }} Table
  */
@@ -76,9 +76,12 @@ function readTable(document) {
   for (const name of descriptions.keys()) checkTarget(getObject(descriptions, name, "targets"), `targets.${name}`);
   const candidates = new Map();
   const split = new Map();
+  const pointsAt = new Map();
   for (const name of routes.keys()) {
-    const targets = readRoute(name, getObject(routes, name, "routes"), descriptions);
+    const route = getObject(routes, name, "routes");
+    const targets = readRoute(name, route, descriptions);
     candidates.set(name, targets);
+    pointsAt.set(name, targets.find((target) => target.id === route.get("target")));
     split.set(name, slices(targets.filter((target) => target.weight > 0)));
   }
   const generation = getInteger(document, "generation", "");
@@ -86,7 +89,7 @@ function readTable(document) {
   const writtenAt = getInstant(document, "written_at", "");
   const validForS = getPositive(document, "valid_for_s", "");
   const reportTo = document.has("report_to") ? getText(document, "report_to", "") : "";
-  return { generation, writtenAt, validForS, reportTo, candidates, split };
+  return { generation, writtenAt, validForS, reportTo, pointsAt, candidates, split };
 }
 
 /** @param {Target[]} targets */

@@ -40,7 +40,7 @@ function assertFollows(step, case_) {
 for (const each of loadCases("failures")) {
   test(`an error says what came and what follows: ${each.name}`, () => {
     for (const shape of [undefined, apiCallError]) {
-      const failure = readFailure(asError(each, shape));
+      const failure = readFailure(asError(each, shape), { inStream: each.in_stream });
       const expected = camel(each.expect);
       for (const name of Object.keys(expected)) assert.equal(/** @type {any} */ (failure)[name], expected[name], name);
       const targets = [["a", 8000], ["b", null], ["c", 128_000]].map(([id, context]) => aTarget({ id, context }));

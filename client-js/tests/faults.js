@@ -1,6 +1,6 @@
 /** What `fetch`, Node and the SDKs throw, by the words of the shared cases. */
 
-import { MissingKeyError } from "hotspare-client";
+import { MissingKeyError, StreamFailedError } from "hotspare-client";
 
 /** As the SDKs of OpenAI and Anthropic shape it. */
 export class APIStatusError extends Error {
@@ -27,7 +27,7 @@ function fetchError(code, message, more) {
   return new TypeError("fetch failed", { cause: Object.assign(new Error(message), { code, ...more }) });
 }
 
-/** @type {Record<string, () => Error>} */
+/** @type {Record<string, (case_: any) => Error>} */
 const ERRORS = {
   reset: () => fetchError("ECONNRESET", "read ECONNRESET", { syscall: "read" }),
   refused: () => fetchError("ECONNREFUSED", "connect ECONNREFUSED 127.0.0.1:1", { syscall: "connect" }),
@@ -41,9 +41,10 @@ const ERRORS = {
   own: () => new TypeError("Cannot read properties of undefined (reading 'x')"),
   "wrapped 503": () => new Error("told by a test", { cause: new APIStatusError(503, "", {}) }),
   bare: () => new Error(),
+  told: ({ body }) => new StreamFailedError("a/m failed inside the stream", body),
 };
 
 /** @param {any} case_ @param {(status: number, body: unknown, headers: Record<string, string>) => Error} [shape] */
 export function asError(case_, shape = (...all) => new APIStatusError(...all)) {
-  return case_.status ? shape(case_.status, case_.body ?? "", case_.headers ?? {}) : ERRORS[case_.error]();
+  return case_.status ? shape(case_.status, case_.body ?? "", case_.headers ?? {}) : ERRORS[case_.error](case_);
 }

@@ -22,9 +22,17 @@ async function run(t, example, reportTo = "") {
   const asked = [];
   const server = http.createServer((request, response) => {
     asked.push(String(request.url));
-    const isWell = request.url?.startsWith("/beta/");
-    response.writeHead(isWell ? 200 : 503, { "content-type": "application/json" });
-    response.end(JSON.stringify(isWell ? REPLY : { error: { message: "Service unavailable" } }));
+    let body = "";
+    request.on("data", (data) => (body += data)).on("end", () => {
+      if (!request.url?.startsWith("/beta/")) {
+        response.writeHead(503, { "content-type": "application/json" }).end('{"error": {"message": "Service unavailable"}}');
+      } else if (body.includes('"stream":true')) {
+        const choices = [{ index: 0, delta: { content: "Hello yourself" }, finish_reason: "stop" }];
+        response.writeHead(200, { "content-type": "text/event-stream" }).end(`data: ${JSON.stringify({ choices })}\n\n`);
+      } else {
+        response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(REPLY));
+      }
+    });
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
   t.after(() => server.close() && server.closeAllConnections());
@@ -38,7 +46,7 @@ async function run(t, example, reportTo = "") {
   return { asked, stdout };
 }
 
-for (const name of ["chat.completions.create", "generateText"]) {
+for (const name of ["chat.completions.create", "generateText", "attempt.watch(", "attempt.call("]) {
   test(`the example of ${name} answers`, async (t) => {
     const { asked, stdout } = await run(t, exampleOf(name));
     assert.equal(stdout, "Hello yourself\n");
@@ -55,7 +63,7 @@ test("the example of a report arrives", async (t) => {
   assert.match(String((await arriving)[0]), /\["openai\/gpt-6-luna","","search",\{"ok":1\},/);
 });
 
-test("no example of the README is left out", () => assert.equal(EXAMPLES.length, 3));
+test("no example of the README is left out", () => assert.equal(EXAMPLES.length, 5));
 
 /** The example that has these words. @param {string} words */
 function exampleOf(words) {

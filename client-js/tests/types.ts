@@ -20,5 +20,20 @@ export async function answer(question: string): Promise<string> {
   return routing.attempts("chat").run((attempt) => attempt.target.id);
 }
 
+export async function stream(routing: promised.Routing, pieces: AsyncIterable<{ text: string }>): Promise<string> {
+  const end: () => void = routing.onChange((route, before, now) => `${route} ${before?.id} ${now?.health}`);
+  return routing.attempts("chat", { onCut: "restart", hedge: true }).run(async (attempt) => {
+    let text = attempt.restarted ? "again: " : "";
+    for await (const piece of attempt.watch(({ target, signal }) => fetch(target.baseUrl, { signal }))) text += piece.text;
+    for await (const piece of attempt.watch(() => pieces)) text += piece.text;
+    const count: number = await attempt.call(({ timeoutMs }) => timeoutMs);
+    routing.report(attempt.target, "ok", count / 1000, { inputTokens: 9, outputTokens: null, tag: "search" });
+    end();
+    return text;
+  });
+}
+
+// @ts-expect-error a way that there is not
+new code.Routing("routing.json").attempts("chat", { onCut: "resume" });
 // @ts-expect-error a term that there is not
 new code.Routing("routing.json").attempts("chat", { deadline: 3 });

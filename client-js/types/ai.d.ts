@@ -1,8 +1,13 @@
 import type { LanguageModelV4 } from "@ai-sdk/provider";
 import type { Routing, Target, Terms } from "./index.js";
 
+export { StreamCutError, StreamFailedError, StreamSilentError } from "./index.js";
+
 /** The SDK's model for a target, such as `createOpenAICompatible({ … })(target.model)`. */
 export type ModelOf = (target: Target) => LanguageModelV4;
+
+/** What holds for each request; the SDK has a signal of its own, and cannot begin a stream anew. */
+export type ModelTerms = Omit<Terms, "signal" | "hedge" | "onCut">;
 
 /** A provider for the SDK, also for its registries. */
 export interface Hotspare {
@@ -22,13 +27,4 @@ export interface Hotspare {
  * A request that fails goes on as in `attempts`; a stream, until its first word has come. `terms` hold for each
  * request; the caller's `abortSignal` calls it off. The target that answered is `providerMetadata.hotspare.target`.
  */
-export declare function createHotspare(routing: Routing, modelOf: ModelOf, terms?: Omit<Terms, "signal">): Hotspare;
-
-/** The stream ended without the provider's word that the answer is whole. */
-export declare class StreamCutError extends Error {}
-
-/** The provider said inside the stream that it failed. */
-export declare class StreamFailedError extends Error {
-  /** What it said. */
-  readonly body: unknown;
-}
+export declare function createHotspare(routing: Routing, modelOf: ModelOf, terms?: ModelTerms): Hotspare;

@@ -125,6 +125,10 @@ export interface Terms {
   waitS?: number;
   /** Of the session; see `Routing.route`. */
   key?: string;
+  /** `attempt.call` asks a second target where a target in doubt is later than usual. */
+  hedge?: boolean;
+  /** What follows when a stream breaks off after its first piece: the error, or another attempt; "raise" without it. */
+  onCut?: "raise" | "restart";
   /** The request must not be moved: it goes to one target, and again only where it cannot have begun. */
   stateful?: boolean;
   /** Calls the request off: what it throws then passes through, and nobody else is asked. */
@@ -145,14 +149,34 @@ export interface Asked {
   readonly tookS: number;
 }
 
+/** A request that is to be sent. */
+export interface Asking {
+  readonly target: Target;
+  /** What to give the SDK as the timeout. */
+  readonly timeoutMs: number;
+  /** Ends the request when it is late, called off, or not needed any more. */
+  readonly signal: AbortSignal;
+}
+
+/** Sends a request to `target`, and gives its answer. */
+export type Ask<T> = (asking: Asking) => T | PromiseLike<T>;
+
 /** One request at one target. */
 export interface Attempt {
   /** 1 for the first attempt. */
   readonly number: number;
-  /** Whom to ask. */
+  /** Whom to ask; after `call`, who answered. */
   readonly target: Target;
+  /** Whether an attempt before this one has given pieces of a stream already: discard them. */
+  readonly restarted: boolean;
   /** What to give the SDK as the timeout: `answerS`, else 10 s, and no more than is left until the deadline. */
   readonly timeoutMs: number;
+  /** What a stream may take from the start of the attempt to its first piece, in seconds. */
+  readonly firstTokenS: number;
+  /** What a stream may take between two pieces, in seconds. */
+  readonly stallS: number;
+  /** What to give the SDK as the timeout of a stream: the longest silence that `watch` allows. */
+  readonly streamTimeoutMs: number;
   /** The same as a signal, for `fetch` and the SDKs; it also follows `signal` of the terms. */
   readonly signal: AbortSignal;
   /**
@@ -161,6 +185,26 @@ export interface Attempt {
    * @throws `error` itself where it is the answer, with `hotspareAttempts`: an `Asked` for each target.
    */
   fail(error: unknown): void;
+  /**
+   * What `ask` gives: the way to send a request that may be hedged.
+   *
+   * With `hedge`, while the routing file calls the target `suspect` or `degraded`: when it has not answered within its
+   * usual time (`limits.p95S`), the next target is asked as well, as far as the budget of repeats allows; the first good
+   * answer counts, and `target` is who gave it. Of a stream, its start is the answer.
+   */
+  call<T>(ask: Ask<T>): Promise<T>;
+  /**
+   * The pieces of a stream, within the limits, up to its right end.
+   *
+   * The stream is what an SDK gives (any async iterable), or a Response of `fetch`, of whose server-sent events the
+   * pieces are the JSON; or a function that opens it, for which the limit until the first piece holds as well.
+   *
+   * Until the first piece that holds a part of the answer, nothing is given, so that a failure goes unseen to the next
+   * target. Throws what the stream throws; StreamSilentError past a limit, StreamCutError where it ends before its right
+   * end, StreamFailedError where the provider says inside it that it failed: hand them to `fail`.
+   */
+  watch(stream: Response | Ask<Response>): AsyncGenerator<any, void, undefined>;
+  watch<P>(stream: AsyncIterable<P> | Ask<AsyncIterable<P>>): AsyncGenerator<P, void, undefined>;
 }
 
 /**
@@ -171,6 +215,9 @@ export interface Attempts extends AsyncIterable<Attempt> {
   /** The whole loop: what `ask` gives at the first target where it does not throw. */
   run<T>(ask: (attempt: Attempt) => T | PromiseLike<T>): Promise<T>;
 }
+
+/** The route, the target before and the target now; null where the route is new, or gone. */
+export type OnChange = (route: string, before: Target | null, now: Target | null) => unknown;
 
 /**
  * The routes of one routing file, kept current.
@@ -204,6 +251,13 @@ export declare class Routing {
    * `outcome` is `ok` or a word of Hotspare's outcomes (`server_error`, `timeout`, `rate_limited`, …).
    */
   report(target: Target | string, outcome: string, durationS?: number | null, more?: ReportMore): void;
+  /**
+   * Call `callback` whenever a route's target or its shares change; what is returned ends that.
+   *
+   * The file is looked at four times a second, which does not keep the process alive. What it throws is a warning of the
+   * process, and keeps no other callback waiting.
+   */
+  onChange(callback: OnChange): () => void;
   /** Tells Hotspare how requests end, where it listens. */
   readonly reporter: Reporter;
   /** The state of the file and its writer. Never throws. */
@@ -218,3 +272,24 @@ export declare class NoTargetError extends Error {}
 
 /** The deadline had passed before anything could be asked. */
 export declare class DeadlineError extends Error {}
+
+/** The stream ended without the right end of its dialect: the answer is not whole. */
+export declare class StreamCutError extends Error {}
+
+/** No piece of the stream came within the limit. */
+export declare class StreamSilentError extends Error {}
+
+/** The provider said inside the stream that it failed. */
+export declare class StreamFailedError extends Error {
+  constructor(message: string, body: unknown);
+  /** What it said, as it came. */
+  readonly body: unknown;
+}
+
+/** The Response given to `watch` has another status than 2xx. */
+export declare class StatusError extends Error {
+  constructor(status: number, headers: Headers, body: string);
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: string;
+}

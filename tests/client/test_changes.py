@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 from hotspare_client import Routing, Target
+from hotspare_client.changes import find_changes
+from hotspare_client.table import Table, parse
 
 from tests.support.routes import FIRST, SECOND, open_route, write_route
+from tests.support.shared_cases import Case, load_cases, name_of
 
 Change = tuple[str, str | None, str | None]
 
@@ -29,6 +32,25 @@ class Heard:
     def next(self) -> Change:
         """The next change, soon."""
         return self.changes.get(timeout=30)
+
+
+def table_of(path: Path, *, target: str, **fields: Any) -> Table:
+    """The table of a file that a case describes."""
+    route, weights = fields.pop("route", "chat"), fields.pop("weights", {target: 100})
+    targets = {f"{name}/m": each for name, each in fields.pop("targets", {"alpha": {}, "beta": {}}).items()}
+    shares = {f"{name}/m": weight for name, weight in weights.items()}
+    write_route(path, target=f"{target}/m", targets=targets, weights=shares, **fields)
+    return parse(path.read_bytes().replace(b'"chat"', f'"{route}"'.encode()))
+
+
+@pytest.mark.parametrize("case", load_cases("changes"), ids=name_of)
+def test_a_change_is_a_target_or_shares(tmp_path: Path, case: Case) -> None:
+    """The same in JavaScript."""
+    path = tmp_path / "routing.json"
+    before = table_of(path, **case["before"]) if case["before"] else None
+    found = find_changes(before, table_of(path, **case["now"]))
+    named = [[name, *(each.provider if each else None for each in targets)] for name, *targets in found]
+    assert named == case["changes"]
 
 
 @pytest.mark.slow

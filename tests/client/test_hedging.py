@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,91 +10,80 @@ from typing import Any
 import pytest
 from hotspare_client import Routing, Target
 
-from tests.support.routes import FIRST, SECOND, THIRD, open_route
+from tests.client.test_shared_faults import as_exception
+from tests.support.routes import open_route
+from tests.support.shared_cases import Case, load_cases, name_of
 
 SHORT_S = 0.05
 DOUBT: dict[str, dict[str, Any]] = {
-    FIRST: {"health": "suspect", "limits": {"p95_s": SHORT_S}},
-    SECOND: {},
-    THIRD: {},
+    "alpha": {"health": "suspect", "limits": {"p95_s": SHORT_S}},
+    "beta": {},
+    "gamma": {},
 }
-
-
-class OverloadedError(Exception):
-    """As an SDK raises it."""
-
-    status_code = 503
-
-
-class RefusedError(Exception):
-    """The provider's answer to this request."""
-
-    status_code = 400
+LATE: Case = {"answers": {"alpha": {"after_s": 1}}}
 
 
 class Providers:
-    """The first target answers when it is told to, the others as they are told; all count who asked."""
+    """Answer as a case says, and note who was asked, how long it may take, and which requests were cancelled."""
 
-    def __init__(self, *, first: Exception | None = None, second: Exception | None = None) -> None:
-        self.errors = {FIRST: first, SECOND: second}
+    def __init__(self, case: Case) -> None:
+        self._answers = case["answers"]
         self.asked: list[str] = []
         self.timeouts: list[float] = []
-        self.go_on = threading.Event()
-        self.late: list[str] = []
+        self.cancelled: list[str] = []
 
     def ask(self, target: Target, timeout_s: float) -> str:
         """In a thread."""
-        self._note(target, timeout_s)
-        if target.id == FIRST:
-            self.go_on.wait(30)
+        time.sleep(self._note(target, timeout_s))
         return self._answer(target)
 
     async def ask_in_task(self, target: Target, timeout_s: float) -> str:
         """In a task."""
-        self._note(target, timeout_s)
         try:
-            while target.id == FIRST and not self.go_on.is_set():  # noqa: ASYNC110 - shared with threads
-                await asyncio.sleep(0.01)
+            await asyncio.sleep(self._note(target, timeout_s))
         except asyncio.CancelledError:
-            self.late.append(target.id)
+            self.cancelled.append(target.provider)
             raise
         return self._answer(target)
 
-    def _note(self, target: Target, timeout_s: float) -> None:
-        self.asked.append(target.id)
+    def _note(self, target: Target, timeout_s: float) -> float:
+        self.asked.append(target.provider)
         self.timeouts.append(timeout_s)
+        return float(self._answers.get(target.provider, {}).get("after_s", 0))
 
     def _answer(self, target: Target) -> str:
-        error = self.errors.get(target.id)
-        if target.id != FIRST:
-            self.go_on.set()
-        if error:
-            raise error
-        return f"answer of {target.id}"
+        case = self._answers.get(target.provider, {})
+        if "status" in case or "error" in case:
+            raise as_exception(case)
+        return f"answer of {target.provider}"
+
+
+def open_case(folder: Path, case: Case) -> Routing:
+    """A route whose first target is in doubt, or the targets of the case."""
+    targets = {f"{name}/m": fields for name, fields in case.get("targets", DOUBT).items()}
+    return open_route(folder, target="alpha/m", targets=targets)
 
 
 async def run(kind: str, routing: Routing, providers: Providers, **terms: Any) -> tuple[str, str]:
     """The answer, and who the attempt says gave it."""
-    if kind == "task":
-        return await in_task(routing, providers, **terms)
-    return await asyncio.to_thread(in_thread, routing, providers, **terms)
+    return await in_task(routing, providers, **terms) if kind == "task" else in_thread(routing, providers, **terms)
 
 
 def in_thread(routing: Routing, providers: Providers, **terms: Any) -> tuple[str, str]:
     """An application's loop."""
-    for attempt in routing.attempts("chat", hedge=True, **terms):
+    for attempt in routing.attempts("chat", **{"hedge": True, **terms}):
         with attempt:
             answer = attempt.call(providers.ask)
-            return answer, attempt.target.id
+            return answer, attempt.target.provider
     raise AssertionError
 
 
 async def in_task(routing: Routing, providers: Providers, **terms: Any) -> tuple[str, str]:
     """The same in asyncio."""
-    async for attempt in routing.attempts("chat", hedge=True, **terms):
+    async for attempt in routing.attempts("chat", **{"hedge": True, **terms}):
         async with attempt:
             answer = await attempt.call(providers.ask_in_task)
-            return answer, attempt.target.id
+            return answer, attempt.target.provider
     raise AssertionError
 
 
@@ -101,107 +91,47 @@ KINDS = pytest.mark.parametrize("kind", ["thread", "task"])
 
 
 @KINDS
-async def test_the_second_target_answers_for_a_late_one(tmp_path: Path, kind: str) -> None:
-    """The caller learns who did; each request has its own time."""
-    providers = Providers()
-    assert await run(kind, open_route(tmp_path, targets=DOUBT), providers, deadline_s=30) == (
-        f"answer of {SECOND}",
-        SECOND,
-    )
-    assert providers.asked == [FIRST, SECOND]
+@pytest.mark.parametrize("case", load_cases("hedging"), ids=name_of)
+async def test_a_second_target_is_asked_where_it_should_be(tmp_path: Path, kind: str, case: Case) -> None:
+    """The same in JavaScript: who is asked, who answers, and which error is the answer."""
+    routing, providers = open_case(tmp_path, case), Providers(case)
+    found: Any = None
+    try:
+        for _ in range(case.get("requests", 1)):
+            found = await run(kind, routing, providers, **case.get("terms", {}))
+    except Exception as error:  # noqa: BLE001 - whatever it is
+        found = error
+    assert providers.asked == case["asked"]
     assert all(0 < timeout_s <= 10 for timeout_s in providers.timeouts)
-    assert providers.late == ([FIRST] if kind == "task" else [])
+    if "raises" in case:
+        [asked] = found.hotspare_attempts
+        assert (asked.outcome, asked.target) == (case["raises"], f"{case['of']}/m")
+    else:
+        assert found == (f"answer of {case['answer']}", case["answer"])
+
+
+async def test_a_request_that_is_not_needed_is_cancelled(tmp_path: Path) -> None:
+    """In asyncio; a thread goes on, and nobody hears it."""
+    providers = Providers(LATE)
+    await in_task(open_case(tmp_path, LATE), providers)
+    assert providers.cancelled == ["alpha"]
 
 
 @KINDS
-@pytest.mark.parametrize(
-    "targets",
-    [
-        pytest.param({**DOUBT, FIRST: {"limits": {"p95_s": SHORT_S}}}, id="up"),
-        pytest.param({**DOUBT, FIRST: {"health": "suspect"}}, id="no published p95"),
-        pytest.param({FIRST: DOUBT[FIRST]}, id="nobody else"),
-        pytest.param({FIRST: DOUBT[FIRST], SECOND: DOUBT[FIRST], THIRD: {"health": "down"}}, id="the others, too"),
-    ],
-)
-async def test_nothing_extra_is_sent_in_quiet_times(tmp_path: Path, kind: str, targets: dict[str, Any]) -> None:
-    """Nor where nobody is in less doubt."""
-    providers = Providers()
-    threading.Timer(4 * SHORT_S, providers.go_on.set).start()
-    assert await run(kind, open_route(tmp_path, targets=targets), providers) == (f"answer of {FIRST}", FIRST)
-    assert providers.asked == [FIRST]
-
-
-@KINDS
-async def test_what_must_not_be_moved_is_not_hedged(tmp_path: Path, kind: str) -> None:
-    """Two requests would both have begun."""
-    providers = Providers()
-    threading.Timer(4 * SHORT_S, providers.go_on.set).start()
-    assert (await run(kind, open_route(tmp_path, targets=DOUBT), providers, stateful=True))[1] == FIRST
-    assert providers.asked == [FIRST]
-
-
-@KINDS
-async def test_hedges_are_within_the_budget(tmp_path: Path, kind: str) -> None:
-    """Three a minute, of few requests."""
-    routing, hedged = open_route(tmp_path, targets=DOUBT), []
-    for number in range(4):
-        providers = Providers()
-        if number == 3:
-            threading.Timer(4 * SHORT_S, providers.go_on.set).start()
-        await run(kind, routing, providers)
-        hedged.append(SECOND in providers.asked)
-    assert hedged == [True, True, True, False]
-
-
-@KINDS
-async def test_one_failure_of_two_is_not_the_answer(tmp_path: Path, kind: str) -> None:
-    """Of whichever; it is remembered, so that the next request begins elsewhere."""
-    routing, providers = open_route(tmp_path, targets=DOUBT), Providers(second=OverloadedError())
-    assert await run(kind, routing, providers) == (f"answer of {FIRST}", FIRST)
-    assert providers.asked == [FIRST, SECOND]
-    assert routing.memory.is_failing(SECOND, routing.monotonic())
-    providers = Providers(first=OverloadedError())
-    providers.go_on.set()
-    assert await run(kind, open_route(tmp_path, targets=DOUBT), providers) == (f"answer of {SECOND}", SECOND)
-
-
-@KINDS
-async def test_when_both_fail_the_next_one_is_asked(tmp_path: Path, kind: str) -> None:
-    """Neither is asked again."""
-    providers = Providers(first=OverloadedError(), second=OverloadedError())
-    answer = await run(kind, open_route(tmp_path, targets=DOUBT), providers)
-    assert answer == (f"answer of {THIRD}", THIRD)
-    assert providers.asked == [FIRST, SECOND, THIRD]
-
-
-@KINDS
-async def test_a_refusal_of_one_is_the_answer(tmp_path: Path, kind: str) -> None:
-    """The other one is not waited for."""
-    error = RefusedError("content policy")
-    providers = Providers(second=error)
-    with pytest.raises(RefusedError) as caught:
-        await run(kind, open_route(tmp_path, targets=DOUBT), providers)
-    assert caught.value is error
-    [asked] = caught.value.hotspare_attempts  # type: ignore[attr-defined]
-    assert asked.target == SECOND
-
-
-@KINDS
-async def test_the_deadline_ends_a_race(tmp_path: Path, kind: str) -> None:
-    """Also where a request does not keep its own limit."""
-    providers = Providers()
-    targets = {FIRST: {"health": "suspect", "limits": {"p95_s": 30}}, SECOND: {}}
-    with pytest.raises(TimeoutError, match="had not answered by the deadline"):
-        await run(kind, open_route(tmp_path, targets=targets), providers, deadline_s=2 * SHORT_S)
-    providers.go_on.set()
+async def test_a_failure_of_one_is_remembered(tmp_path: Path, kind: str) -> None:
+    """So that the next request begins elsewhere."""
+    case = {"answers": {"alpha": {"after_s": 0.3}, "beta": {"status": 503}}}
+    routing = open_case(tmp_path, case)
+    await run(kind, routing, Providers(case))
+    assert routing.memory.is_failing("beta/m", routing.monotonic())
 
 
 async def test_a_race_may_be_cancelled_at_every_await(tmp_path: Path) -> None:
     """Both its tasks end with it."""
     for steps in range(12):
-        providers = Providers()
+        providers = Providers(LATE)
         before = asyncio.all_tasks()
-        task = asyncio.create_task(in_task(open_route(tmp_path, targets=DOUBT), providers))
+        task = asyncio.create_task(in_task(open_case(tmp_path, LATE), providers))
         for _ in range(steps):
             await asyncio.sleep(0)
         if steps > 8:
@@ -221,14 +151,14 @@ def test_a_stream_that_came_too_late_is_closed(tmp_path: Path) -> None:
             self.close = close
 
     def ask(target: Target, _: float) -> Stream:
-        if target.id == FIRST:
+        if target.provider == "alpha":
             go_on.wait(30)
             return Stream(closed.set)
         return Stream(lambda: None)
 
-    for attempt in open_route(tmp_path, targets=DOUBT).attempts("chat", hedge=True):
+    for attempt in open_case(tmp_path, LATE).attempts("chat", hedge=True):
         with attempt:
             attempt.call(ask)
-    assert attempt.target.id == SECOND
+    assert attempt.target.provider == "beta"
     go_on.set()
     assert closed.wait(30)

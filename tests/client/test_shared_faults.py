@@ -7,7 +7,7 @@ import ssl
 from pathlib import Path
 
 import pytest
-from hotspare_client import DeadlineError, MissingKeyError, NoTargetError, Routing, Target
+from hotspare_client import DeadlineError, MissingKeyError, NoTargetError, Routing, StreamFailedError, Target
 from hotspare_client.failure import Failure, read_failure
 from hotspare_client.policy import Step
 
@@ -52,6 +52,7 @@ def as_exception(case: Case) -> Exception:
         "own": KeyError("x"),
         "wrapped 503": named("RuntimeError", StatusError(503, "", {})),
         "bare": Exception(),
+        "told": StreamFailedError("a/m failed inside the stream", case.get("body")),
     }[case["error"]]
 
 
@@ -71,7 +72,7 @@ def assert_follows(step: Step | None, case: Case) -> None:
 @pytest.mark.parametrize("case", load_cases("failures"), ids=name_of)
 def test_an_error_says_what_came_and_what_follows(case: Case) -> None:
     """At three targets, the first of them with a small context, the last with a large one."""
-    failure = read_failure(as_exception(case))
+    failure = read_failure(as_exception(case), in_stream=case.get("in_stream", False))
     assert {name: getattr(failure, name) for name in case["expect"]} == case["expect"]
     targets = tuple(up_target(name, context=context) for name, context in CONTEXTS.items())
     assert_follows(after(failure, case, targets), case)

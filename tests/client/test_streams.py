@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hotspare_client import Routing, StreamCutError, StreamFailedError, StreamSilentError, Target
+from hotspare_client import Routing, Target
 
+from tests.client.test_shared_faults import as_exception
 from tests.support.routes import FIRST, SECOND, open_route
+from tests.support.shared_cases import Case, load_cases, name_of
 
 #: Long enough for a thread to be late on a busy machine, short enough to wait for.
 SHORT_S = 0.2
 WORDS = ["one", "two", "three"]
 
-Fault = Callable[[int], None]
+OWN_FAULT: Case = {"opens": {"error": "own"}}
 
 
 def chunk(text: str = "", finish: str | None = None) -> dict[str, Any]:
@@ -33,37 +35,41 @@ def whole() -> Iterator[dict[str, Any]]:
 
 
 class Stream:
-    """A stream that does something at its piece number `at`, both for threads and for tasks."""
+    """A stream that does at its piece number `at` what a case of `streams.json` says, for threads and for tasks."""
 
-    def __init__(self, at: int | None = None, then: BaseException | str = "cut") -> None:
-        self.at, self.then = at, then
+    def __init__(self, at: int = -1, then: str = "", told: dict[str, Any] | None = None, **_: object) -> None:
+        self.at, self.then, self.told = at, then, told
         self.closed = False
         self.resumed = threading.Event()
 
+    def _pieces(self) -> Iterator[dict[str, Any] | None]:
+        """None where it falls silent."""
+        for number, piece in enumerate([*whole(), None]):
+            if number == self.at and self.told:
+                yield self.told
+            elif number == self.at and self.then == "silent":
+                yield None
+            elif number == self.at and self.then != "cut":
+                raise as_exception({"error": self.then})
+            if number == self.at or piece is None:
+                break
+            yield piece
+        if self.then == "open":
+            yield None
+
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        for number, piece in enumerate(whole()):
-            if number == self.at and self.then == "silent":
+        for piece in self._pieces():
+            if piece is None:
                 self.resumed.wait(30)
                 return
-            if number == self.at and self.then == "cut":
-                return
-            if number == self.at and isinstance(self.then, BaseException):
-                raise self.then
             yield piece
-        if self.then == "open":
-            self.resumed.wait(30)
 
     async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
-        for number, piece in enumerate(whole()):
-            if number == self.at and self.then == "silent":
+        for piece in self._pieces():
+            if piece is None:
                 await asyncio.sleep(30)
-            if number == self.at and self.then == "cut":
                 return
-            if number == self.at and isinstance(self.then, BaseException):
-                raise self.then
             yield piece
-        if self.then == "open":
-            await asyncio.sleep(30)
 
     def close(self) -> None:
         self.closed = True
@@ -133,176 +139,71 @@ def _no_thread_is_left() -> Iterator[None]:
         time.sleep(0.01)
 
 
-@KINDS
-@pytest.mark.parametrize("then", ["cut", "open"])
-async def test_a_whole_stream_is_asked_for_once(tmp_path: Path, kind: str, then: str) -> None:
-    """Also where the connection stays open after its end."""
-    answer, stream = Answer(), Stream(then=then)
-    await ask_by(kind, open_route(tmp_path), answer, {FIRST: [stream]})
-    stream.resumed.set()
-    assert (answer.text, answer.target) == ("onetwothree", FIRST)
+class Opening:
+    """Opens the streams of a case, or does not."""
 
+    def __init__(self, streams: dict[str, list[Case]]) -> None:
+        self._left = {name: list(each) for name, each in streams.items()}
+        self.go_on = threading.Event()
+        self.opened: list[Stream] = []
+        self.timeouts: list[float] = []
 
-@KINDS
-@pytest.mark.parametrize(
-    ("then", "asked"),
-    [
-        ("cut", [FIRST, FIRST]),
-        ("silent", [FIRST, SECOND]),
-        (ConnectionResetError(), [FIRST, FIRST]),
-        (ValueError("Expecting value: line 1 column 1"), [FIRST, FIRST]),
-    ],
-    ids=repr,
-)
-async def test_a_failure_before_the_first_piece_is_unseen(
-    tmp_path: Path, kind: str, then: BaseException | str, asked: list[str]
-) -> None:
-    """A role is no piece of the answer: the caller gets one whole stream, and need not discard anything."""
-    answer, bad = Answer(), Stream(1, then)
-    await ask_by(
-        kind, open_route(tmp_path), answer, {FIRST: [bad, Stream()], SECOND: [Stream()]}, first_token_s=SHORT_S
-    )
-    bad.resumed.set()
-    assert (answer.text, answer.asked, answer.restarted) == ("onetwothree", asked, False)
+    def open(self, target: Target, timeout_s: float) -> Stream:
+        """In a thread."""
+        case = self._next(target, timeout_s)
+        if case.get("opens") == "silent":
+            self.go_on.wait(30)
+        return self._stream(case)
 
-
-@KINDS
-@pytest.mark.parametrize(
-    ("then", "error"),
-    [
-        ("cut", StreamCutError),
-        ("silent", StreamSilentError),
-        (ConnectionResetError(), ConnectionResetError),
-        (KeyError("not JSON"), KeyError),
-    ],
-    ids=repr,
-)
-async def test_a_stream_that_breaks_off_is_never_passed_off_as_whole(
-    tmp_path: Path, kind: str, then: BaseException | str, error: type[Exception]
-) -> None:
-    """After its first piece it is the caller's error, or, where that was agreed, begun anew at the next target."""
-    targets = {FIRST: {"limits": {"stall_s": SHORT_S}}, SECOND: {}}
-    answer, bad = Answer(), Stream(3, then)
-    with pytest.raises(error) as caught:
-        await ask_by(kind, open_route(tmp_path, targets=targets), answer, {FIRST: [bad], SECOND: [Stream()]})
-    bad.resumed.set()
-    assert (answer.text, answer.asked) == ("onetwo", [FIRST])
-    [asked] = caught.value.hotspare_attempts  # type: ignore[attr-defined]
-    assert asked.outcome == ("timeout" if then == "silent" else "broken_stream")
-
-    anew, bad = Answer(), Stream(3, then)
-    streams = {FIRST: [bad], SECOND: [Stream()]}
-    await ask_by(kind, open_route(tmp_path, targets=targets), anew, streams, on_cut="restart")
-    bad.resumed.set()
-    assert (anew.text, anew.asked, anew.restarted) == ("onetwothree", [FIRST, SECOND], True)
-
-
-@KINDS
-async def test_an_error_after_the_right_end_is_none(tmp_path: Path, kind: str) -> None:
-    """The answer is whole."""
-
-    class Torn(Stream):
-        def __iter__(self) -> Iterator[dict[str, Any]]:
-            yield from whole()
-            raise ConnectionResetError
-
-        async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
-            for piece in whole():
-                yield piece
-            raise ConnectionResetError
-
-    answer = Answer()
-    await ask_by(kind, open_route(tmp_path), answer, {FIRST: [Torn()]})
-    assert answer.text == "onetwothree"
-
-
-@KINDS
-async def test_what_must_not_be_moved_is_not_begun_anew(tmp_path: Path, kind: str) -> None:
-    """A stream that was cut had begun."""
-    answer = Answer()
-    with pytest.raises(StreamCutError):
-        await ask_by(
-            kind, open_route(tmp_path), answer, {FIRST: [Stream(1), Stream()]}, stateful=True, on_cut="restart"
-        )
-    assert answer.asked == [FIRST]
-
-
-@KINDS
-async def test_the_deadline_bounds_a_stream(tmp_path: Path, kind: str) -> None:
-    """After it nobody else is asked."""
-    answer, bad = Answer(), Stream(3, "silent")
-    with pytest.raises(StreamSilentError):
-        await ask_by(
-            kind, open_route(tmp_path), answer, {FIRST: [bad], SECOND: [Stream()]}, deadline_s=SHORT_S, on_cut="restart"
-        )
-    bad.resumed.set()
-    assert answer.asked == [FIRST]
-
-
-@KINDS
-async def test_an_error_that_the_provider_tells_inside_the_stream(tmp_path: Path, kind: str) -> None:
-    """It is read as an answer would be: a policy is final, an overload is not."""
-
-    class Telling(Stream):
-        def __init__(self, code: str) -> None:
-            super().__init__()
-            self.piece = {"error": {"code": code, "message": "…"}}
-
-        def __iter__(self) -> Iterator[dict[str, Any]]:
-            yield self.piece
-
-        async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
-            yield self.piece
-
-    answer = Answer()
-    await ask_by(kind, open_route(tmp_path), answer, {FIRST: [Telling("overloaded_error")], SECOND: [Stream()]})
-    assert answer.asked == [FIRST, SECOND]
-    with pytest.raises(StreamFailedError, match="content_filter"):
-        await ask_by(kind, open_route(tmp_path), Answer(), {FIRST: [Telling("content_filter")], SECOND: [Stream()]})
-
-
-# Opening
-
-
-@KINDS
-async def test_a_provider_that_does_not_even_open_a_stream_is_left(tmp_path: Path, kind: str) -> None:
-    """The limit until the first piece includes the opening, whatever the SDK's own timeout is."""
-    go_on, given = threading.Event(), list[float]()
-
-    def ask(target: Target, timeout_s: float) -> Stream:
-        given.append(timeout_s)
-        if target.id == FIRST:
-            go_on.wait(30)
-        return Stream()
-
-    async def ask_in_task(target: Target, timeout_s: float) -> Stream:
-        given.append(timeout_s)
-        if target.id == FIRST:
+    async def open_in_task(self, target: Target, timeout_s: float) -> Stream:
+        """In a task."""
+        case = self._next(target, timeout_s)
+        if case.get("opens") == "silent":
             await asyncio.sleep(30)
-        return Stream()
+        return self._stream(case)
 
-    answer, opens = Answer(), ask_in_task if kind == "task" else ask
-    await ask_by(kind, open_route(tmp_path), answer, opens, first_token_s=SHORT_S)
-    go_on.set()
-    assert answer.text == "onetwothree"
-    assert given == [10.0, 10.0]
+    def _next(self, target: Target, timeout_s: float) -> Case:
+        self.timeouts.append(timeout_s)
+        return self._left[target.provider].pop(0)
+
+    def _stream(self, case: Case) -> Stream:
+        if isinstance(case.get("opens"), dict):
+            raise as_exception(case["opens"])
+        self.opened.append(Stream(**case))
+        return self.opened[-1]
 
 
 @KINDS
-async def test_a_fault_of_what_opens_it_is_the_caller_s(tmp_path: Path, kind: str) -> None:
-    """Before there is a stream, an error that says nothing of a provider says nothing about one."""
+@pytest.mark.parametrize("case", load_cases("streams"), ids=name_of)
+async def test_a_stream_goes_on_or_fails_as_it_should(tmp_path: Path, kind: str, case: Case) -> None:
+    """The same in JavaScript: unseen before the first piece, never passed off as whole after it."""
+    described = case.get("targets", {"alpha": {}, "beta": {}, "gamma": {}})
+    routing = open_route(tmp_path, target="alpha/m", targets={f"{name}/m": each for name, each in described.items()})
+    answer, opening = Answer(), Opening(case["streams"])
+    ask = opening.open_in_task if kind == "task" else opening.open
+    error = None
+    try:
+        await ask_by(kind, routing, answer, ask, **case.get("terms", {}))
+    except Exception as raised:  # noqa: BLE001 - whatever it is
+        error = raised
+    opening.go_on.set()
+    for stream in opening.opened:
+        stream.resumed.set()
+    assert [name.partition("/")[0] for name in answer.asked] == case["asked"]
+    assert answer.text == (case.get("text", "onetwothree") or "")
+    assert answer.restarted is case.get("restarted", False)
+    outcome = error.hotspare_attempts[-1].outcome if error else None  # type: ignore[attr-defined]
+    assert outcome == case.get("raises")
+    assert all(0 < each <= 10 for each in opening.timeouts)
 
-    def ask(target: Target, timeout_s: float) -> Stream:
-        raise KeyError(target.id, timeout_s)
 
-    async def ask_in_task(target: Target, timeout_s: float) -> Stream:
-        raise KeyError(target.id, timeout_s)
-
-    routing, answer = open_route(tmp_path), Answer()
+@KINDS
+async def test_a_fault_of_what_opens_it_says_nothing_of_the_target(tmp_path: Path, kind: str) -> None:
+    """The next request asks it as before."""
+    routing, opening = open_route(tmp_path, target="alpha/m", targets={"alpha/m": {}}), Opening({"alpha": [OWN_FAULT]})
     with pytest.raises(KeyError):
-        await ask_by(kind, routing, answer, ask_in_task if kind == "task" else ask)
-    assert answer.asked == [FIRST]
-    assert not routing.memory.is_failing(FIRST, routing.monotonic())
+        await ask_by(kind, routing, Answer(), opening.open_in_task if kind == "task" else opening.open)
+    assert not routing.memory.is_failing("alpha/m", routing.monotonic())
 
 
 # Who reads

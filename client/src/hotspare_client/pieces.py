@@ -63,7 +63,7 @@ def _read(piece: object) -> Piece:
 def _chat(piece: object) -> Piece:
     choices = _get(piece, "choices")
     reasons = {_index(choice): _get(choice, "finish_reason") for choice in choices}
-    failed = [choice for choice in choices if _get(choice, "error") or _get(choice, "finish_reason") in _FAILED_ENDS]
+    failed = [choice for choice in choices if _get(choice, "error") or _has_failed(choice)]
     of_groq = _get(_get(piece, "x_groq"), "error")
     return Piece(
         speaks=any(_speaks(_get(choice, "delta")) or _speaks(choice) for choice in choices),
@@ -77,7 +77,7 @@ def _chat(piece: object) -> Piece:
 def _event(kind: str, piece: object) -> Piece:
     """OpenAI's responses, Anthropic and Cohere say of each event which it is."""
     delta = _get(piece, "delta")
-    if kind in {"error", "response.failed", "response.cancelled"} or _get(delta, "finish_reason") in _FAILED_ENDS:
+    if kind in {"error", "response.failed", "response.cancelled"} or _has_failed(delta):
         return Piece(error=_get(_get(piece, "response"), "error") or piece)
     if kind in {"response.completed", "response.incomplete", "message_stop", "message-end"}:
         return Piece(parts=_ONE, ended=_ONE, usage=True)
@@ -85,11 +85,7 @@ def _event(kind: str, piece: object) -> Piece:
         return Piece(speaks=kind.endswith(".delta"), parts=_ONE)
     if kind.startswith(("message", "content", "tool-", "citation-", "ping")):
         return Piece(speaks=kind in {"content_block_delta", "content-delta"} or kind.startswith("tool-"), parts=_ONE)
-    return (
-        Piece(speaks=True, parts=_ONE)
-        if kind in {"text", "thinking", "input_json", "citation", "signature"}
-        else _UNKNOWN
-    )
+    return Piece(speaks=True, parts=_ONE) if kind in _OF_HELPERS else _UNKNOWN
 
 
 def _gemini(piece: object) -> Piece:
@@ -128,9 +124,14 @@ def _speaks(part: object) -> bool:
     return any(_get(part, name) for name in _SPEAKING_PARTS)
 
 
+def _has_failed(part: object) -> bool:
+    reason = _get(part, "finish_reason")
+    return isinstance(reason, str) and reason in _FAILED_ENDS
+
+
 def _index(part: object) -> int:
     index = _get(part, "index")
-    return index if isinstance(index, int) else 0
+    return index if isinstance(index, int) and not isinstance(index, bool) else 0
 
 
 def _get(piece: object, name: str) -> Any:
