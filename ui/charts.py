@@ -17,6 +17,7 @@ from monitor.health import Health
 from monitor.history.rollup import OutcomeCounts, Rollup
 from probes.outcome import Outcome
 from ui.components import outcome_class
+from ui.history import GOOD, WATCH
 
 Specification = dict[str, Any]
 Rollups = Sequence[tuple[datetime, Rollup]]
@@ -30,11 +31,34 @@ _COLOURS: Final = {
     "none": "#a9b2be",
 }
 _PATH: Final = "#2f7dd1"
-_QUIET: Final = "#7c8aa0"
-_LEGEND: Final[Specification] = {
+_TOKENS: Final = "#c2703a"
+#: A picture lies on a card.
+FRAME: Final = {
+    "background": "transparent",
+    "padding": {"left": 8, "right": 12, "top": 12, "bottom": 8},
+    "autosize": {"type": "fit-x", "contains": "padding"},
+    # One below the other: beside each other they are cut on a narrow screen.
+    "config": {"legend": {"layout": {"bottom": {"direction": "vertical", "margin": 2}}}},
+}
+#: Of things without a tone, such as providers: by Okabe and Ito, told apart by every eye; the last is for the others.
+CATEGORIES: Final = ("#0072b2", "#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#8a94a3")
+LEGEND: Final[Specification] = {
     "title": None,
     "orient": "bottom",
     "columns": {"expr": "max(1, floor(width / 130))"},
+    "offset": 10,
+    "padding": 0,
+    "labelLimit": 300,
+}
+_WIDE_COLUMNS: Final = {"expr": "max(1, floor(width / 270))"}
+#: The day's 24 hours; Vega's own are of twelve.
+_CLOCK: Final = {
+    "month": "%b %d",
+    "week": "%b %d",
+    "date": "%b %d",
+    "hours": "%H:%M",
+    "minutes": "%H:%M",
+    "seconds": "%H:%M:%S",
 }
 _WHEN: Final = {"field": "at", "type": "temporal", "title": "when", "format": "%b %d %H:%M:%S"}
 #: The names of lanes and bars stand inside, above what they name: they may be long, and a screen narrow.
@@ -78,6 +102,7 @@ def route_timeline(detail: RouteDetail) -> Specification:
         "axis": {**_INNER_LABELS, "labelOffset": -15, "grid": True, "tickBand": "extent"},
     }
     return {
+        **FRAME,
         "height": {"step": _LANE},
         "encoding": {"x": _time(detail.since, detail.until), "y": lane},
         "layer": layers,
@@ -114,7 +139,7 @@ def _health_layer(detail: RouteDetail, lanes: Mapping[str, str]) -> list[Specifi
             "mark": {"type": "rule", "yOffset": 13},
             "encoding": {
                 "x2": {"field": "to"},
-                "color": {"field": "health", "type": "nominal", "scale": scale, "legend": _LEGEND},
+                "color": {"field": "health", "type": "nominal", "scale": scale, "legend": LEGEND},
                 "size": {"field": "thickness", "type": "quantitative", "scale": None, "legend": None},
                 "tooltip": _tips("health", "lasted", "why", "UTC"),
             },
@@ -155,9 +180,10 @@ def felt(
         if seconds
     ]
     return {
+        **FRAME,
         "data": {"values": rows},
         "mark": {"type": "bar"},
-        "height": 190,
+        "height": 130,
         "encoding": {
             "x": _time(since, until),
             "x2": {"field": "to"},
@@ -167,7 +193,7 @@ def felt(
                 "field": "what",
                 "type": "nominal",
                 "scale": {"domain": list(kinds), "range": [_COLOURS["none"], _PATH]},
-                "legend": _LEGEND,
+                "legend": LEGEND,
             },
             "tooltip": [_WHEN, *_tips("what", "minutes", "UTC")],
         },
@@ -188,6 +214,7 @@ def outcomes(rollups: Rollups, since: datetime, until: datetime, width: timedelt
     known = [outcome.value for outcome in Outcome if any(row["outcome"] == outcome.value for row in rows)]
     colours = [_COLOURS[outcome_class(Outcome(outcome))] for outcome in known]
     return {
+        **FRAME,
         "data": {"values": rows},
         "transform": [
             {"calculate": f"indexof({known}, datum.outcome)", "as": "rank"},
@@ -200,7 +227,7 @@ def outcomes(rollups: Rollups, since: datetime, until: datetime, width: timedelt
             },
         ],
         "mark": {"type": "bar", "tooltip": False},
-        "height": 250,
+        "height": 150,
         "encoding": {
             "x": _time(since, until),
             "x2": {"field": "to"},
@@ -216,7 +243,7 @@ def outcomes(rollups: Rollups, since: datetime, until: datetime, width: timedelt
                 "field": "outcome",
                 "type": "nominal",
                 "scale": {"domain": known, "range": colours},
-                "legend": _LEGEND,
+                "legend": LEGEND,
             },
             "tooltip": [
                 _WHEN,
@@ -237,8 +264,8 @@ def latency(detail: TargetDetail) -> Specification:
         for level, share in (("median", 0.5), ("95 %", 0.95))
         if (value := histogram.quantile(share)) is not None
     ]
-    legend = {**_LEGEND, "symbolType": "stroke"}
-    colours = {"domain": ["answer", "first token"], "range": [_PATH, "#c2703a"]}
+    legend = {**LEGEND, "symbolType": "stroke"}
+    colours = {"domain": ["answer", "first token"], "range": [_PATH, _TOKENS]}
     dashes = {"domain": ["median", "95 %"], "range": [[1, 0], [5, 3]]}
     lines = {
         "data": {"values": rows},
@@ -251,32 +278,44 @@ def latency(detail: TargetDetail) -> Specification:
         },
     }
     axis = {"field": "seconds", "type": "quantitative", "scale": {"type": "log"}, "title": "seconds"}
-    return {"height": 320, "encoding": {"y": axis}, "layer": [lines, *_levels(detail)]}
+    return {
+        **FRAME,
+        "height": 260,
+        "encoding": {"y": axis},
+        "layer": [lines, _levels(detail)],
+        "resolve": {"scale": {"color": "independent", "strokeDash": "independent"}},
+    }
 
 
-def _levels(detail: TargetDetail) -> list[Specification]:
-    """Level lines: the slow limit, and what 95 of 100 answers of each check usually stay under."""
-    levels = [{"seconds": detail.slow_s, "name": f"slow limit, {detail.slow_s:g} s", "colour": _COLOURS["bad"]}]
+def _levels(detail: TargetDetail) -> Specification:
+    """Level lines: the slow limit, and what 95 of 100 answers of each check usually stay under; the legend names them.
+
+    Their names on the picture would run into its lines.
+    """
+    levels = [(detail.slow_s, f"slow limit, {detail.slow_s:g} s", _COLOURS["bad"])]
     levels += [
-        {
-            "seconds": round(usual.high_s, 3),
-            "name": f"usually under {usual.high_s:.2g} s ({measure})",
-            "colour": _QUIET,
-        }
+        (round(usual.high_s, 3), f"usually under {usual.high_s:.2g} s ({measure})", _colour_of(measure))
         for measure, usual in detail.usual.items()
         if usual.high_s > 0
     ]
-    colour = {"field": "colour", "type": "nominal", "scale": None}
-    name = {"field": "name", "type": "nominal"}
-    text = {"type": "text", "align": "left", "baseline": "bottom", "dx": 4, "dy": -2, "fontSize": 11}
-    return [
-        {
-            "data": {"values": levels},
-            "mark": {"type": "rule", "strokeDash": [2, 3], "size": 1.2},
-            "encoding": {"color": colour, "tooltip": name},
+    names, colours = [name for _, name, _ in levels], [colour for *_, colour in levels]
+    return {
+        "data": {"values": [{"seconds": seconds, "name": name} for seconds, name, _ in levels]},
+        "mark": {"type": "rule", "strokeDash": [2, 3], "size": 1.5},
+        "encoding": {
+            "color": {
+                "field": "name",
+                "type": "nominal",
+                "scale": {"domain": names, "range": colours},
+                "legend": {**LEGEND, "symbolType": "stroke", "symbolDash": [2, 3], "columns": _WIDE_COLUMNS},
+            },
+            "tooltip": {"field": "name", "type": "nominal"},
         },
-        {"data": {"values": levels}, "mark": text, "encoding": {"x": {"value": 0}, "text": name, "color": colour}},
-    ]
+    }
+
+
+def _colour_of(measure: str) -> str:
+    return _TOKENS if "first token" in measure else _PATH
 
 
 def hours_of_week(hours: Mapping[datetime, OutcomeCounts], zone: tzinfo) -> Specification:
@@ -287,7 +326,7 @@ def hours_of_week(hours: Mapping[datetime, OutcomeCounts], zone: tzinfo) -> Spec
             "hour": hour,
             "served": round(counts.served, 4),
             "said": f"{format_percent(counts.served)} of {counts.asked:,} probes",
-            "mark": "" if counts.served >= 0.98 else f"{int(100 * counts.served)}",
+            "mark": "" if counts.served >= GOOD else f"{int(100 * counts.served)}",
         }
         for (day, hour), counts in sorted(by_hour_of_week(hours, zone).items())
         if counts.served is not None
@@ -296,8 +335,11 @@ def hours_of_week(hours: Mapping[datetime, OutcomeCounts], zone: tzinfo) -> Spec
         "x": {"field": "hour", "type": "ordinal", "title": "hour of the day", "axis": {"labelAngle": 0}},
         "y": {"field": "day", "type": "ordinal", "title": None, "sort": list(_DAYS)},
     }
-    scale = {"domain": [0.5, 0.95, 0.995, 1], "range": ["#d6453e", "#e0a83a", "#bfe3d0", "#4fb985"], "clamp": True}
+    # As the bars of the days.
+    tones = [_COLOURS["bad"], _COLOURS["watch"], _COLOURS["good"]]
+    scale = {"type": "threshold", "domain": [WATCH, GOOD], "range": tones}
     return {
+        **FRAME,
         "data": {"values": rows},
         "height": {"step": 22},
         "encoding": place,
@@ -331,6 +373,7 @@ def phases(medians: Sequence[PhaseMedians]) -> Specification:
         if value
     ]
     return {
+        **FRAME,
         "data": {"values": rows},
         "mark": {"type": "bar", "tooltip": True, "height": 16, "yOffset": 8},
         "height": {"step": 46},
@@ -346,7 +389,7 @@ def phases(medians: Sequence[PhaseMedians]) -> Specification:
                 "field": "phase",
                 "type": "nominal",
                 "scale": {"domain": list(PHASES), "range": list(_PHASE_COLOURS)},
-                "legend": _LEGEND,
+                "legend": LEGEND,
             },
             "order": {"field": "rank", "type": "quantitative"},
         },
@@ -359,7 +402,7 @@ def _time(since: datetime, until: datetime) -> Specification:
         "type": "temporal",
         "title": None,
         "scale": {"domain": [instant(since), instant(until)]},
-        "axis": {"labelOverlap": True, "tickCount": 8},
+        "axis": {"labelOverlap": True, "tickCount": 8, "format": _CLOCK},
     }
 
 

@@ -1,7 +1,7 @@
 """The page of what probing costs: by provider, check and day, against the budget, and what would cost less."""
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +18,7 @@ from monitor.formatting import capitalized, format_elapsed
 from monitor.history.rollup import DAY, span_start
 from monitor.storage.database import open_reader
 from monitor.storage.store import Store
-from ui import savings
+from ui import charts, components, exports, savings
 from ui.components import empty, section, text
 
 _DAYS: Final = 30
@@ -52,8 +52,9 @@ def show(path: str, settings: Settings) -> None:
         st.html(empty("Nothing was probed in 30 days."))
     else:
         st.vega_lite_chart(daily_chart(costs, by="provider"))
-        st.html(section("By provider and check", f"the last {_DAYS} days", ""))
-        st.dataframe(table(costs), hide_index=True, width="stretch")
+        rows = table(costs)
+        st.html(section("By provider and check", f"the last {_DAYS} days", _html("Cost by provider and check", rows)))
+        st.download_button("Costs as CSV", lambda: exports.costs(rows), "costs.csv", "text/csv", on_click="ignore")
     head = "by the trials of <code>hotspare plan</code>, with an outage of a provider at 50 %"
     st.html(section("What other settings would cost", head, ""))
     st.fragment(_show_savings, run_every=_LOOK_S if not _savings(path).done() else None)(path)
@@ -69,7 +70,13 @@ def _show_savings(path: str) -> None:
     except (OSError, subprocess.SubprocessError, ValueError):
         st.html(empty("It could not be worked out; `hotspare plan` says why."))
         return
-    st.dataframe(savings_table(alternatives), hide_index=True, width="stretch")
+    st.html(_html("What other settings would cost", savings_table(alternatives)))
+
+
+def _html(label: str, rows: Sequence[Mapping[str, str | int]]) -> str:
+    """A table that a narrow screen stacks and a screen reader reads: a native one is cut there, and drawn pixels."""
+    shown = [[f"{cell:,}" if isinstance(cell, int) else text(cell) for cell in row.values()] for row in rows]
+    return components.table(label, dict.fromkeys(map(capitalized, rows[0]), ""), shown, kind="hs-costs")
 
 
 def daily_chart(costs: Sequence[CheckCost], *, by: str) -> dict[str, Any]:
@@ -80,13 +87,24 @@ def daily_chart(costs: Sequence[CheckCost], *, by: str) -> dict[str, Any]:
         sums[key] = sums.get(key, 0.0) + cost.usd
     rows = [{"day": day, by: name, "usd": round(usd, 6)} for (day, name), usd in sums.items()]
     return {
+        **charts.FRAME,
         "data": {"values": rows},
         "mark": {"type": "bar", "tooltip": True},
-        "height": 220,
+        "height": 170,
         "encoding": {
-            "x": {"field": "day", "type": "ordinal", "title": None, "axis": {"labelOverlap": True}},
+            "x": {
+                "field": "day",
+                "type": "ordinal",
+                "title": None,
+                "axis": {"labelOverlap": True, "labelAngle": 0, "labelExpr": "slice(datum.label, 5)"},
+            },
             "y": {"field": "usd", "type": "quantitative", "title": "dollars a day"},
-            "color": {"field": by, "type": "nominal", "title": None},
+            "color": {
+                "field": by,
+                "type": "nominal",
+                "scale": {"range": list(charts.CATEGORIES)},
+                "legend": charts.LEGEND,
+            },
             "order": {"field": by},
         },
     }

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from controller.history.availability import PERIODS
 from controller.history.queries import History
@@ -77,6 +77,11 @@ def incidents(every: Iterable[Incident]) -> str:
         for each in every
     )
     return _csv(["incident", "opened", "resolved", "provider", "kind", "title", "affected"], rows)
+
+
+def costs(rows: Sequence[Mapping[str, str | int]]) -> str:
+    """The table of costs as it is shown."""
+    return _csv(list(rows[0]), [list(row.values()) for row in rows])
 
 
 def _csv(heads: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:

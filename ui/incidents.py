@@ -109,9 +109,8 @@ def whole_incident(view: IncidentView, now: datetime) -> str:
         f'<div class="hs-row"><span class="hs-route">{text(capitalized(title))}</span>{severity(incident)}'
         f'<span class="hs-since">opened {instant(incident.opened_at, now)}, {until} {lasted}</span></div>'
         f"{notes(incident, now)}"
-        f'<div class="hs-columns"><div>{_all_affected(incident, now)}{effect}{_vendor(incident)}'
-        f"{_evidence(view.trails, now)}</div>"
-        f"<div><h3>Timeline</h3>{story}</div></div></article>"
+        f'<div class="hs-columns"><div>{_all_affected(incident, now)}<h3>Timeline</h3>{story}</div>'
+        f"<div>{effect}{_vendor(incident)}{_evidence(view.trails, now)}</div></div></article>"
     )
 
 
@@ -122,8 +121,9 @@ def incident_list(
     parts = []
     for day, of_day in groupby(incidents, key=lambda incident: incident.opened_at.astimezone(now.tzinfo).date()):
         items = "".join(_listed(incident, now, linked=linked) for incident in of_day)
-        parts.append(f'<h3>{day:%Y-%m-%d}</h3><ul class="hs-list">{items}</ul>')
-    return section(title, f"the newest first; {zone_note(now)}", "".join(parts) or empty("None."))
+        parts.append(f'<div class="hs-day"><h3>{day:%Y-%m-%d}</h3><ul class="hs-list">{items}</ul></div>')
+    body = f'<div class="hs-card hs-diary">{"".join(parts)}</div>' if parts else empty("None.")
+    return section(title, f"the newest first; {zone_note(now)}", body)
 
 
 def _listed(incident: Incident, now: datetime, *, linked: bool) -> str:
@@ -149,14 +149,19 @@ def _open_incident(incident: Incident, verdicts: Sequence[EvidenceTrail], now: d
         f"{link('incidents', f'incident {incident.id}', _TAG, incident=str(incident.id))}{severity(incident)}"
         f'<span class="hs-since">open since {instant(incident.open_since, now)}</span></div>'
         f"{notes(incident, now)}"
-        f'<div class="hs-columns"><div>{_all_affected(incident, now)}<h3>What users are on now</h3>{users(incident)}'
-        f"{_vendor(incident)}{_evidence(verdicts, now)}</div>"
-        f"<div><h3>Timeline</h3>{timeline(incident, now)}</div></div></article>"
+        f'<div class="hs-columns"><div>{_all_affected(incident, now)}<h3>Timeline</h3>{timeline(incident, now)}</div>'
+        f"<div><h3>What users are on now</h3>{users(incident)}{_vendor(incident)}"
+        f"{_evidence(verdicts, now)}</div></div></article>"
     )
 
 
 def _all_affected(incident: Incident, now: datetime) -> str:
-    items = "".join(_affected(affected, now) for affected in incident.affected)
+    reasons = [words.short_reason(affected) for affected in incident.affected]
+    items = "".join(
+        # What is said of several targets stands below the last of them.
+        _affected(affected, "" if reason in reasons[number:] else reason, now)
+        for number, (affected, reason) in enumerate(zip(incident.affected, reasons, strict=True), 1)
+    )
     return f'<h3>What is affected</h3><ul class="hs-affected">{items}</ul>' if items else ""
 
 
@@ -164,11 +169,11 @@ def _evidence(verdicts: Sequence[EvidenceTrail], now: datetime) -> str:
     return f"<h3>How the evidence grew</h3>{trails(verdicts, now)}" if verdicts else ""
 
 
-def _affected(affected: AffectedTarget, now: datetime) -> str:
+def _affected(affected: AffectedTarget, reason: str, now: datetime) -> str:
+    why = f'<p class="hs-reason">{prose(reason, now)}</p>' if reason else ""
     return (
         f'<li><div class="hs-row">{target_link(affected.target)}{pill(affected.health)}'
-        f'<span class="hs-since">since {instant(affected.since, now)}</span></div>'
-        f'<p class="hs-reason">{prose(words.short_reason(affected), now)}</p></li>'
+        f'<span class="hs-since">since {instant(affected.since, now)}</span></div>{why}</li>'
     )
 
 

@@ -82,7 +82,10 @@ def _provider(
     worst = min((view.state.health for view in views), key=WORST_FIRST.index)
     ordered = sorted(views, key=lambda view: view.state.health in HEALTHY)
     rows = [_target(view, days.get(view.state.target), past) for view in ordered]
-    notes = [_why(view, now) for view in ordered]
+    reasons = [_why(view, now) for view in ordered]
+    # What is said of several targets stands below the last of them.
+    last_said = ["" if why in reasons[number:] else why for number, why in enumerate(reasons, 1)]
+    notes = [why + "".join(map(_said, view.remarks)) for why, view in zip(last_said, ordered, strict=True)]
     said = _vendor(vendor, now) if vendor else ""
     head = f'<div class="hs-row"><h3 class="hs-route">{text(name)}</h3>{pill(worst)}{said}</div>'
     body = table(f"Targets of {name}", _HEADS, rows, notes, kind="hs-targets")
@@ -117,7 +120,7 @@ def _target(view: TargetView, past: TargetAvailability | None, of_all: History) 
 
 
 def _why(view: TargetView, now: datetime) -> str:
-    """The reason of a health other than `up`, the last words, and what else is worth knowing."""
+    """The reason of a health other than `up`, and the last words."""
     state, last = view.state, view.details.last
     lines = []
     if state.health is not Health.UP:
@@ -126,7 +129,7 @@ def _why(view: TargetView, now: datetime) -> str:
         # The reason mostly quotes the same words.
         if last and last[1] and last[1] not in state.reason:
             lines.append(_said(f"last: {last[0]}: {last[1]}"))
-    return "".join((*lines, *map(_said, view.remarks)))
+    return "".join(lines)
 
 
 def _said(words: str) -> str:

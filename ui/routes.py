@@ -57,7 +57,7 @@ def all_routes(
 ) -> str:
     """Every route in a row, with what its users felt in the range."""
     rows = [_summary(route, felt[route.name], range_name, route.name == chosen, now) for route in routes]
-    return table("All routes", _ALL, rows, kind="hs-wide")
+    return table("All routes", _ALL, rows, kind="hs-all-routes")
 
 
 def _summary(route: RouteView, felt: RouteSummary, range_name: str, chosen: bool, now: datetime) -> list[str]:

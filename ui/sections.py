@@ -248,7 +248,7 @@ def _candidate(number: int, candidate: CandidateStatus) -> str:
     drained = f'<span class="hs-note hs-info" title="by {text(drain.author)}">drained</span>' if drain else ""
     return (
         f'<li{serving}><span class="hs-rank">{number}</span>{target(candidate.target)}'
-        f"{drained}{pill(candidate.health)}</li>"
+        f"<span>{pill(candidate.health)} {drained}</span></li>"
     )
 
 

@@ -83,7 +83,7 @@ def checks(detail: TargetDetail) -> str:
     if not detail.checks:
         return ""
     rows = [_check(name, rollup) for name, rollup in detail.checks.items()]
-    return section("Checks compared", "", table("Checks", _CHECKS, rows, kind="hs-wide"))
+    return section("Checks compared", "", table("Checks", _CHECKS, rows, kind="hs-checks"))
 
 
 def _check(name: str, rollup: Rollup) -> list[str]:

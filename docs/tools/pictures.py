@@ -1,19 +1,17 @@
-"""`make pictures`: draws the page and Slack messages into docs/ as PNG files; needs Chromium and a font with emoji.
+"""`make pictures`: the running page and Slack messages as PNG files in docs/; needs Chromium and a font with emoji.
 
 What they show is what the scenes of the demo make of them, played in virtual time.
 """
 
-import base64
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
-from random import Random
 from tempfile import TemporaryDirectory
+from typing import Final
 
-import streamlit
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
@@ -23,20 +21,15 @@ from controller.alerts.slack.blocks import Message
 from controller.alerts.slack.other_messages import notice_message, notices_message, passed_message
 from controller.demo.fake_slack import FakeSlack
 from controller.demo.scenes import BY_NAME
-from controller.history.availability import last_days, target_availability
-from controller.history.queries import History, read_past
 from controller.incidents.incident import AffectedTarget, Incident, IncidentKind
-from controller.status.incident_view import read_incidents
-from controller.status.overview import Overview, read
 from docs.tools import slack_page
+from docs.tools.drill import lay_down
 from docs.tools.slack_page import Post
 from monitor.health import Health
-from monitor.history.rollup import HOUR, OutcomeCounts, span_start
-from monitor.storage.database import open_reader
-from tests.support.generated_history import Extent, generate, write_config
+from tests.support.page_process import served
 from tests.support.scene_transcript import play
 from tests.support.virtual_service import Told, VirtualService
-from ui import incidents, providers, sections, static_page
+from ui.static_file import write_static
 
 DOCS = Path(__file__).parents[1]
 CHROMIUM = Path("/usr/bin/chromium")
@@ -44,9 +37,26 @@ NIGHT = datetime(2026, 11, 21, 2, 0, 41, tzinfo=UTC)
 LUNA, HAIKU = "openai/gpt-6-luna", "anthropic/claude-haiku-5-5"
 WHOM = ("<!subteam^S012AB3CD>",)
 _WIDTH = 760
-_PAGE_SIZE = {"width": 1180, "height": 1180}
+_PATIENCE_MS, _SETTLE_MS = 60_000, 1_500
 #: As many as the smoothed edges of letters and symbols need; the page has more tints.
 _COLOURS, _PAGE_COLOURS = 96, 256
+
+
+@dataclass(frozen=True)
+class Shot:
+    """What the browser opens, what must be there, and how much of it is kept."""
+
+    address: str
+    shows: tuple[str, ...]
+    height: int
+
+
+SHOTS: Final = {
+    "page": Shot("", ("chat has failed over", "gemini-3.1-flash-lite"), 1180),
+    "page-routes": Shot("routes?route=chat&range=90d", ("What users felt", "Decisions as CSV"), 1240),
+    "page-target": Shot("target?target=openai/gpt-6-luna&range=24h", ("Last failures",), 1180),
+    "page-incident": Shot("incidents?incident=7", ("How the evidence grew", "Incidents as CSV"), 700),
+}
 
 
 def at(seconds: float) -> datetime:
@@ -54,13 +64,13 @@ def at(seconds: float) -> datetime:
     return NIGHT + timedelta(seconds=seconds)
 
 
-def look(scene: str) -> list[tuple[list[Told], Overview]]:
-    """All that Slack was told until each moment of the scene, and what the page then says."""
-    found: list[tuple[list[Told], Overview]] = []
+def look(scene: str) -> list[list[Told]]:
+    """All that Slack was told until each moment of the scene."""
+    found: list[list[Told]] = []
 
     def at_moment(service: VirtualService, _text: str, looks: bool) -> None:
         if looks:
-            found.append((list(service.told), service.overview()))
+            found.append(list(service.told))
 
     with FakeSlack() as slack, TemporaryDirectory() as folder:
         play(BY_NAME[scene], Path(folder), slack, at_moment, mention=WHOM).close()
@@ -83,42 +93,13 @@ def posts(told: list[Told]) -> list[Post]:
     return [replace(post, replies=tuple(threads[ts])) for ts, post in top]
 
 
-def static_page_of_a_quarter() -> str:
-    """The static page of 90 generated days, the same each time."""
-    with TemporaryDirectory() as name:
-        extent = Extent(providers=3, models=2, routes=2, days=90, hour_days=3, raw_days=1)
-        settings = generate(write_config(Path(name), extent), extent, NIGHT)
-        engine = open_reader(settings.database)
-        overview, past = read(settings, engine, NIGHT), read_past(engine, settings, NIGHT)
-        return static_page.render(overview, past, read_incidents(engine), style=_style(), page=settings.ui)
-
-
-def quarter(overview: Overview) -> History:
-    """90 days of the targets of the scene, most of them well."""
-    dice, now = Random(90), overview.now  # noqa: S311 - for a picture
-
-    def counts(failing: float) -> OutcomeCounts:
-        return OutcomeCounts(total=2_880, ok=(ok := 2_880 - round(2_880 * failing)), answered=ok)
-
-    targets = []
-    for view in overview.targets:
-        days = {
-            day: counts(dice.choice((0.02, 0.07, 0.3)) if dice.random() < 0.06 else 0.001 * dice.random())
-            for day in last_days(now)
-        }
-        targets.append(target_availability(view.state.target, days, {span_start(now, HOUR): counts(0.01)}, now))
-    return History(now=now, routes=(), targets=tuple(targets))
-
-
-def drawn() -> Iterator[tuple[str, list[Post] | Overview | str]]:
-    """The name of each picture, and what is in it."""
-    yield "page-static", static_page_of_a_quarter()
-    _, (told, overview), *_, (all_told, _) = look("outage")
-    yield "page", overview
+def drawn() -> Iterator[tuple[str, list[Post]]]:
+    """The name of each picture of Slack, and what is in it."""
+    _, told, *_, all_told = look("outage")
     yield "slack-opening", [replace(post, replies=()) for post in posts(told)]
     yield "slack-thread", posts(all_told)
-    yield "slack-person", posts(look("all-down")[1][0])
-    yield "slack-configuration", posts(look("key")[1][0])
+    yield "slack-person", posts(look("all-down")[1])
+    yield "slack-configuration", posts(look("key")[1])
     yield "slack-late", list(_late())
     monday = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
     yield "slack-digest", [Post(message=digest_message(format_digest(_week(monday)), at=monday), at=monday)]
@@ -169,39 +150,38 @@ def _late() -> Iterator[Post]:
     yield Post(message=notice_message("pinned", "chat", text, at=at(3700)), at=at(3700))
 
 
-def _style() -> str:
-    return (Path(sections.__file__).parent / "static/page.css").read_text(encoding="utf-8")
-
-
-def overview_page(overview: Overview) -> str:
-    """The page without Streamlit around it, in Streamlit's font, as one document."""
-    parts = (sections.top, sections.banner, sections.routes, incidents.open_incidents, incidents.figures_so_far)
-    shown = "".join(part(overview) for part in parts)
-    shown += providers.providers(overview, quarter(overview))
-    style = _style()
-    fonts = sorted(Path(streamlit.__path__[0]).glob("static/static/media/SourceSansVF-Upright*.woff2"))
-    font = base64.b64encode(fonts[0].read_bytes()).decode() if fonts else ""
-    face = f"@font-face {{ font-family: Source; src: url(data:font/woff2;base64,{font}); font-weight: 200 900; }}"
-    body = "margin: 0; background: #f6f8fa; font-family: Source, sans-serif; color-scheme: light"
-    return (
-        f"<!doctype html><meta charset=utf-8><style>{face} * {{ box-sizing: border-box; }} {style}</style>"
-        f'<body style="{body}"><div class="stApp"><div class="stMainBlockContainer" style="margin: auto">'
-        f'<div class="stHtml">{shown}</div></div></div></body>'
-    )
-
-
-def draw(browser: Browser, name: str, content: list[Post] | Overview | str) -> Path:
-    """Draw one picture, in as few colours as it needs."""
-    is_page = not isinstance(content, list)
-    size = _PAGE_SIZE if is_page else {"width": _WIDTH, "height": 100}
-    view = browser.new_page(viewport=size, device_scale_factor=1.5 if is_page else 1)  # type: ignore[arg-type]
-    html = overview_page(content) if isinstance(content, Overview) else content
-    view.set_content(slack_page.page(html) if isinstance(html, list) else html)
-    picture = Image.open(BytesIO(view.screenshot(full_page=not is_page)))
-    file = DOCS / f"{name}.png"
-    picture.quantize(_PAGE_COLOURS if is_page else _COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
+def draw(browser: Browser, name: str, content: list[Post]) -> None:
+    """Draw messages."""
+    view = browser.new_page(viewport={"width": _WIDTH, "height": 100})
+    view.set_content(slack_page.page(content))
+    keep(view.screenshot(full_page=True), name, _COLOURS)
     view.close()
-    return file
+
+
+def photograph(browser: Browser, config: Path) -> None:
+    """Open the running page and the static one in the browser, and keep what they show."""
+    with served(config) as (url, _):
+        for name, shot in SHOTS.items():
+            view = browser.new_page(viewport={"width": 1180, "height": shot.height}, device_scale_factor=1.5)
+            view.goto(f"{url}/{shot.address}")
+            for text in shot.shows:
+                view.get_by_text(text).first.wait_for(timeout=_PATIENCE_MS)
+            view.wait_for_timeout(_SETTLE_MS)
+            keep(view.screenshot(), name, _PAGE_COLOURS)
+            view.close()
+    folder = config.parent / "static"
+    write_static(config, folder)
+    view = browser.new_page(viewport={"width": 1180, "height": 1000}, device_scale_factor=1.5)
+    view.goto((folder / "index.html").as_uri())
+    keep(view.screenshot(), "page-static", _PAGE_COLOURS)
+    view.close()
+
+
+def keep(png: bytes, name: str, colours: int) -> None:
+    """Write it into docs/, in as few colours as it needs."""
+    file = DOCS / f"{name}.png"
+    Image.open(BytesIO(png)).quantize(colours, dither=Image.Dither.NONE).save(file, optimize=True)
+    print(f"{file.name}: {file.stat().st_size // 1024} kB")
 
 
 def main() -> int:
@@ -209,14 +189,20 @@ def main() -> int:
     if not CHROMIUM.exists():
         print(f"there is no Chromium at {CHROMIUM}: nothing was drawn", file=sys.stderr)
         return 1
-    pictures = list(drawn())
+    slack = list(drawn())
+    with TemporaryDirectory() as folder:
+        config = lay_down(Path(folder))
+        _draw_all(config, slack)
+    return 0
+
+
+def _draw_all(config: Path, slack: Sequence[tuple[str, list[Post]]]) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        for name, content in pictures:
-            file = draw(browser, name, content)
-            print(f"{file.name}: {file.stat().st_size // 1024} kB")
+        photograph(browser, config)
+        for name, content in slack:
+            draw(browser, name, content)
         browser.close()
-    return 0
 
 
 if __name__ == "__main__":

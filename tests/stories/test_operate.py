@@ -21,8 +21,8 @@ from controller.alerts.slack.incident_message import incident_headline
 from controller.journal import Journal
 from controller.routing.store import OverrideStore
 from monitor.storage.database import open_reader, open_writer
-from tests.stories.test_page import now, served
 from tests.support import seeded_database as seeded
+from tests.support.page_process import now, served
 
 pytestmark = [
     pytest.mark.slow,

@@ -3,11 +3,7 @@
 import re
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from os import environ
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,6 +16,7 @@ from streamlit.testing.v1.element_tree import Element
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from tests.support import seeded_database as seeded
+from tests.support.page_process import launched, now, served
 from ui import app
 
 pytestmark = pytest.mark.slow
@@ -47,11 +44,6 @@ def shown(config: Path, page: str | None = None, **state: str) -> str:
     assert not script.exception
     html = [str(element.value) for element in script.get("html") if isinstance(element, Element)]
     return "\n".join(part for part in html if not part.startswith("<style>"))
-
-
-def now() -> datetime:
-    """The page looks at the real clock, so what it is to find must be as fresh."""
-    return datetime.now(UTC)
 
 
 PAGES = ("status", "routes", "target", "incidents")
@@ -169,26 +161,6 @@ def test_a_stopped_monitor(config: Path) -> None:
     html = shown(config)
     assert "The monitor was stopped at" in html
     assert "as they were at" in html
-
-
-@contextmanager
-def served(config: Path, port: int = 0) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
-    """The page's own process, on a free port unless one is given, and its address."""
-    command = [sys.executable, "-m", "ui.server", "--config", str(config), "--port", str(port)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr
-        try:
-            line = process.stderr.readline()
-            assert line.startswith("The page is at http://127.0.0.1:")
-            yield line.split()[4], process
-        finally:
-            process.kill()
-
-
-def launched(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    """The page's own process, which is expected to end by itself."""
-    command = [sys.executable, "-m", "ui.server", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_a_port_that_is_taken(config: Path) -> None:

@@ -16,8 +16,8 @@ from controller.routing.decision import Decision, MoveKind
 from monitor.health import Health
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
-from tests.stories.test_page import launched, now, served
 from tests.support import seeded_database as seeded
+from tests.support.page_process import launched, now, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 _WAIT_MS = 30_000

@@ -8,8 +8,8 @@ from playwright.sync_api import Browser, expect
 
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
-from tests.stories.test_page import launched, now, served
 from tests.support import seeded_database as seeded
+from tests.support.page_process import launched, now, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 

@@ -5,9 +5,10 @@ a service would have stored, without the time that it would have taken.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from math import pi, sin
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -27,7 +28,7 @@ from controller.routing.decision import Decision, MoveKind
 from monitor.config.loader import load
 from monitor.config.route import Route
 from monitor.config.settings import Settings
-from monitor.health import Health, TargetHealth
+from monitor.health import Health, TargetHealth, Transition
 from monitor.history.rollup import DAY, HOUR, Rollup, span_start
 from monitor.liveness import ServiceBeat
 from monitor.storage.column_conversions import to_ms
@@ -39,10 +40,15 @@ from monitor.storage.store import Store
 from monitor.storage.tables import OBSERVATIONS, SPENDING
 from probes.observation import Observation
 from probes.outcome import Outcome
+from probes.target import Target
 from tests.support.seeded_database import publish
 
 _EVERY_S: Final = 30
 _PER_HOUR: Final = 3600 // _EVERY_S
+_OUTAGE_AT: Final = 9
+_OUTAGE_HOURS: Final = (1, 2, 3)
+_PACES: Final = (0.9, 1.3, 0.7)
+"""How long answers of the first providers take, in seconds."""
 _NAMES: Final = ("openai", "anthropic", "gemini", "mistral", "deepseek", "xai", "groq", "cohere", "azure", "bedrock")
 
 
@@ -64,6 +70,10 @@ class Extent:
     def targets(self) -> int:
         """How many there are."""
         return self.providers * self.models
+
+
+#: The hours that an outage lasted, by provider and how many days ago it was.
+_Outages = Mapping[tuple[str, int], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +116,10 @@ def generate(config: Path, extent: Extent, now: datetime, *, seed: int = 15) -> 
     settings, dice = load(config, {}), Random(seed)
     engine = open_writer(settings.database)
     raw_from = span_start(now, DAY) - (extent.raw_days - 1) * DAY
-    _write_sums(engine, settings, extent, now, dice)
+    outages = _outages(settings, extent, dice)
+    _write_sums(engine, settings, extent, now, dice, outages)
     _write_observations(engine, settings, raw_from, now)
-    _write_journal(engine, settings, extent, now, dice)
+    _write_journal(engine, settings, extent, now, outages)
     store = Store(engine)
     store.save_states([_up(target.id, now - DAY * extent.days) for target in settings.targets], [])
     began = now - timedelta(days=3)
@@ -123,15 +134,20 @@ def _up(target: str, since: datetime) -> SavedTargetState:
     return SavedTargetState(health=health, at=since, record="{}")
 
 
-def _observations(dice: Random, *, failing: float) -> list[Observation]:
+def _busy(hour: int) -> float:
+    """How much slower models are in the afternoon (UTC), when most people ask."""
+    return 1 + 0.35 * max(0.0, sin((hour - 8) * pi / 12))
+
+
+def _observations(dice: Random, *, failing: float, pace: float) -> list[Observation]:
     return [
         Observation(
             target="",
             check="stream",
             started_at=datetime.fromtimestamp(0).astimezone(),
             outcome=Outcome.SERVER_ERROR if dice.random() < failing else Outcome.OK,
-            duration_s=dice.lognormvariate(0, 0.4),
-            first_token_s=dice.lognormvariate(-1, 0.4),
+            duration_s=pace * dice.lognormvariate(0, 0.3),
+            first_token_s=pace * dice.lognormvariate(-1, 0.3),
             input_tokens=20,
             output_tokens=10,
             cost_usd=0.00002,
@@ -141,37 +157,53 @@ def _observations(dice: Random, *, failing: float) -> list[Observation]:
     ]
 
 
-def _kinds(dice: Random) -> tuple[list[_DayKind], list[_DayKind]]:
-    """Quiet days, and days with an outage of some hours or minutes."""
+def _kinds(dice: Random, pace: float) -> tuple[list[_DayKind], list[_DayKind]]:
+    """Quiet days, and days with an outage of each of `_OUTAGE_HOURS`."""
 
     def day(failing: Sequence[float]) -> _DayKind:
-        hours = tuple(Rollup.of(_observations(dice, failing=share)) for share in failing)
+        hours = tuple(
+            Rollup.of(_observations(dice, failing=share, pace=pace * _busy(hour))) for hour, share in enumerate(failing)
+        )
         return _DayKind(hours, tuple(map(_columns, hours)), _columns(sum(hours, start=Rollup())))
 
-    quiet = [day([0.002] * 24) for _ in range(6)]
-    outages = ((3, 1), (9, 3), (20, 2))
-    bad = [day([0.002] * at + [0.5] * length + [0.002] * (24 - at - length)) for at, length in outages]
-    return quiet, [*bad, day([0.002] * 14 + [0.06] + [0.002] * 9)]
+    quiet = [day([0.002] * 24) for _ in range(4)]
+    bad = [
+        day([0.002] * _OUTAGE_AT + [0.5] * length + [0.002] * (24 - _OUTAGE_AT - length)) for length in _OUTAGE_HOURS
+    ]
+    return quiet, bad
 
 
 def _columns(rollup: Rollup) -> dict[str, Any]:
     return row_of(("", 0, 0, "stream", ""), rollup)
 
 
-def _write_sums(engine: Engine, settings: Settings, extent: Extent, now: datetime, dice: Random) -> None:
-    quiet, bad = _kinds(dice)
-    today = span_start(now, DAY)
-    outages = {
-        (provider.name, day)
+def _outages(settings: Settings, extent: Extent, dice: Random) -> _Outages:
+    return {
+        (provider.name, day): dice.choice(_OUTAGE_HOURS)
         for provider in settings.providers
         for day in dice.sample(range(1, extent.days), k=max(1, extent.days // 30))
     }
 
-    def kind_of(provider: str, day: int) -> _DayKind:
-        return dice.choice(bad) if (provider, day) in outages else dice.choice(quiet)
+
+def _pace(settings: Settings, target: Target) -> float:
+    """How slow the provider is."""
+    names = [provider.name for provider in settings.providers]
+    return _PACES[names.index(target.provider.name) % len(_PACES)]
+
+
+def _write_sums(
+    engine: Engine, settings: Settings, extent: Extent, now: datetime, dice: Random, outages: _Outages
+) -> None:
+    kinds_at = {pace: _kinds(dice, pace) for pace in _PACES}
+    today = span_start(now, DAY)
+
+    def kind_of(target: Target, day: int) -> _DayKind:
+        quiet, bad = kinds_at[_pace(settings, target)]
+        length = outages.get((target.provider.name, day))
+        return dice.choice(quiet) if length is None else bad[_OUTAGE_HOURS.index(length)]
 
     for target in settings.targets:
-        kinds = [kind_of(target.provider.name, day) for day in range(max(extent.days, extent.hour_days))]
+        kinds = [kind_of(target, day) for day in range(max(extent.days, extent.hour_days))]
         rows = list(_target_rows(target.id, kinds, extent, today, now))
         _insert(engine, ROLLUPS, rows)
         costs = [
@@ -200,37 +232,42 @@ def _target_rows(
 
 
 def _route_rows(
-    route: Route, outages: set[tuple[str, int]], extent: Extent, today: datetime, now: datetime
+    route: Route, outages: _Outages, extent: Extent, today: datetime, now: datetime
 ) -> Iterator[dict[str, Any]]:
     home = route.candidates[0]
     for ago in range(max(extent.days, extent.hour_days)):
-        day, is_bad = today - ago * DAY, (home.partition("/")[0], ago) in outages
+        day, length = today - ago * DAY, outages.get((home.partition("/")[0], ago))
         for span, begins in ((DAY, [day]), (HOUR, [day + n * HOUR for n in range(24)])):
             if ago >= (extent.days if span == DAY else extent.hour_days):
                 continue
             for at in begins:
                 seconds = min(span, now - at).total_seconds()
                 if seconds > 0:
-                    hit = is_bad and (span == DAY or at == day + 9 * HOUR)
+                    hours = 0 if length is None else length if span == DAY else 1
+                    first = bool(hours) and (span == DAY or at == day + _OUTAGE_AT * HOUR)
+                    hit = hours and (first or timedelta(0) < at - day - _OUTAGE_AT * HOUR < (length or 0) * HOUR)
                     yield {
                         "route": route.name,
                         "span_s": int(span.total_seconds()),
                         "start_ms": to_ms(at),
                         "on_target_s": json.dumps({home: seconds}),
                         "observed_s": seconds,
-                        "felt_s": 31.0 if hit else 0.0,
-                        "without_s": 1_840.0 if hit else 0.0,
-                        "flips": 2 if hit else 0,
+                        "felt_s": 31.0 if first else 0.0,
+                        "without_s": 1_790.0 * hours if hit else 0.0,
+                        "flips": 2 if first else 0,
                     }
 
 
 def _write_observations(engine: Engine, settings: Settings, since: datetime, now: datetime) -> None:
     """One every 30 s of each target, in the rhythm of a schedule."""
     dice = Random(1)
-    made = [observation_row(replace(each, region="")) for each in _observations(dice, failing=0.002)]
+    made_at = {
+        pace: [observation_row(replace(each, region="")) for each in _observations(dice, failing=0.002, pace=pace)]
+        for pace in _PACES
+    }
     count = int((now - since).total_seconds()) // _EVERY_S
     for number, target in enumerate(settings.targets):
-        begins = since + timedelta(seconds=number % _EVERY_S)
+        begins, made = since + timedelta(seconds=number % _EVERY_S), made_at[_pace(settings, target)]
         rows = (
             {**made[n % len(made)], "target": target.id, "started_ms": to_ms(begins) + n * _EVERY_S * 1000}
             for n in range(count)
@@ -248,24 +285,37 @@ def _insert(engine: Engine, table: Any, rows: list[dict[str, Any]]) -> None:
             connection.exec_driver_sql(statement, [tuple(row.values()) for row in rows])
 
 
-def _write_journal(engine: Engine, settings: Settings, extent: Extent, now: datetime, dice: Random) -> None:
-    """Where the routes pointed, with moves and the incidents behind them."""
-    journal, generation = Journal(engine), 1
-    began = now - extent.days * DAY
+def _write_journal(engine: Engine, settings: Settings, extent: Extent, now: datetime, outages: _Outages) -> None:
+    """Where the routes pointed, with moves, the verdicts and incidents behind them."""
+    journal, store, generation = Journal(engine), Store(engine), 1
+    began, today = now - extent.days * DAY, span_start(now, DAY)
     first = [
         Decision(route=route.name, target=route.candidates[0], at=began, move=MoveKind.FIRST, reason="", generation=1)
         for route in settings.routes
     ]
     journal.commit(first, [])
-    for ago in sorted(dice.sample(range(1, extent.days), k=min(12, extent.days - 1)), reverse=True):
-        route = dice.choice(settings.routes)
-        generation = _write_outage(journal, route, now - ago * DAY, generation)
+    known = (Health.UNKNOWN, Health.UP)
+    store.save_states([], [_verdict(target.id, began, *known, "it answers") for target in settings.targets])
+    for (provider, ago), length in sorted(outages.items(), key=lambda item: -item[0][1]):
+        at = today - ago * DAY + _OUTAGE_AT * HOUR
+        for route in settings.routes:
+            if route.candidates[0].partition("/")[0] == provider:
+                generation = _write_outage(journal, store, route, at, length * HOUR, generation)
 
 
-def _write_outage(journal: Journal, route: Route, at: datetime, generation: int) -> int:
+def _verdict(target: str, at: datetime, before: Health, after: Health, reason: str) -> Transition:
+    return Transition(
+        target=target, at=at, before=before, after=after, reason=f"{target} is {after}: {reason}", threshold=9.8
+    )
+
+
+def _write_outage(
+    journal: Journal, store: Store, route: Route, began: datetime, lasted: timedelta, generation: int
+) -> int:
     home, refuge = route.candidates[:2]
-    began, over = at - timedelta(seconds=41), at + timedelta(minutes=31)
-    reason = f"{home} is down: 9 of 14 probes failed in 41 s (server_error)"
+    at, over = began + timedelta(seconds=41), began + lasted
+    why = "9 of 14 probes failed in 41 s (server_error)"
+    reason = f"{home} is down: {why}"
     incident = Incident(
         id=0,
         provider=home.partition("/")[0],
@@ -290,6 +340,15 @@ def _write_outage(journal: Journal, route: Route, at: datetime, generation: int)
         reason=reason,
         generation=generation + 1,
     )
-    back = replace(there, target=home, before=refuge, at=over, move=MoveKind.FAILBACK, generation=generation + 2)
+    well = f"{home} is up: it answers again"
+    back = replace(
+        there, target=home, before=refuge, at=over, move=MoveKind.FAILBACK, reason=well, generation=generation + 2
+    )
     journal.commit([there, back], [incident])
+    verdicts = [
+        _verdict(home, began, Health.UP, Health.SUSPECT, "the last probe failed (server_error)"),
+        replace(_verdict(home, at, Health.SUSPECT, Health.DOWN, why), evidence=10.4),
+        _verdict(home, over, Health.DOWN, Health.UP, "it answers again"),
+    ]
+    store.save_states([], verdicts)
     return generation + 2

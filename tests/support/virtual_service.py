@@ -80,7 +80,7 @@ async def _at_once(function: Callable[[], T], /) -> T:
 
 
 class VirtualService:
-    """Everything between the answers of providers and Slack; seconds count from noon."""
+    """Everything between the answers of providers and Slack; seconds count from when it `began`."""
 
     def __init__(
         self,
@@ -92,10 +92,12 @@ class VirtualService:
         tick_s: float = TICK_S,
         gather_s: float = GATHER_S,
         buttons: bool = False,
+        began: datetime = NOON,
     ) -> None:
         """A cycle comes `tick_s` after the last while anything is not well, and `gather_s` after an observation."""
         self.settings = settings
         self.at_s = 0.0
+        self._began = began
         self.told: list[Told] = []
         self.on_told: Callable[[Told], None] = lambda _told: None
         """Is called with each message, as soon as Slack has taken it."""
@@ -128,7 +130,7 @@ class VirtualService:
     @property
     def now(self) -> datetime:
         """The time of the service's clock."""
-        return NOON + timedelta(seconds=self.at_s)
+        return self._began + timedelta(seconds=self.at_s)
 
     def _timestamp(self) -> float:
         return self.now.timestamp()
