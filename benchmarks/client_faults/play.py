@@ -42,7 +42,7 @@ def play(product: Product, fault: Fault) -> tuple[str, Outcome]:
     with tempfile.TemporaryDirectory() as name:
         folder, routing = Path(name), Path(name) / "routes" / "routing.json"
         routing.parent.mkdir()
-        serviced = fault.controlled and product.is_ours
+        serviced = fault.controlled and product.follows
         if not serviced:
             routing.write_text(json.dumps(_table(urls, fault)), encoding="utf-8")
         job = Job(
@@ -100,6 +100,7 @@ def _runner(product: Product, folder: Path) -> Iterator[subprocess.Popen[str]]:
     """The product's program; ended at the end. Nothing of ours stands between it and this machine's ports."""
     inherited = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     environment = inherited | {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LANGSMITH_TRACING": "false"}
+    environment["PYTHONPATH"] = f"{Path.cwd()}{os.pathsep}client/src"
     with (folder / "runner.log").open("wb") as log:
         process = subprocess.Popen(
             product.command(),

@@ -20,10 +20,12 @@ class Product:
     python: Path = Path(sys.executable)
     stream: bool = True
     in_asyncio: bool = False
+    follows: bool = False
+    """Whether it reads the routing file."""
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is Hotspare's client."""
+        """Whether it is Hotspare's client, which must have all right."""
         return self.runner == "with_hotspare"
 
     def command(self) -> list[str]:
@@ -32,9 +34,12 @@ class Product:
 
 
 PRODUCTS: Final[Mapping[str, Product]] = {
-    "hotspare": Product(title="`attempts`", runner="with_hotspare"),
-    "asyncio": Product(title="in asyncio", runner="with_hotspare", in_asyncio=True),
-    "plain": Product(title="plain calls", runner="with_hotspare", stream=False),
+    "hotspare": Product(title="`attempts`", runner="with_hotspare", follows=True),
+    "asyncio": Product(title="in asyncio", runner="with_hotspare", follows=True, in_asyncio=True),
+    "plain": Product(title="plain calls", runner="with_hotspare", follows=True, stream=False),
+    "pydantic-ai": Product(title="Pydantic AI", runner="with_pydantic_ai", python=ADAPTERS, follows=True),
+    "openai-agents": Product(title="OpenAI Agents", runner="with_openai_agents", python=ADAPTERS, follows=True),
+    "in-step": Product(title="LiteLLM in step", runner="with_litellm_in_step", python=ADAPTERS, follows=True),
     "openai": Product(title="openai SDK", runner="with_openai"),
     "langchain": Product(title="LangChain", runner="with_langchain", python=ADAPTERS),
     "litellm": Product(title="LiteLLM Router", runner="with_litellm", python=ADAPTERS),

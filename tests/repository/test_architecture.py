@@ -123,6 +123,7 @@ LATE_IMPORTS = {
 }
 #: What a file of the client names of the libraries that it is for; nothing else of it needs them.
 OF_LIBRARIES = {
+    "client/src/hotspare_client/litellm_router.py": {"litellm"},
     "client/src/hotspare_client/openai_agents.py": {"agents"},
     "client/src/hotspare_client/pydantic_ai.py": {"pydantic_ai"},
     "client/src/hotspare_client/target.py": {"anthropic", "openai"},

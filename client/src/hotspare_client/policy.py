@@ -64,7 +64,7 @@ def choose_first(pick: Target, candidates: tuple[Target, ...], is_failing: Calla
     """The target to ask first: where the route points, unless it has just failed and another one can stand in."""
     if not is_failing(pick.id):
         return pick
-    return next((each for each in candidates if _stands_in(each) and not is_failing(each.id)), pick)
+    return next((each for each in candidates if stands_in(each) and not is_failing(each.id)), pick)
 
 
 def choose_next(
@@ -105,7 +105,7 @@ def choose_hedge(
         (
             each
             for each in candidates
-            if each.id not in tried and _stands_in(each) and each.health not in _IN_DOUBT and not is_failing(each.id)
+            if each.id not in tried and stands_in(each) and each.health not in _IN_DOUBT and not is_failing(each.id)
         ),
         None,
     )
@@ -131,7 +131,7 @@ def _other(failure: Failure, situation: Situation, is_failing: Callable[[str], b
     others = [
         each
         for each in (*pick, *situation.candidates)
-        if each.id not in situation.tried and (_stands_in(each) or each is situation.pick)
+        if each.id not in situation.tried and (stands_in(each) or each is situation.pick)
     ]
     if failure.too_long:
         known = situation.failed.context
@@ -139,7 +139,8 @@ def _other(failure: Failure, situation: Situation, is_failing: Callable[[str], b
     return next((each for each in others if not is_failing(each.id)), others[0] if others else None)
 
 
-def _stands_in(target: Target) -> bool:
+def stands_in(target: Target) -> bool:
+    """Whether requests may go there although the route does not point there."""
     return target.health not in _OUT_OF_USE and not target.drained
 
 
