@@ -8,7 +8,9 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
+from controller.incidents.impact import open_incidents_of
 from controller.journal import Journal
+from controller.routing.drill import DrillConditions, length_problem
 from controller.routing.operator_requests import (
     OperatorRequest,
     RefusalKind,
@@ -83,6 +85,8 @@ def begin_override(settings: Settings, request: OperatorRequest) -> OperationRes
     author, reason = checked_author(request.author), checked_reason(request.reason)
     check_names(settings, request)
     overrides, store, journal = _open(settings)
+    if request.kind is OverrideKind.DRILL:
+        request = replace(request, target=_standby(settings, request, store, journal))
     state = _pin_target_health(store, request)
     override = Override(
         kind=request.kind,
@@ -169,9 +173,28 @@ def _stored() -> Iterator[None]:
         raise DatabaseError(f"nothing is changed, because it cannot be stored: {error}") from error
 
 
+def _standby(settings: Settings, request: OperatorRequest, store: Store, journal: Journal) -> str:
+    """Where a drill takes the route; raises RefusedError where there can be none now."""
+    if problem := length_problem(request.for_s):
+        raise RefusedError(problem)
+    now = utc_now()
+    conditions = DrillConditions(
+        settings=settings,
+        now=now,
+        routes=journal.routes(),
+        health={name: saved.health for name, saved in store.states().items()},
+        overrides=Overrides.at(journal.overrides.in_force(now), now),
+        incidents=open_incidents_of(settings, journal.open_incidents()),
+    )
+    standby, problem = conditions.standby(request.subject)
+    if standby is None:
+        raise RefusedError(f"no drill of {request.subject} now: {problem}", RefusalKind.UNSAFE)
+    return standby
+
+
 def _pin_target_health(store: Store, request: OperatorRequest) -> TargetHealth | None:
     """The health of the target to pin to, if known; raises RefusedError when it fails and `force` is not set."""
-    saved = store.states().get(request.target) if request.target else None
+    saved = store.states().get(request.target) if request.kind is OverrideKind.PIN and request.target else None
     if saved and saved.health.health in FAILING and not request.force:
         text = f"{saved.health.sentence}\nto pin {request.subject} to it anyway, use --force"
         raise RefusedError(text, RefusalKind.UNSAFE)
@@ -226,6 +249,8 @@ def _obstacle(override: Override, route: str, target: str | None, held: Override
         return None
     if override.kind is OverrideKind.PIN and target != override.target:
         return f"it is pinned to {override.target}, but the routing file does not say so; look at `hotspare status`"
+    if override.kind is OverrideKind.DRILL and target != override.target:
+        return "the drill could not begin; look at `hotspare status`"
     if override.kind is OverrideKind.DRAIN and target in drained_targets(override.subject, settings):
         pin = held.pin(route)
         no_other = "it is held there, because no other candidate is eligible"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from controller.routing.decision import Decision
+from controller.routing.drill import drill_sentence
 from controller.routing.overrides import Override
 from controller.status.details.route import RouteDetail, RouteSummary
 from controller.status.headline import CandidateStatus, RouteView
@@ -80,7 +81,8 @@ def present(route: RouteView, now: datetime) -> str:
     """Where the route points, since when and why, what it waits for, and its candidates."""
     tone, word = state_of(route)
     since = f'<span class="hs-since">since {instant(route.since, now)}</span>' if route.since else ""
-    note = f'<p class="hs-reason">{prose(capitalized(route.note), now)}</p>' if route.note else ""
+    notes = (route.note, route.drill and drill_sentence(route.drill, now))
+    note = "".join(f'<p class="hs-reason">{prose(capitalized(each), now)}</p>' for each in notes if each)
     file = ""
     if route.published is not None:
         where = f"points at {route.published}" if route.published else "is missing"

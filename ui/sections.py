@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from controller.incidents import text as words
 from controller.routing import override_text
 from controller.routing.decision import Decision
+from controller.routing.drill import drill_sentence
 from controller.routing.overrides import ALL, Override, OverrideKind
 from controller.status.headline import UNTRUSTED, CandidateStatus, Level, RouteView, failing_sentence
 from controller.status.overview import Overview
@@ -232,7 +233,8 @@ def _route(route: RouteView, now: datetime) -> str:
     since = f'<span class="hs-since">since {instant(route.since, now)}</span>' if route.since else ""
     chain = "".join(_candidate(number, candidate) for number, candidate in enumerate(route.candidates, 1))
     why = prose(plain_reason(route.reason), now)
-    more = f'<p class="hs-reason">{prose(capitalized(route.note), now)}</p>' if route.note else ""
+    notes = (route.note, route.drill and drill_sentence(route.drill, now))
+    more = "".join(f'<p class="hs-reason">{prose(capitalized(note), now)}</p>' for note in notes if note)
     return (
         f'<article class="hs-card hs-edge hs-{colour}" aria-label="Route {text(route.name)}">'
         f'<div class="hs-row"><span class="hs-route">{link("routes", text(route.name), route=route.name)}</span>'

@@ -92,6 +92,8 @@ GROUPS = {
             'maintain openai --for 2h --reason "announced work"',
         ),
         "unmaintain": Command("overrides", "end the maintenance of a target or a provider", "unmaintain openai"),
+        "drill": Command("overrides", "move a route to its standby and back, to prove that one", "drill chat --for 5m"),
+        "undrill": Command("overrides", "end a drill before its time", "undrill chat"),
         "db": Command("db", "the database: its size, a backup, a check, unused space", "db backup hotspare-backup.db"),
     },
     "foresee": {

@@ -12,8 +12,10 @@ from controller.cli.arguments import (
     override_duration,
 )
 from controller.override_operations import begin_override, end_override
+from controller.routing.drill import USUAL_DRILL_S
 from controller.routing.operator_requests import LONGEST_OVERRIDE_S, OperatorRequest, RefusedError
 from controller.routing.overrides import OverrideKind
+from monitor.config.windows import LONGEST_DRILL_S
 from monitor.formatting import format_duration
 
 _USUAL_S = 2 * 3600.0
@@ -40,10 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     if command == "maintain":
         parser.add_argument("--leave", action="store_true", help="routes leave it at once, as if it were drained")
     if command not in _ENDS:
-        longest, usual = format_duration(LONGEST_OVERRIDE_S), format_duration(_USUAL_S)
+        drill = command == "drill"
+        longest = format_duration(LONGEST_DRILL_S if drill else LONGEST_OVERRIDE_S)
+        usual_s = USUAL_DRILL_S if drill else _USUAL_S
+        usual = format_duration(usual_s)
         text = f"how long, such as 30m or 1d; at most {longest} (default: {usual})"
         parser.add_argument(
-            "--for", dest="for_s", type=override_duration, default=_USUAL_S, metavar="DURATION", help=text
+            "--for", dest="for_s", type=override_duration, default=usual_s, metavar="DURATION", help=text
         )
     text = "why; everybody reads it" if command in _ENDS else "why; everybody reads it (asked for on a terminal)"
     parser.add_argument("--reason", help=text)
@@ -69,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
     """
     settings = load_settings(args.config, keys=False)
     ends = _ENDS.get(args.command)
-    reason = args.reason if ends or args.reason is not None else _asked_reason()
+    given = "fire drill" if args.command == "drill" and args.reason is None else args.reason
+    reason = given if ends or given is not None else _asked_reason()
     request = OperatorRequest(
         kind=ends or _BEGINS[args.command],
         subject=args.subject,

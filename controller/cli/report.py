@@ -46,6 +46,8 @@ def _print(report: Report, console: Console) -> None:
     for route in report.routes:
         routes.add(*words.route_cells(route), style="bold red" if route.misses else "")
     routes.print(console)
+    for line in words.drill_lines(report):
+        print_lines(console, wrap(Text(line), console.width, indent=2))
     console.print()
     targets = plain_table(words.TARGET_COLUMNS[0], figures=words.TARGET_COLUMNS[1:])
     for target in report.targets:

@@ -16,6 +16,7 @@ from controller.incidents import text as words
 from controller.incidents.incident import Incident
 from controller.incidents.vendor_claim import lead_sentence
 from controller.routing import override_text
+from controller.routing.drill import drill_sentence
 from controller.status.headline import UNTRUSTED, Level, RouteView, failing_sentence
 from controller.status.overview import Overview, TargetView
 from monitor.detection.verdict_text import plain_reason
@@ -168,6 +169,7 @@ def _names(routes: Iterable[RouteView]) -> str:
 
 def _route_line(route: RouteView, now: datetime, console: Console, detail: _Detail) -> Text:
     since = f", since {clock(route.since, now)}" if route.since else ""
+    since += f"; {drill_sentence(route.drill, now)}" if route.drill else ""
     name, target = route.name, route.target
     if not detail.is_verbose:
         since = since if console.width - len(since) - 3 >= 2 * _LEAST_NAME else ""

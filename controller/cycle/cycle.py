@@ -13,16 +13,18 @@ appended to a file beside the routing file before it is published, and journalle
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from controller.cycle.detection import StoredDetector
 from controller.cycle.incident_tracking import IncidentMemory
 from controller.cycle.routing_publisher import RoutingPublisher
 from controller.incidents.cycle_facts import CycleFacts
+from controller.incidents.impact import open_incidents_of
 from controller.journal import Journal
 from controller.routing import policy, waiting
 from controller.routing.active_overrides import ActiveOverrides
 from controller.routing.decision import Decision, failback_command, format_destination
+from controller.routing.drill import DrillConditions
 from controller.routing.overrides import NO_OVERRIDES, Overrides
 from controller.routing.policy import RouteVerdict
 from controller.routing.published_state import PublishedState, newer_routes, read_published
@@ -87,6 +89,8 @@ class Cycle:
     def _read_stored(self, published: PublishedState, now: datetime) -> None:
         self.detection.resume(now, published)
         self._incidents.resume(now)
+        beat = self._store.last_beat()
+        self._active_overrides.resume(now - beat.beat_at if beat else timedelta(0), now)
         # What a dry run decided was never published, and is nothing to go on from for real; nor the other way round.
         dry_run = self._settings.controller.dry_run
         journalled = {name: state for name, state in self._journal.routes().items() if state.dry_run == dry_run}
@@ -223,11 +227,37 @@ class Cycle:
         """Those in the database, or those that were read last."""
         if not self._is_unusable():
             try:
-                return self._active_overrides.read(self.detection.detector.health, now)
+                overrides = self._active_overrides.read(self.detection.detector.health, now)
+                if self._settings.drills and self._active_overrides.begin_drills(
+                    self._drill_conditions(overrides, now)
+                ):
+                    overrides = self._active_overrides.read(self.detection.detector.health, now)
+                return overrides
             except DatabaseError:
                 if not self._is_unusable():
                     raise
         return self._active_overrides.known(now)
+
+    def _drill_conditions(self, overrides: Overrides, now: datetime) -> DrillConditions:
+        return DrillConditions(
+            settings=self._settings,
+            now=now,
+            routes=self._routes,
+            health=self.detection.detector.health,
+            overrides=overrides,
+            incidents=open_incidents_of(self._settings, self._incidents.open),
+        )
+
+    def _stop_drills(self, verdicts: Mapping[str, RouteVerdict], now: datetime) -> None:
+        """End the drills that must not go on, stored or not: the route moves back in the next cycle at the latest."""
+        for name, verdict in verdicts.items():
+            drill = self._overrides.drill(name)
+            if drill and verdict.drill_over:
+                try:
+                    self._active_overrides.stop_drill(drill, plain_reason(verdict.drill_over), now)
+                except DatabaseError:
+                    if not self._is_unusable():
+                        raise
 
     def _mark_published(self, now: datetime) -> None:
         try:
@@ -264,6 +294,7 @@ class Cycle:
         decisions = [verdict.decision for verdict in verdicts.values() if verdict.decision]
         routes = self._routes | {decision.route: decision for decision in decisions}
         self._report_waiting(verdicts, now)
+        self._stop_drills(verdicts, now)
         self._commit(self._facts(verdicts, routes, loss, now))
         self._routes = routes
         if decisions:

@@ -40,6 +40,11 @@ class IncidentMemory:
         self._resolved = self._journal.resolved_since(now - _REMEMBERED)
 
     @property
+    def open(self) -> Sequence[Incident]:
+        """Those that are not resolved."""
+        return self._open
+
+    @property
     def deferred(self) -> list[Decision]:
         """The decisions that wait for the database, in order."""
         return [decision for facts in self._deferred for decision in facts.decisions]

@@ -21,6 +21,7 @@ from controller.history.report import Report, RouteReport, TargetReport
 from controller.history.route_rollup import RouteRollup
 from controller.history.store import RouteHistory
 from controller.journal import Journal
+from controller.routing.drill import drill_sentence, last_drills
 from monitor.config.settings import Settings
 from monitor.history.rollup import DAY, HOUR, Rollup, span_start
 from monitor.storage.column_conversions import from_ms, storable, to_ms
@@ -42,6 +43,7 @@ def read_report(engine: Engine, settings: Settings, length: timedelta, now: date
     sums = Store(engine).rollups(targets, span, since=since, until=now)
     usual_usd = {target.id: pricing.usual_usd(target) for target in settings.targets}
     journal = Journal(engine)
+    drills = last_drills(journal.overrides.drills())
     past = journal.resolved_since(since)
     still_open = journal.open_incidents()
     lasted = [(incident.resolved_at or now) - max(incident.opened_at, since) for incident in (*past, *still_open)]
@@ -54,6 +56,7 @@ def read_report(engine: Engine, settings: Settings, length: timedelta, now: date
                 history=history.total(route.name, since=since, until=now),
                 slo=route.slo,
                 first=route.candidates[0],
+                drill=drill_sentence(drills[route.name], now) if route.name in drills else None,
                 usual_usd=usual_usd,
             )
             for route in settings.routes

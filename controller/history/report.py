@@ -28,6 +28,8 @@ class RouteReport:
     """The share of the time in which users are to be served, as configured."""
     first: str = ""
     """The first candidate."""
+    drill: str | None = None
+    """What the last fire drill came to: `standby b/y proven 3 d ago`."""
     usual_usd: Mapping[str, float | None] = field(default_factory=dict)
     """What the same small request costs at each target; None where the price is not known."""
 
@@ -139,6 +141,11 @@ def incident_lines(report: Report) -> list[str]:
     return [*lines, f"… and {plural(more, 'more incident')}"] if more > 0 else lines
 
 
+def drill_lines(report: Report) -> list[str]:
+    """What the last drill of each route came to."""
+    return [f"{route.route}: {route.drill}" for route in report.routes if route.drill]
+
+
 def markdown(report: Report) -> str:
     """The report as Markdown, to be pasted into a ticket or a wiki."""
     routes = [(code(name), *cells) for name, *cells in map(route_cells, report.routes)]
@@ -148,6 +155,7 @@ def markdown(report: Report) -> str:
         f"# {headline(report)}",
         "## Routes",
         "\n".join(_table(ROUTE_COLUMNS, routes)),
+        *[f"- {escaped(line)}" for line in drill_lines(report)],
         "## Targets",
         "\n".join(_table(TARGET_COLUMNS, targets)),
         *(
@@ -192,6 +200,7 @@ def _route_document(route: RouteReport) -> dict[str, Any]:
         "away_s": route.away_s,
         "away_price_factor": route.away_price,
         "on_target_s": dict(history.on_target_s),
+        "drill": route.drill,
         "slo": None if route.slo is None else round(route.slo, 9),
         "error_budget_s": route.allowed_s,
     }

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, RowMapping, func, select
 from controller.history.route_rollup import Probes, RouteRollup, sum_up_route
 from controller.incidents.impact import periods_of_route
 from controller.incidents.queries import read_decisions
+from controller.routing.decision import MoveKind
 from monitor.config.route import Route
 from monitor.config.settings import Settings
 from monitor.history.rollup import DAY, HOUR, span_start
@@ -122,7 +123,8 @@ class RouteHistory:
         targets = {period.target for period in periods} | {route.candidates[0]}
         probes = {target: _probes(connection, target, since - self._stands_for[target], until) for target in targets}
         summed = sum_up_route(periods, route.candidates[0], probes, self._stands_for)
-        flips = sum(decision.is_flip and since <= decision.at < until for decision in decisions)
+        moves = (decision for decision in decisions if decision.is_flip and decision.move is not MoveKind.DRILL)
+        flips = sum(since <= decision.at < until for decision in moves)
         return summed + RouteRollup(flips=flips)
 
 

@@ -5,8 +5,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller.incidents.incident import Incident
+from controller.incidents.incident import Incident, IncidentKind
 from controller.routing.decision import Decision
+from monitor.config.settings import Settings
 from monitor.health import UNHEALTHY, Health, Transition
 
 #: A target with such a health fails; by the provider's fault, or by ours.
@@ -102,3 +103,16 @@ def seconds_on_failing(
             if target == period.target and overlap_s > 0:
                 seconds[period.route] = seconds.get(period.route, 0.0) + overlap_s
     return tuple((route, round(total_s, 3)) for route, total_s in seconds.items())
+
+
+def open_incidents_of(settings: Settings, open_incidents: Iterable[Incident]) -> dict[str, str]:
+    """`incident 12 is open`, by each route that it touches; one of our own network touches all."""
+    touched: dict[str, str] = {}
+    for incident in open_incidents:
+        targets = {affected.target for affected in incident.affected}
+        named = {route.route for route in incident.routes}
+        for route in settings.routes:
+            ours = incident.kind is IncidentKind.BLINDNESS
+            if ours or route.name in named or not targets.isdisjoint(route.candidates):
+                touched.setdefault(route.name, f"incident {incident.id} is open")
+    return touched

@@ -3,13 +3,23 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from controller.routing import override_text
+from controller.routing.drill import (
+    AWAY,
+    DrillConditions,
+    due_drills,
+    end_event,
+    judged_by_requests,
+    not_begun,
+    stopped,
+)
 from controller.routing.overrides import SCHEDULE, Override, OverrideKind, Overrides, explain_no_effect, warning_due
 from controller.routing.schedule import scheduled
 from controller.routing.store import OverrideStore, StoredOverride
 from monitor.config.settings import Settings
+from monitor.formatting import format_elapsed
 from monitor.health import FAILING, TargetHealth
 
 log = logging.getLogger(__name__)
@@ -34,6 +44,8 @@ class ActiveOverrides:
         self._overrides = overrides
         self._read: list[StoredOverride] = []
         self._logged_without_effect: set[int] = set()
+        self._over: set[int] = set()
+        """The drills that were stopped, known to the database or not."""
         self._begun: set[_Occurrence] = set()
         """What the configuration schedules and the database knows."""
 
@@ -48,9 +60,8 @@ class ActiveOverrides:
         for stored in self._read:
             override = stored.override
             if override.ended_at is None and not override.active(now):
-                event = override_text.expired_event(override, now)
-                self._record_end(replace(override, ended_at=override.until), event, now)
-            elif override.author == SCHEDULE and override.active(now) and _occurrence(override) not in planned:
+                self._record_expiry(override, now)
+            elif self._is_forgotten(override, planned, now):
                 ended = replace(override, ended_at=now, ended_by=SCHEDULE, ended_reason="it is no longer planned")
                 self._record_end(ended, override_text.ended_event(ended), now)
             elif override in active.active and override not in applicable.active:
@@ -62,7 +73,55 @@ class ActiveOverrides:
     def known(self, now: datetime) -> Overrides:
         """Those read last that are in force and have an effect: they begin and end in time, read again or not."""
         new = (override for override in scheduled(self._settings, now) if _occurrence(override) not in self._begun)
-        return Overrides.at((*(stored.override for stored in self._read), *new), now).applicable(self._settings)
+        read = (stored.override for stored in self._read if stored.override.id not in self._over)
+        return Overrides.at((*read, *new), now).applicable(self._settings)
+
+    def _record_expiry(self, override: Override, now: datetime) -> None:
+        ended = replace(override, ended_at=override.until)
+        if override.kind is not OverrideKind.DRILL:
+            self._record_end(ended, override_text.expired_event(override, now), now)
+            return
+        [first] = [route.candidates[0] for route in self._settings.routes if route.name == override.subject] or [""]
+        asked, lasted = self._overrides.requests, override.until - override.at
+        before = asked(override.subject, first, override.at - lasted, override.at)
+        during = asked(override.subject, override.target or "", override.at, override.until)
+        ended = judged_by_requests(ended, before, during)
+        self._record_end(ended, end_event(ended), now)
+
+    def resume(self, away: timedelta, now: datetime) -> None:
+        """End the drills that nobody watched, because the service was away for so long; raises DatabaseError."""
+        reason = f"the service was away for {format_elapsed(away.total_seconds())}"
+        for stored in self._overrides.unfinished() if away > AWAY else ():
+            if stored.override.kind is OverrideKind.DRILL and stored.override.ended_at is None:
+                self.stop_drill(stored.override, reason, now)
+
+    def begin_drills(self, conditions: DrillConditions) -> bool:
+        """Begin the drills of the schedule that are due, or record why one cannot be; raises DatabaseError.
+
+        Says whether there was any: `read` must then be called again.
+        """
+        due_before = len(self._begun)
+        for drill in due_drills(self._settings, conditions.now):
+            if (occurrence := _occurrence(drill)) in self._begun:
+                continue
+            standby, problem = conditions.standby(drill.subject)
+            begun = replace(drill, target=standby) if standby else not_begun(drill, problem)
+            event = override_text.begun_event(begun) if standby else end_event(begun)
+            if self._overrides.begin_scheduled(begun, event):
+                log.info("%s subject=%s: %s", event.kind, drill.subject, event.text)
+            self._begun.add(occurrence)
+        return len(self._begun) > due_before
+
+    def stop_drill(self, drill: Override, reason: str, now: datetime) -> None:
+        """End it before its time; raises DatabaseError, and it is over all the same."""
+        self._over.add(drill.id)
+        ended = stopped(drill, reason, now)
+        self._record_end(ended, end_event(ended), now)
+
+    def _is_forgotten(self, override: Override, planned: set[_Occurrence], now: datetime) -> bool:
+        """Whether the configuration scheduled it once and does no longer."""
+        scheduled_once = override.author == SCHEDULE and override.kind is not OverrideKind.DRILL
+        return scheduled_once and override.active(now) and _occurrence(override) not in planned
 
     def _begin_scheduled(self, now: datetime) -> set[_Occurrence]:
         """Begin what the configuration schedules for now; returns all of it."""

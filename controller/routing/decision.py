@@ -29,6 +29,8 @@ class MoveKind(StrEnum):
     """An operator pinned the route to the target."""
     DRAIN = "drain"
     """An operator drained the target it pointed at."""
+    DRILL = "drill"
+    """A fire drill: to the standby, or back from it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

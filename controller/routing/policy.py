@@ -10,7 +10,8 @@ The invariants, each held by a test over all combinations of health, overrides a
 - No second move inside `dwell`, unless the present target's health is in the route's `fail_over_on`.
 - When the provider failed rather than the model, a candidate at another provider is preferred. Among equals one is
   that does not say that a limit is nearly used up; it refuses nobody a standby.
-- Operators go before the policy: a pin beats a drain, a drain beats a pause, a pause beats the rest.
+- Operators go before the policy: a pin beats a drain, a drain beats a pause, a pause beats the rest. A drill moves a
+  route that is at rest on its first candidate to a standby that is `up`, and not for a moment longer.
 
 A failback in steps gives the more preferred target, its *home*, a growing share of the requests; the route points at
 the standby until the last step. A share is held until home has been `up` for the time of a step; `suspect` and
@@ -56,6 +57,8 @@ class RouteVerdict:
     """What an operator's override costs users right now, as a sentence; it quotes the operator."""
     held: str | None = None
     """The move that a pause holds back from a target that serves its users, as a sentence."""
+    drill_over: str | None = None
+    """Why the drill that is in force must end now."""
 
 
 _STAY = RouteVerdict(settled=True)
@@ -101,7 +104,8 @@ def _may_stay(route: Route, state: Decision | None, health: Mapping[str, TargetH
     first = route.candidates[0]
     if state is None or state.target != first or state.weights:
         return False
-    if overrides.active and (overrides.pin(route.name) or overrides.drained(first, first.partition("/")[0])):
+    laid = overrides.active and (overrides.pin(route.name) or overrides.drill(route.name))
+    if laid or (overrides.active and overrides.drained(first, first.partition("/")[0])):
         return False
     state_of_first = health.get(first)
     return state_of_first is None or state_of_first.health not in route.fail_over_on
@@ -156,20 +160,34 @@ class RouteCase:
 
 
 def decide(case: RouteCase) -> RouteVerdict:
-    """What to do about a route.
+    """What to do about a route, and whether its drill goes on."""
+    verdict, drill = _decide(case), case.overrides.drill(case.route.name)
+    if drill is None or verdict.drill_over:
+        return verdict
+    at, name = verdict.decision or case.current, case.route.name
+    other = case.overrides.pin(name) or case.overrides.paused(name)
+    goes_on = at and at.move is MoveKind.DRILL and at.target == drill.target and not case.targets[at.target].drain
+    if goes_on and not other:
+        return verdict
+    return replace(verdict, drill_over="a pin, a drain or a pause goes first")
+
+
+def _decide(case: RouteCase) -> RouteVerdict:
+    """The course of things.
 
     1. Pinned to a candidate: there, whatever its health.
     2. Without a known target, or with one that is no candidate any more: the best eligible candidate, else the one that
        failed least of late.
     3. While the present target is drained: the best eligible one, else hold. Home drained or gone: no more steps.
-    4. Paused: hold.
+    4. Paused: hold. On a drill: to the standby, and there as long as it is up.
     5. While the present target's health is in `fail_over_on`: the best eligible one that is better; else the one that
        measurably fails less, after `dwell` and with no failback in steps under way; else hold.
     6. With a failback in steps under way: the next step, or its end.
     7. Off a degraded standby to a less preferred candidate that is up, once `dwell` has passed since the last move.
     8. Otherwise back to the most preferred candidate that is up, once `dwell` has passed since the last move, and not
        while a limit of it is nearly used up (for an hour after the move at the most), in the way of
-       `controller.failback.mode`. A route that was pinned goes back in every mode: a person set the end.
+       `controller.failback.mode`. A route that was pinned goes back in every mode: a person set the end; after a
+       drill at once, with all requests.
     """
     pin = case.overrides.pin(case.route.name)
     pinned = case.candidate(pin.target) if pin else None
@@ -185,7 +203,31 @@ def decide(case: RouteCase) -> RouteVerdict:
     home = case.candidate(case.current.home)
     free = _fail_over(case, present, home) if case.fails(present) else _improve(case, case.current, present, home)
     pause = case.overrides.paused(case.route.name)
-    return _hold(case, pause, present, free) if pause else free
+    if pause:
+        return _hold(case, pause, present, free)
+    drill = case.overrides.drill(case.route.name)
+    return _drill(case, drill, case.current, present, free) if drill else free
+
+
+def _drill(case: RouteCase, drill: Override, current: Decision, present: Candidate, free: RouteVerdict) -> RouteVerdict:
+    """To the standby, and hold there; `free` is the verdict without the drill, which counts once it is over."""
+    standby, first = case.candidate(drill.target), case.candidates[0]
+    over = None
+    if standby is None:
+        over = f"{drill.target} is no candidate of {case.route.name} any more"
+    elif standby.health.health is not Health.UP or standby.drain:
+        over = standby.why_not(case.now) if standby.drain else standby.health.sentence
+    elif first.drain:
+        over = with_author(first.drain, f"{first.drain.subject} is drained")
+    elif present is standby and current.move is MoveKind.DRILL:
+        return RouteVerdict()
+    elif present is not first or current.weights or first.health.health is not Health.UP:
+        over = f"{case.route.name} is not at rest on its first choice"
+    elif not standby.is_eligible(case.now) or case.controller.dry_run:
+        over = f"{standby.id}: {standby.why_not(case.now)}"
+    if standby is None or over:
+        return replace(free, drill_over=over)
+    return case.move(MoveKind.DRILL, standby, with_author(drill, f"drilled on {standby.id}"))
 
 
 def _hold(case: RouteCase, pause: Override, present: Candidate, free: RouteVerdict) -> RouteVerdict:
@@ -316,18 +358,21 @@ def _fail_back(case: RouteCase, current: Decision, present: Candidate, going_to:
         return _continue_failback(case, current, present, going_to)
     ahead = case.candidates[: case.candidates.index(present)]
     up = [preferred for preferred in ahead if preferred.could_be_eligible and preferred.health.health is Health.UP]
-    unpinned = current.move is MoveKind.PIN
+    drilled = current.move is MoveKind.DRILL
+    unpinned = current.move is MoveKind.PIN or drilled
     if not up or (case.controller.failback.mode == "manual" and not unpinned):
         return RouteVerdict(settled=True, waiting=up[0].id if up else None)
     # As long as what a provider says of a limit is believed at all, so that a wrong figure holds nothing for ever.
-    limits_count = not case.has_passed(current.at, LONGEST_LIMIT_S)
+    limits_count = not drilled and not case.has_passed(current.at, LONGEST_LIMIT_S)
     held = {c.id for c in up if c.is_held_back(case.now) or (limits_count and c.low_limit(case.now))}
-    ready = (c for c in up if c.is_eligible(case.now) and (unpinned or c.id not in held))
+    ready = (c for c in up if c.is_eligible(case.now) and (current.move is MoveKind.PIN or c.id not in held))
     home = next(ready, None)
     if home is None:
         return RouteVerdict()
     if not unpinned and not case.has_passed(current.at, case.controller.dwell_s):
         return RouteVerdict()
+    if drilled:
+        return case.move(MoveKind.DRILL, home, f"the drill is over: {home.health.sentence}")
     reason = f"no longer pinned: {home.health.sentence}" if unpinned else home.health.reason
     return _step(case, present, home, 0.0, reason)
 

@@ -9,10 +9,13 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Engine, Row, insert, or_, select, update
 
 from controller.routing.decision import Decision
+from controller.routing.least_bad import FailingShare
 from controller.routing.override_text import OverrideEvent
 from controller.routing.overrides import LONGEST_AUTHOR, LONGEST_REASON, Override, OverrideKind
+from monitor.history.rollup import MINUTE, counts_of
 from monitor.storage.column_conversions import RowMapper, maybe_from_ms, storable, to_ms
 from monitor.storage.database import durable, reading
+from monitor.storage.rollup_tables import TRAFFIC_ROLLUPS
 from monitor.storage.store import insert_event
 from monitor.storage.tables import OVERRIDES, DecisionRow
 from probes.redaction import one_line
@@ -71,6 +74,27 @@ class OverrideStore:
         query = select(OVERRIDES).order_by(OVERRIDES.c.id.desc()).limit(limit)
         with self._reading.connect() as connection:
             return [_override(row) for row in connection.execute(query)]
+
+    def drills(self) -> list[Override]:
+        """The fire drills that are kept, oldest first."""
+        query = select(OVERRIDES).where(OVERRIDES.c.kind == OverrideKind.DRILL).order_by(OVERRIDES.c.id)
+        with self._reading.connect() as connection:
+            return [_override(row) for row in connection.execute(query)]
+
+    def requests(self, route: str, target: str, since: datetime, until: datetime) -> FailingShare:
+        """The requests of a route at a target that applications reported of these minutes, and how many failed."""
+        row = TRAFFIC_ROLLUPS.c
+        wanted = select(row.asked).where(
+            row.route == storable(route),
+            row.target == storable(target),
+            row.span_s == int(MINUTE.total_seconds()),
+            row.start_ms >= to_ms(since),
+            row.start_ms < to_ms(until),
+        )
+        with self._reading.connect() as connection:
+            counts = [counts_of(json.loads(asked), 0) for asked in connection.scalars(wanted)]
+        asked = sum(each.asked for each in counts)
+        return FailingShare(asked - sum(each.answered for each in counts), asked)
 
     def begin(
         self, override: Override, event_for: Callable[[Sequence[Override]], OverrideEvent], *, warned: bool = False

@@ -7,6 +7,8 @@ from typing import Any
 from controller.incidents.incident import Incident, VendorClaim
 from controller.incidents.vendor_claim import lead_phrase
 from controller.routing import override_text
+from controller.routing.drill import drill_sentence, outcome
+from controller.routing.overrides import Override
 from controller.status.overview import Overview, TargetView
 from controller.status.probe_history import EvidenceTrail
 from controller.status.vendor_views import VendorView
@@ -58,6 +60,7 @@ def status_document(overview: Overview) -> dict[str, Any]:
                 "dry_run": route.dry_run,
                 "would": route.would,
                 "override": route.override.id if route.override else None,
+                "drill": route.drill and _drill(route.drill, overview.now),
                 "drained": [c.target for c in route.candidates if c.drain],
                 "published": route.target if route.published is None else route.published or None,
                 "candidates": [
@@ -182,3 +185,12 @@ def _incident(incident: Incident, trails: Sequence[EvidenceTrail]) -> dict[str, 
 
 def _instant(at: datetime | None) -> str | None:
     return instant(at) if at else None
+
+
+def _drill(drill: Override, now: datetime) -> dict[str, Any]:
+    return {
+        "target": drill.target,
+        "at": _instant(drill.ended_at),
+        "outcome": outcome(drill),
+        "text": drill_sentence(drill, now),
+    }

@@ -75,7 +75,9 @@ class RouteView:
     stuck: bool
     """Its target fails in a way that should move it, and nothing else is eligible: it holds."""
     override: Override | None = None
-    """The operator's pin or pause that holds it where it is."""
+    """The pin or the pause that holds it where it is, or the drill that it is on."""
+    drill: Override | None = None
+    """The last drill that is over."""
     published: str | None = None
     """Where the routing file points applications instead, empty where there is none; None when it says the same."""
     weights: tuple[tuple[str, float], ...] = ()
@@ -295,7 +297,8 @@ class _Facts:
         yield Level.GOOD, f"{first}{up}"
 
     def _override_sentence(self, route: RouteView, override: Override) -> str:
-        done = f"pinned to {override.target}" if override.kind is OverrideKind.PIN else f"paused on {route.target}"
+        done = f"{override.kind.participle} {'to' if override.kind is OverrideKind.PIN else 'on'} {route.target}"
+        done = f"pinned to {override.target}" if override.kind is OverrideKind.PIN else done
         return f"{route.name} is {done} by {override.author} until {clock(override.until, self.now)}"
 
     def _cause(self, targets: Sequence[str]) -> str:

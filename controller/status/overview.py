@@ -17,6 +17,7 @@ from controller.incidents.queries import read_facts
 from controller.incidents.text import shares_served, target_shares
 from controller.journal import Journal
 from controller.routing.decision import Decision
+from controller.routing.drill import last_drills
 from controller.routing.overrides import Override, Overrides
 from controller.status.headline import Level, PendingAlerts, RouteView, failing_sentence, headline
 from controller.status.probe_history import EvidenceTrail, ProbeHistory, RecentDetails
@@ -209,9 +210,13 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
     answered = (view.state.target for view in targets if view.history.last_day.ok)
     money = replace(money, unknown=without_price(settings, costs, answered))
     overrides = Overrides.at(journal.overrides.in_force(now), now)
-    pointed = journal.routes()
+    pointed, drills = journal.routes(), last_drills(journal.overrides.drills())
     routes = tuple(
-        replace(view, waits_for=describe_route_wait(view, pointed.get(view.name), saved, paced, now))
+        replace(
+            view,
+            waits_for=describe_route_wait(view, pointed.get(view.name), saved, paced, now),
+            drill=drills.get(view.name),
+        )
         for view in route_views(settings, pointed, judged, stuck, overrides, now=now, blind=blind)
     )
     machine = None

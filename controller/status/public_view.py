@@ -9,6 +9,7 @@ from typing import Final
 
 from controller.alerts.next_action import NextAction
 from controller.incidents.incident import EntryKind, Incident
+from controller.routing.drill import outcome
 from controller.routing.overrides import Override
 from controller.status.headline import RouteView, headline
 from controller.status.incident_view import IncidentView
@@ -92,11 +93,13 @@ def _public_route(route: RouteView) -> RouteView:
             replace(
                 candidate,
                 drain=candidate.drain and public_override(candidate.drain),
+                maintenance=candidate.maintenance and public_override(candidate.maintenance),
                 why_not=candidate.why_not and _NOT_NOW,
             )
             for candidate in route.candidates
         ),
         override=route.override and public_override(route.override),
+        drill=public_override(route.drill) if route.drill and outcome(route.drill) == "proven" else None,
         waiting=None,
         waits_for=None,
     )

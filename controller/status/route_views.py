@@ -64,7 +64,7 @@ def route_view(
     failed_over = target in route.candidates[1:]
     others = [states[candidate].health for candidate in route.candidates if candidate != target]
     failing = target in states and states[target].health in route.fail_over_on
-    override = overrides.pin(route.name) or overrides.paused(route.name)
+    override = overrides.pin(route.name) or overrides.paused(route.name) or overrides.drill(route.name)
     candidates = tuple(
         CandidateStatus(
             target=candidate,

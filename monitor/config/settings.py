@@ -27,7 +27,7 @@ from monitor.config.values import (
     number,
     text,
 )
-from monitor.config.windows import FreezeWindow, MaintenanceWindow
+from monitor.config.windows import DrillSection, FreezeWindow, MaintenanceWindow
 from monitor.formatting import format_duration
 from probes.target import Provider, Target
 
@@ -174,6 +174,10 @@ class Settings(Section):
         tuple[FreezeWindow, ...],
         _planned(FreezeWindow),
     ] = ()
+    drills: Annotated[
+        tuple[DrillSection, ...],
+        _planned(DrillSection),
+    ] = ()
     controller: ControllerSettings = field(default_factory=ControllerSettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)
     connectivity: ConnectivitySettings = ConnectivitySettings()
@@ -215,6 +219,12 @@ class Settings(Section):
             for window in windows:
                 if window.of not in known:
                     context.unknown(node.child(key).child(window.name).at("of"), window.of, what, known)
+        for drill in self.drills:
+            route = next((route for route in self.routes if route.name == drill.route), None)
+            if route is None:
+                context.unknown(node.child("drills").at(drill.route), drill.route, "a route", routes)
+            elif len(route.candidates) == 1:
+                context.report(node.child("drills").at(drill.route), "has one candidate, and no standby to prove")
 
     def _warn_of_blips(self, place: Place, context: ReadContext) -> None:
         """Warn where several probes in a row can fall into one blip."""

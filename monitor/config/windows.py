@@ -12,7 +12,7 @@ from monitor.config.values import Value, duration, text
 from monitor.config.wall_clock import DAY, ZONE, time_of_day
 from monitor.formatting import format_duration
 
-_LONGEST_DRILL_S: Final = 3600.0
+LONGEST_DRILL_S: Final = 3600.0
 _SHORTEST_DRILL_S: Final = 10.0
 _LONGEST_LEAVE_S: Final = 86400.0
 _MOMENT: Final = 'a time of day such as "22:00", or a date and a time such as "2026-12-24 18:00"'
@@ -116,10 +116,15 @@ class DrillSection(Section):
     """How long the route stays there; at most an hour."""
     zone: Annotated[str, ZONE] = "UTC"
     """The time zone: `Europe/Berlin`."""
-    route: str = ""
+    name: str = ""
+
+    @property
+    def route(self) -> str:
+        """Which is moved."""
+        return self.name
 
     def check_keys(self, node: Node, context: ReadContext) -> None:
         """It is a drill, and no move."""
-        if self.for_s > _LONGEST_DRILL_S:
-            problem = f"{format_duration(self.for_s)} is longer than {format_duration(_LONGEST_DRILL_S)}"
+        if self.for_s > LONGEST_DRILL_S:
+            problem = f"{format_duration(self.for_s)} is longer than {format_duration(LONGEST_DRILL_S)}"
             context.report(node.at("for"), problem)

@@ -17,7 +17,7 @@ from tests.support.paths import DATA, ROOT
 EXAMPLE = (ROOT / "hotspare.example.yaml").read_text(encoding="utf-8")
 DOCS = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
 KEYS = {key.path: key for key in keys_of(Settings) if key.is_value and key.path != "providers.NAME.models"}
-NAMED = {"providers", "routes", "maintenance", "freeze", "api.tokens", "providers.NAME.models.MODEL.checks"}
+NAMED = {"providers", "routes", "maintenance", "freeze", "drills", "api.tokens", "providers.NAME.models.MODEL.checks"}
 #: What is commented out in the example: keys without a default.
 COMPLETE = re.sub(r"(?m)^(\s+)# (?=[a-z_]+: )", r"\1", EXAMPLE).replace(": {}\n  ", ":\n  ")
 

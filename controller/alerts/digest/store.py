@@ -126,7 +126,7 @@ def _route(
     since = max(begins, decisions[0].at) if decisions else ends
     seconds = seconds_on_failing(periods_of_route(name, "", decisions, since, ends), failing)
     in_week = (decision for decision in decisions if begins <= decision.at < ends)
-    flips = sum(decision.is_flip and decision.move is not MoveKind.CONFIGURED for decision in in_week)
+    flips = sum(decision.is_flip and decision.move not in {MoveKind.CONFIGURED, MoveKind.DRILL} for decision in in_week)
     return RouteWeek(route=name, on_failing_s=sum(failing_s for _, failing_s in seconds), flips=flips)
 
 

@@ -41,6 +41,14 @@ _REPORT = Report(
 )
 
 
+def test_the_last_drill_is_a_line_of_its_own() -> None:
+    """In the table for people, as Markdown and for scripts."""
+    proven = replace(_REPORT, routes=[replace(_CHAT, drill="standby anthropic/b proven 3 d ago")])
+    assert words.drill_lines(proven) == ["chat: standby anthropic/b proven 3 d ago"]
+    assert "- chat: standby anthropic/b proven 3 d ago" in words.markdown(proven)
+    assert words.document(proven)["routes"][0]["drill"] == "standby anthropic/b proven 3 d ago"
+
+
 def test_a_route_is_told_in_a_row() -> None:
     """The error budget of 0.1 % of a week is used up to the last second, and not missed."""
     assert words.route_cells(_CHAT) == (
