@@ -1,11 +1,11 @@
-"""False failovers per route and 90 days in quiet worlds: what `plan` calculates, what is simulated, what replays.
+"""False failovers per route and 90 days in quiet worlds: by `plan`, by simulation, and by the service.
 
 The simulation drives the service's own detector, pacing and policy. A verdict on a provider moves all its routes at
 once, so that moves at one instant are one event: the standard error is of such events (Poisson).
 
-At the promise of one in 90 days few moves come in a long time. So each configuration is also tried with one in 6 days,
-where there are enough of them to compare `plan` with the simulation; and a shorter past with four a day is handed to
-`replay`, observation by observation as the service stores them, which must move the routes at the same instants.
+At the promise of one in 90 days few moves come in a long time. So each configuration is also tried with one in 6 days
+and with four a day, where there are enough of them to compare. The begin of the latter is handed to `replay`,
+observation by observation as the service stores them, which judges and decides as the service does.
 """
 
 import math
@@ -19,20 +19,26 @@ from controller.plan.promise_checks import expected_false_failovers
 from controller.replay.loop import Replay, ReplayWindow
 from controller.routing.decision import MoveKind
 from controller.simulation.loop import EPOCH, Decisions, run_seed
+from controller.simulation.runner import probe_prices
 from controller.simulation.scenario import BlipStream, QuietBehaviour, Scenario
 from controller.simulation.world import build_timelines
+from monitor.budget.usual_month import apply_budget
 from monitor.config.route import Route
+from monitor.config.settings import BudgetSettings, Settings
 from probes.observation import Observation
+from probes.target import Price
 from tests.support.builders import settings
 
 _DAY_S, _QUARTER_DAYS = 86400.0, 90.0
 _PROMISED_PER_DAY, _OFTEN_PER_DAY = 1 / 90, 1 / 6
-_PROBES, _FEW_PROBES = 200_000, 50_000
+_PROBES, _FEW_PROBES = 250_000, 50_000
 #: At the promise itself so many times as many.
-_LONGER = 8
+_LONGER = 6
 #: Replayed are so many probes, where so many false failovers a day are allowed.
 _REPLAYED, _REPLAYED_PER_DAY = 12_000, 4.0
 _SEEDS = 4
+_MONTH_S = 30 * _DAY_S
+_PRICE = Price(input_usd=1.0, output_usd=1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +50,8 @@ class Configuration:
     checks: tuple[str, ...] = ("chat",)
     sibling: bool = False
     """Whether the second candidate of each route is the next model of the same provider."""
+    unpaid: float = 1.0
+    """So many times what the month's budget pays for, so that the intervals are stretched."""
 
     @property
     def name(self) -> str:
@@ -51,7 +59,8 @@ class Configuration:
         shortest_s, longest_s = min(self.intervals_s), max(self.intervals_s)
         span = f"{shortest_s:g}" if shortest_s == longest_s else f"{shortest_s:g} to {longest_s:g}"
         every = f"{len(self.intervals_s)} every {span} s"
-        return every + ", chat and stream" * (len(self.checks) > 1) + ", three candidates" * self.sibling
+        every += ", chat and stream" * (len(self.checks) > 1) + ", three candidates" * self.sibling
+        return every + f", the budget pays for 1 probe in {self.unpaid:g}" * (self.unpaid > 1)
 
 
 GRID = (
@@ -64,6 +73,7 @@ GRID = (
     *(Configuration(intervals_s=(interval_s,) * 2) for interval_s in (30, 5)),
     Configuration(intervals_s=(30,) * 6),
     *(Configuration(intervals_s=(interval_s,) * 4) for interval_s in (10, 60)),
+    Configuration(intervals_s=(10,) * 4, unpaid=3.0),
 )
 #: Where a simulation of minutes sees route quarters.
 _AT_THE_PROMISE = (
@@ -89,19 +99,20 @@ class PromiseCell:
 def main(
     grid: Sequence[Configuration] = GRID, probes: int = _PROBES, long: Sequence[Configuration] = _AT_THE_PROMISE
 ) -> None:
-    """Print the grid; about three CPU minutes, and two more at the promise itself."""
-    print("|models|`plan`, 1 in 90 days|`plan`, 1 in 6 days|simulated|days|moves replayed alike|")
-    print("|---|---|---|---|---|---|")
+    """Print the grid; about ten CPU minutes, and three more at the promise itself."""
+    often, most = "1 in 6 days", "4 a day"
+    print(f"|models|`plan`, 1 in 90 days|`plan`, {often}|simulated|`plan`, {most}|simulated|days|service, its begin|")
+    print("|---" * 8 + "|")
     for wanted in grid:
-        often = measure(wanted, probes, promised_per_day=_OFTEN_PER_DAY)
-        same, moves = replayed(wanted, min(_REPLAYED, probes))
         kept = _planned(_quiet_world(wanted, probes, _PROMISED_PER_DAY))
-        cells = f"{kept:.2f}|{often.planned:.2f}|{_simulated(often)}|{same} of {moves}"
+        six, four = (measure(wanted, probes, promised_per_day=rate) for rate in (_OFTEN_PER_DAY, _REPLAYED_PER_DAY))
+        past = replayed(wanted, min(_REPLAYED, probes))
+        cells = f"{kept:.2f}|{_simulated(six)}|{_simulated(four)}|{four.days:,.0f}|{past}"
         print(f"|{wanted.name}|{cells}|", flush=True)
     print("\n|models|`plan`, 1 in 90 days|simulated|days|\n|---|---|---|---|")
     for wanted in long:
         cell = measure(wanted, _LONGER * probes)
-        print(f"|{wanted.name}|{cell.planned:.2f}|{_simulated(cell)}|", flush=True)
+        print(f"|{wanted.name}|{_simulated(cell)}|{cell.days:,.0f}|", flush=True)
 
 
 def quick() -> None:
@@ -110,7 +121,7 @@ def quick() -> None:
 
 
 def _simulated(cell: PromiseCell) -> str:
-    return f"{cell.simulated:.2f} ± {2 * cell.error:.2f}|{cell.days:,.0f}"
+    return f"{cell.planned:.2f}|{cell.simulated:.2f} ± {2 * cell.error:.2f}"
 
 
 def _planned(world: Scenario) -> float:
@@ -137,10 +148,10 @@ def measure(wanted: Configuration, probes: int, *, promised_per_day: float = _PR
     )
 
 
-def replayed(wanted: Configuration, probes: int, *, seed: int = 0) -> tuple[int, int]:
-    """How many of the false moves of one seed `replay` makes at the same instants, to the second, and how many moves.
+def replayed(wanted: Configuration, probes: int, *, seed: int = 0) -> str:
+    """How many false moves of one seed are made again when it is judged again, at the same instants to the second.
 
-    With another promise than it was made with, it would make others.
+    With another promise than it was made with, others would be.
     """
     world, observations = _quiet_world(wanted, probes, _REPLAYED_PER_DAY), list[Observation]()
     course = run_seed(world, build_timelines(world, seed), seed, observations.append)
@@ -151,9 +162,11 @@ def replayed(wanted: Configuration, probes: int, *, seed: int = 0) -> tuple[int,
     run = Replay(world.settings, window, {}, ())
     ended = sorted((each for each in observations if each.finished_at < until), key=lambda each: each.finished_at)
     run.run((each, False) for each in ended)
-    again = {(decision.route, round((decision.at - EPOCH).total_seconds())) for decision in run.decisions}
     moves = _false_moves(course.decisions)
-    return sum(bool({(route, round(at_s) + near) for near in (-1, 0, 1)} & again) for at_s, route in moves), len(moves)
+    again = _false_moves([((decision.at - EPOCH).total_seconds(), decision) for decision in run.decisions])
+    instants = {(route, round(at_s)) for at_s, route in again}
+    alike = sum(any((route, round(at_s) + near) in instants for near in (-1, 0, 1)) for at_s, route in moves)
+    return f"{alike} of {len(moves)}, {len(again) - alike} others"
 
 
 def _false_moves(decisions: Decisions) -> list[tuple[float, str]]:
@@ -175,15 +188,26 @@ def _quiet_world(wanted: Configuration, probes: float, promised_per_day: float) 
     made_up = settings(Path("/nowhere"), *names, "b/m1", routes=routes)
     intervals_s = [*wanted.intervals_s, max(wanted.intervals_s)]
     targets = tuple(
-        replace(target, interval_s=float(interval_s), checks=wanted.checks)
+        replace(target, interval_s=float(interval_s), checks=wanted.checks, price=_PRICE if wanted.unpaid > 1 else None)
         for target, interval_s in zip(made_up.targets, intervals_s, strict=True)
     )
     controller = replace(made_up.controller, false_failovers_per_day=promised_per_day)
+    made_up = _paced(replace(made_up, targets=targets, controller=controller), wanted.unpaid)
     blips = controller.blips
     return Scenario(
         path=Path("quiet"),
-        settings=replace(made_up, targets=targets, controller=controller),
-        duration_s=probes / sum(1 / interval_s for interval_s in intervals_s),
+        settings=made_up,
+        duration_s=probes / sum(1 / target.interval_s for target in made_up.targets),
         background=QuietBehaviour(),
         blips=BlipStream(per_day=blips.per_day, length=blips.length, failure_rate=blips.failure_rate),
     )
+
+
+def _paced(configured: Settings, unpaid: float) -> Settings:
+    """With the intervals that a budget allows which pays for one probe in so many, as the service has them."""
+    if unpaid == 1:
+        return configured
+    prices = probe_prices(configured)
+    wanted_usd = sum(_MONTH_S / target.interval_s * (prices[target.id] or 0.0) for target in configured.targets)
+    budget = BudgetSettings(usd_per_month=wanted_usd / unpaid)
+    return apply_budget(replace(configured, budget=budget), prices)[0]

@@ -85,6 +85,8 @@ class BlipLengths:
 
     def longest_s(self, at: datetime, blips: Blips) -> float:
         """How long the longest blip is, as it was learned by this instant; 0: no longer than it is configured."""
+        if len(self.ended) < _FEWEST:
+            return 0.0
         known = [
             period.length_s
             for period in self.ended
