@@ -135,6 +135,8 @@ EVENTS: Final = {
     "page_ended": "the page has ended, and is started again",
     "static_page_failed": "the static page was not written",
     "static_page_written_again": "it is written again",
+    "traces_not_taken": "a collector of traces takes none",
+    "traces_taken_again": "it does again",
     "api_listening": "the API listens",
     "api_not_listening": "it cannot; it is tried again",
     "api_ended": "it has ended, and is started again",

@@ -11,7 +11,7 @@ appended to a file beside the routing file before it is published, and journalle
 """
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -62,6 +62,8 @@ class Cycle:
         self._incidents = IncidentMemory(store, journal)
         self.publisher = RoutingPublisher(settings, file, store, self.detection.answer_times)
         self._overrides = NO_OVERRIDES
+        self.on_decision: Callable[[Decision], None] = lambda _: None
+        """Is told each decision, once it is stored."""
         self.revision = 0
         """Grows with each cycle that changed a health, a route or an override."""
         self._routes: dict[str, Decision] = {}
@@ -304,6 +306,7 @@ class Cycle:
             event = "route_would_move" if decision.dry_run else "route_moved"
             to, reason = format_destination(decision), plain_reason(decision.reason)
             log.info("%s route=%s target=%s move=%s: %s", event, decision.route, to, decision.move, reason)
+            self.on_decision(decision)
         self._log_stuck(verdicts, now)
 
     def _facts(

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -48,6 +48,8 @@ class Probing:
     """Each observation is put here."""
     health: ServiceHealth
     recorder: BackgroundRecorder
+    on_observation: Callable[[Observation], None] = lambda _: None
+    """Is told each as well; must return at once."""
     _skips: dict[str, tuple[float, int]] = field(default_factory=dict)
     """For each target when a skip was last reported (monotonic), and how many there have been since."""
     _review_now: asyncio.Event = field(default_factory=asyncio.Event)
@@ -114,6 +116,7 @@ class Probing:
             log.info(
                 "probe_failed target=%s outcome=%s: %s", observation.target, observation.outcome, observation.detail
             )
+        self.on_observation(observation)
         self.observations.put_nowait(observation)
 
     def _report_hanging(self, target_id: str, check: str, started_at: datetime, hang_s: float) -> None:

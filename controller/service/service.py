@@ -114,9 +114,19 @@ class Service:
         # The garbage of start-up is looked at once and never again: collecting it later would stall the loop.
         gc.collect()
         gc.freeze()
+        self._record_traces()
         self._probing.start()
         await self._run_tasks(stop)
         await self._database.run(self._housekeeping.stopped)
+
+    def _record_traces(self) -> None:
+        if self._settings.otel is None:
+            return
+        from controller.tracing.exporter import Traces  # noqa: PLC0415 - an extra
+
+        traces = Traces(self._settings.otel.endpoint, {target.id: target for target in self._settings.targets})
+        self._cycle.on_decision, self._probing.on_observation = traces.decision, traces.probe
+        self._opened.callback(traces.close)
 
     def _open_database(self) -> None:
         """Open it; without it go on only from a routing file, and never beside another process that writes it."""

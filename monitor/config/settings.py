@@ -19,6 +19,7 @@ from monitor.config.reading import ReadContext
 from monitor.config.retention import RetentionSettings
 from monitor.config.route import Route
 from monitor.config.section import Key, NamedSections, Section
+from monitor.config.trace_settings import TraceSettings
 from monitor.config.traffic_settings import TrafficSettings
 from monitor.config.values import (
     address,
@@ -187,6 +188,7 @@ class Settings(Section):
     ui: PageSettings = field(default_factory=PageSettings)
     traffic: TrafficSettings | None = None
     api: ApiSettings = field(default_factory=ApiSettings)
+    otel: TraceSettings | None = None
 
     @property
     def providers(self) -> tuple[Provider, ...]:

@@ -31,6 +31,7 @@ OWNERS = {
     "yaml": ["monitor/config/document.py"],
     "alembic": ["monitor/storage/migrations/*"],
     "mcp": ["controller/mcp_server.py"],
+    "opentelemetry": ["controller/tracing/exporter.py"],
     "prometheus_client": ["controller/api/metrics.py"],
     "starlette": ["controller/api/*", "controller/demo/world.py", "ui/server.py"],
     "uvicorn": ["controller/api/bounds.py", "controller/api/server.py"],
@@ -77,7 +78,7 @@ ACTING = [
     ),
     *("controller/alerts/slack/errors.py", "controller/alerts/slack/buttons/*"),
     *("controller/api/app.py", "controller/api/bounds.py", "controller/api/reader.py", "controller/api/server.py"),
-    *("controller/api/routing_feed.py", "controller/api/control.py"),
+    *("controller/tracing/exporter.py", "controller/api/routing_feed.py", "controller/api/control.py"),
     *("controller/simulation/*", "controller/demo/*", "ui/*"),
 ]
 #: Modules inside these that decide all the same.
@@ -110,6 +111,7 @@ LATE_IMPORTS = {
     "probes/custom_check.py",
     "controller/cli/arguments.py",
     "controller/cli/mcp_command.py",
+    "controller/service/service.py",
     "controller/cli/run.py",
     "controller/cli/main.py",
     "controller/demo/world.py",
