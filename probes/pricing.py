@@ -63,6 +63,13 @@ def context_tokens(target: Target) -> int | None:
     return next((tokens for tokens in listed if tokens), None)
 
 
+def known_context(target: Target) -> int | None:
+    """The same, and the list is loaded for it: half a second the first time."""
+    if target.context is None:
+        _look_up_cost_usd("openai", "gpt-4o-mini", 1, 1, 0)
+    return context_tokens(target)
+
+
 def usual_usd(target: Target) -> float | None:
     """About the cost of a good probe of this target, as a mean over its checks; None where the price is unknown."""
     costs = [cost_usd(target, check, *usual_tokens(target, check)) for check in target.checks]

@@ -129,6 +129,10 @@ class Target:
     """The length that an embedding must have; None: as `probes.dialects.model_families` knows it, else any."""
     context: int | None = None
     """The most tokens that a request may have, as configured; None: by the price list."""
+    capabilities: frozenset[str] = frozenset()
+    """What it can do, in the words of whoever configured it."""
+    location: str | None = None
+    """Where it is, in their words."""
 
     @property
     def questions(self) -> tuple[str, ...]:

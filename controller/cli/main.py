@@ -65,6 +65,7 @@ GROUPS = {
         "mcp": Command(
             "mcp_command", "answer a model's questions over standard input and output; it only reads", "mcp"
         ),
+        "gate": Command("gate", "whether a route had trouble lately, for scripts that deploy", "gate chat --within 1h"),
         "once": Command("probe", "probe every target once and print a table", "once --check stream -v"),
     },
     "operate": {

@@ -103,6 +103,11 @@ class RoutingPublisher:
             overrides=overrides,
             latency={target: detector.state_of(target).latency for target in detector.health},
             reported=self._reported,
+            low_limits={
+                target: state.low_limit
+                for target, state in detector.health.items()
+                if state.low_limit and state.low_limit.text(now)
+            },
             contexts={target.id: pricing.context_tokens(target) for target in self._settings.targets},
         )
         self._file.publish(table)

@@ -21,7 +21,7 @@ from monitor.config.settings import Settings
 from monitor.detection.latency import NO_LATENCY, LatencyEvidence
 from monitor.detection.verdict_text import plain_reason
 from monitor.formatting import instant
-from monitor.health import Health
+from monitor.health import Health, LowLimit
 from monitor.storage.lock import InstanceLock, LockError
 from monitor.traffic.answer_times import AnswerTimes
 from probes.target import Target
@@ -36,6 +36,7 @@ _MAX_BYTES = 64 * 1024 * 1024
 _NO_LATENCIES: Mapping[str, LatencyEvidence] = {}
 _NO_TIMES: Mapping[str, AnswerTimes] = {}
 _NO_CONTEXTS: Mapping[str, int | None] = {}
+_NO_LIMITS: Mapping[str, LowLimit] = {}
 
 
 class RoutingFileError(Exception):
@@ -54,12 +55,13 @@ def build_table(
     latency: Mapping[str, LatencyEvidence] = _NO_LATENCIES,
     reported: Mapping[str, AnswerTimes] = _NO_TIMES,
     contexts: Mapping[str, int | None] = _NO_CONTEXTS,
+    low_limits: Mapping[str, LowLimit] = _NO_LIMITS,
 ) -> dict[str, Any]:
     """The table for `RoutingFile.publish`, as `routing.schema.json` describes it, in the order of the configuration.
 
     `routes` are to be published: in a dry run, as configured. A route without a state is left out, a target without a
-    known health is `unknown`; `latency`, `reported` and `contexts`, beyond the configured ones, are by target, as
-    `health`. Raises KeyError when a route points at a target that the configuration does not have.
+    known health is `unknown`; `latency`, `reported`, `low_limits` and `contexts`, beyond the configured ones, are by
+    target, as `health`. Raises KeyError when a route points at a target that the configuration does not have.
     """
     published = [(route, routes[route.name]) for route in settings.routes if route.name in routes]
     wanted = {name for route, state in published for name in (*route.candidates, state.target, *dict(state.weights))}
@@ -86,6 +88,7 @@ def build_table(
                     **({"reported": reported[target.id]} if target.id in reported else {}),
                 ),
                 context=contexts.get(target.id, target.context),
+                low_limit=low_limits.get(target.id),
             )
             for target in ordered
         },
@@ -104,7 +107,13 @@ def _route(state: Decision, candidates: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _target(
-    target: Target, health: Health, *, drained: bool, limits: Mapping[str, float], context: int | None
+    target: Target,
+    health: Health,
+    *,
+    drained: bool,
+    limits: Mapping[str, float],
+    context: int | None,
+    low_limit: LowLimit | None,
 ) -> dict[str, Any]:
     provider = target.provider
     rare = {
@@ -123,6 +132,7 @@ def _target(
         "drained": drained,
         **({"limits": {name: _number(seconds) for name, seconds in limits.items()}} if limits else {}),
         **{name: value for name, value in rare.items() if value is not None},
+        **({"low_limit": {"left": low_limit.left, "until": instant(low_limit.until)}} if low_limit else {}),
         **({"signing": True} if provider.signing else {}),
     }
 

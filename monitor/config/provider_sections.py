@@ -13,6 +13,7 @@ from monitor.config.checks import CHECK_TURNS, CheckTurns
 from monitor.config.document import Node
 from monitor.config.owner import OwnerSection
 from monitor.config.reading import ReadContext, Text, file_of, variable_of
+from monitor.config.requirements import CAPABILITIES, LARGEST_CONTEXT, REGION
 from monitor.config.section import Key, NamedSections, Section
 from monitor.config.sentinel import interval_beside_sentinel
 from monitor.config.units import SHORTEST_INTERVAL_S
@@ -28,6 +29,7 @@ from monitor.config.values import (
     number,
     secret,
     text,
+    tokens,
     whole_number,
 )
 from monitor.formatting import format_duration
@@ -37,7 +39,6 @@ from probes.dialects.registry import CONFIG_FIELDS, DIALECTS, PRESET_DIALECT
 from probes.target import Check, Price, Provider, Secret, Target, Timeouts
 
 LONGEST_EMBEDDING: Final = 100_000
-_LARGEST_CONTEXT: Final = 1_000_000_000
 #: Ten times the dearest model there is; more than that is a price per thousand or per token in the wrong place.
 _HIGHEST_USD: Final = 10_000.0
 _NO_PAGE: Final = "none"
@@ -117,7 +118,11 @@ class ModelSection(ProbingSection):
     ] = None
     """The length of an embedding; any will do for models that Hotspare does not know, and with `parameters`. Change
     it when shorter ones are asked for: `{parameters: {dimensions: 256}, dimensions: 256}`."""
-    context: Annotated[int | None, whole_number(1, _LARGEST_CONTEXT), Key(default_text="from the price list")] = None
+    capabilities: Annotated[frozenset[str], CAPABILITIES, Key(default_text="none")] = frozenset()
+    """What it can do, in words of your own, for `requires` of routes: `[tools, schema, vision]`."""
+    region: Annotated[str | None, REGION, Key(default_text="none")] = None
+    """Where it is, for `requires` of routes: `eu`."""
+    context: Annotated[int | None, tokens(LARGEST_CONTEXT), Key(default_text="from the price list")] = None
     """The most tokens that a request may have. The routing file tells applications, whose too long requests go on to a
     larger one. Change it when the list lacks the model, or it takes less where you use it."""
     price: PriceSection | None = None
@@ -222,6 +227,8 @@ def _models(
             parameters=model.parameters,
             dimensions=model.dimensions,
             context=model.context,
+            capabilities=model.capabilities,
+            location=model.region,
             price=Price(input_usd=price.input, output_usd=price.output, cached_usd=price.cached) if price else None,
         )
         _report_checks(target, node.child(name), context)

@@ -1,11 +1,12 @@
 """A route: the name that applications ask for, its candidates and its owner."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Final
 
 from monitor.config.document import Node, Place, Sequence
 from monitor.config.owner import OwnerSection
 from monitor.config.reading import ReadContext
+from monitor.config.requirements import Requirements
 from monitor.config.section import Key, Section
 from monitor.config.values import (
     Value,
@@ -74,10 +75,14 @@ class Route(Section):
     """The share of the time in which users are to be served, such as `99.9%`: the [report](commands.md#report) counts
     against it. Change it when an objective was agreed on."""
 
+    requires: Requirements = field(default_factory=Requirements)
     owner: OwnerSection | None = None
 
     def check_keys(self, node: Node, context: ReadContext) -> None:
-        """A target that serves nobody should move the route."""
+        """A target that serves nobody should move the route; every candidate has what the route requires."""
+        for target in (context.targets[name] for name in self.candidates if name in context.targets):
+            if lack := self.requires.lacks(target):
+                context.report(node.at("candidates"), lack)
         left_out = [health for health in WORST_FIRST if health in FAILING - self.fail_over_on]
         if left_out:
             problem = f"leaves out {', '.join(left_out)}: the route stays on a target that is {' or '.join(left_out)}"

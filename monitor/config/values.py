@@ -24,6 +24,8 @@ _QUOTES = frozenset("'\"`")
 _UNEXPANDED = re.compile(r"\$\{?\w+\}?|(export )?[A-Z][A-Z0-9_]*_(KEY|TOKEN)=.*")
 #: In JSON Schema: what any value may be instead, the name of a variable.
 _VARIABLE_PATTERN = r"\$\{"
+_TOKENS = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kM]?)")
+_THOUSANDS = {"": 1, "k": 1_000, "M": 1_000_000}
 _DECIMAL_PATTERN = r"[+-]?[0-9]+(\.[0-9]+)?"
 
 
@@ -260,6 +262,22 @@ def whole_number(least: int, most: int) -> Value:
 
     schema = _or_variable({"type": "integer", "minimum": least, "maximum": most})
     return measure(expected, parse, check, schema=schema)
+
+
+def tokens(most: int) -> Value:
+    """A number of tokens: `200000`, `200k` or `1M`."""
+    expected, whole = "a number of tokens such as 200k", whole_number(1, most)
+
+    def parse(text: str) -> float:
+        match = _TOKENS.fullmatch(text)
+        value = float(match[1]) * _THOUSANDS[match[2]] if match else 0.0
+        if value != int(value) or not 1 <= value <= most:
+            raise ValueError(f"is not {expected}")
+        return value
+
+    pattern = rf"^({_TOKENS.pattern})$|{_VARIABLE_PATTERN}"
+    schema = {"anyOf": [dict(whole.schema), {"type": "string", "pattern": pattern}]}
+    return measure(expected, parse, None, schema=schema)
 
 
 def address_problem(value: str, *, userinfo: bool = False, secret: bool = False) -> str | None:
