@@ -2,7 +2,7 @@
 
 import { StreamCutError } from "./stream-watch.js";
 
-/** @import { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4StreamPart, LanguageModelV4StreamResult } from "@ai-sdk/provider" */
+/** @import { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4StreamPart, LanguageModelV4StreamResult, LanguageModelV4Usage } from "@ai-sdk/provider" */
 /** @import { Hotspare, ModelOf, ModelTerms } from "../types/ai.js" */
 /** @import { Routing, Target } from "../types/index.js" */
 /** @import { Attempt } from "./attempts.js" */
@@ -44,8 +44,10 @@ class RouteModel {
 
   /** @param {LanguageModelV4CallOptions} options */
   doGenerate(options) {
-    return this.#attempts(options).run(async ({ target, signal }) => {
+    return this.#attempts(options).run(async (attempt) => {
+      const { target, signal } = attempt;
       const result = await this.#modelOf(target).doGenerate({ ...options, abortSignal: signal });
+      count(attempt, result.usage);
       return { ...result, providerMetadata: { ...result.providerMetadata, ...answeredBy(target) } };
     });
   }
@@ -96,6 +98,7 @@ function streamOf(first, parts, attempt) {
         const { value: part, done } = next ?? (await parts.next());
         next = null;
         if (isCancelled) return;
+        if (!done && part.type === "finish") count(attempt, part.usage);
         if (!done) return controller.enqueue(signed(part, attempt.target));
         attempt.end();
         controller.close();
@@ -109,6 +112,12 @@ function streamOf(first, parts, attempt) {
       void parts.return();
     },
   });
+}
+
+/** What the answer took, for the report of it. @param {{ inputTokens: number, outputTokens: number }} attempt @param {LanguageModelV4Usage} usage */
+function count(attempt, usage) {
+  attempt.inputTokens = usage?.inputTokens?.total ?? 0;
+  attempt.outputTokens = usage?.outputTokens?.total ?? 0;
 }
 
 /** What an attempt makes of an error after its first part. @param {Attempt} attempt @param {unknown} error */

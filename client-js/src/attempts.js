@@ -29,6 +29,8 @@ export class Attempt {
   #hasBegun = false;
   /** @type {number | undefined} */
   #firstTokenS;
+  inputTokens = 0;
+  outputTokens = 0;
 
   /** @param {Request} request @param {Target} target @param {boolean} restarted */
   constructor(request, target, restarted) {
@@ -136,7 +138,9 @@ export class Attempt {
   end() {
     if (!this.#isRunning) return;
     this.#stop();
-    if (!this.#request.terms.signal?.aborted) this.#request.succeed(this.target, this.#beganAt, this.#firstTokenS);
+    if (this.#request.terms.signal?.aborted) return;
+    const { inputTokens, outputTokens } = this;
+    this.#request.succeed(this.target, this.#beganAt, { firstTokenS: this.#firstTokenS, inputTokens, outputTokens });
   }
 
   /** Nobody reads its stream any more. */

@@ -19,6 +19,9 @@ const MOST_DEPTH = 500;
 const MOST_DIGITS = 4300;
 const SPACE = /[ \t\n\r]*/y;
 const QUOTE_OR_ESCAPE = /["\\]/g;
+/** A text so long at most is looked through for what needs to be read with care. */
+const MOST_PLAIN = 1000;
+const SPECIAL = /[\\\x00-\x1f]/;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?/y;
 const NO_NUMBER = /-?Infinity|NaN/y;
 /** @type {[string, boolean | null][]} */
@@ -60,7 +63,7 @@ class Reader {
     if (first === "{") return this.object(depth);
     if (first === "[") return this.list(depth);
     if (first === '"') return this.string();
-    for (const [word, value] of WORDS) {
+    for (const [word, value] of first === "t" || first === "f" || first === "n" ? WORDS : []) {
       if (this.text.startsWith(word, this.at)) {
         this.at += word.length;
         return value;
@@ -100,6 +103,12 @@ class Reader {
   /** @returns {string} */
   string() {
     const start = this.at;
+    const end = this.text.indexOf('"', start + 1);
+    const plain = end < 0 || end - start > MOST_PLAIN ? "" : this.text.slice(start + 1, end);
+    if (end === start + 1 || (plain && !SPECIAL.test(plain))) {
+      this.at = end + 1;
+      return plain;
+    }
     QUOTE_OR_ESCAPE.lastIndex = start + 1;
     for (let found = QUOTE_OR_ESCAPE.exec(this.text); found; found = QUOTE_OR_ESCAPE.exec(this.text)) {
       if (found[0] === "\\") {
@@ -129,7 +138,7 @@ class Reader {
 
   /** The next character after spaces; undefined at the end. */
   next() {
-    this.match(SPACE);
+    if (this.text.charCodeAt(this.at) <= 32) this.match(SPACE);
     return this.text[this.at];
   }
 

@@ -3,7 +3,7 @@
 import { readFailure } from "./failure.js";
 import { chooseFirst, chooseHedge, chooseNext, hedgeAfterS, isFinal } from "./policy.js";
 
-/** @import { Asked, Target, Terms } from "../types/index.js" */
+/** @import { Asked, ReportMore, Target, Terms } from "../types/index.js" */
 /** @import { Routing } from "./routing.js" */
 /** @import { Step } from "./policy.js" */
 
@@ -109,7 +109,7 @@ export class Request {
     this.#repeated ||= this.#tried.has(target.id);
     this.#tried.add(target.id);
     this.#asked.push({ target: target.id, outcome, detail, status, tookS: now - beganAt });
-    if (failure.known) routing.report(target, outcome, now - beganAt, { route });
+    if (failure.known) routing.report(target, outcome, now - beganAt, { route, tag: this.terms.tag });
     if (failure.known && !isFinal(failure) && !failure.tooLong) routing.memory.noteFailure(target.id, now);
     return failure;
   }
@@ -166,10 +166,10 @@ export class Request {
   /** Whether this process just saw it fail. @param {string} id */
   #isFailing = (id) => this.routing.memory.isFailing(id, this.routing.monotonic());
 
-  /** `target` has answered. @param {Target} target @param {number} beganAt @param {number} [firstTokenS] */
-  succeed(target, beganAt, firstTokenS) {
-    const { routing, route } = this;
-    if (routing.reporter.isOn) routing.report(target, "ok", routing.monotonic() - beganAt, { firstTokenS, route });
+  /** Report that `target` has answered, with what is known of the answer. @param {Target} target @param {number} beganAt @param {ReportMore} known */
+  succeed(target, beganAt, known) {
+    const { routing, route, terms } = this;
+    if (routing.reporter.isOn) routing.report(target, "ok", routing.monotonic() - beganAt, { ...known, route, tag: terms.tag });
   }
 
   /** The candidates now; the last known ones where the route has vanished meanwhile. */

@@ -1,6 +1,8 @@
 /** The provider for the Vercel AI SDK, with the real SDK, its real provider for OpenAI's dialect, and real sockets. */
 
 import assert from "node:assert/strict";
+import dgram from "node:dgram";
+import { once } from "node:events";
 import http from "node:http";
 import { test } from "node:test";
 
@@ -13,7 +15,7 @@ import { newPath, writeRoute } from "./shared.js";
 
 /** @import { RequestListener, ServerResponse } from "node:http" */
 /** @import { TestContext } from "node:test" */
-/** @import { Terms } from "hotspare-client" */
+/** @import { ModelTerms } from "hotspare-client/ai" */
 
 const WORDS = Array.from({ length: 60 }, (_, index) => `word${index} `);
 const ANSWER = WORDS.join("");
@@ -52,8 +54,8 @@ function fails(status, body, headers) {
   return (_, response) => void response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
 }
 
-/** Two providers, the first of which answers as told, the second well. @param {TestContext} t @param {RequestListener} first @param {Omit<Terms, "signal">} [terms] */
-async function open(t, first, terms) {
+/** Two providers, the first of which answers as told, the second well. @param {TestContext} t @param {RequestListener} first @param {ModelTerms} [terms] @param {string} [reportTo] */
+async function open(t, first, terms, reportTo = "") {
   /** @type {string[]} */
   const asked = [];
   /** @type {Record<string, object>} */
@@ -69,13 +71,13 @@ async function open(t, first, terms) {
   }
   const file = newPath(t);
   writeRoute(file, targets);
-  const routing = new Routing(file, { checkEveryS: 0 });
+  const routing = new Routing(file, { checkEveryS: 0, reportTo });
   const hotspare = createHotspare(
     routing,
     ({ provider, baseUrl, model }) => createOpenAICompatible({ name: provider, baseURL: baseUrl, includeUsage: true })(model),
     terms,
   );
-  return { asked, hotspare };
+  return { asked, hotspare, routing };
 }
 
 /** @type {[string, RequestListener, string[]][]} */
@@ -194,6 +196,20 @@ test("what the caller calls off is asked of nobody else", async (t) => {
     await assert.rejects(Promise.resolve(ask(options)));
   }
   assert.deepEqual(asked, ["alpha", "alpha"]);
+});
+
+test("answers and streams are reported with their tokens", async (t) => {
+  const socket = dgram.createSocket("udp4").bind(0, "127.0.0.1");
+  t.after(() => socket.close());
+  await once(socket, "listening");
+  const { hotspare, routing } = await open(t, well, { tag: "search" }, `udp://127.0.0.1:${socket.address().port}`);
+  await generateText({ model: hotspare("chat"), prompt: "Hello", maxRetries: 0 });
+  await streamText({ model: hotspare("chat"), prompt: "Hello", maxRetries: 0 }).text;
+  const arriving = once(socket, "message");
+  routing.reporter.flush();
+  const [row] = JSON.parse(String((await arriving)[0]).split("\n")[1]).rows;
+  assert.deepEqual([...row.slice(0, 4), ...row.slice(6)], ["alpha/m", "chat", "search", { ok: 2 }, 10, 120]);
+  assert.equal(Object.keys(row[5]).length, 1);
 });
 
 test("it is a provider of a registry, for language models only", async (t) => {

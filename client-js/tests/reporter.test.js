@@ -61,14 +61,15 @@ test("attempts report by themselves, where the file says", async (t) => {
     if (number === 1) throw new APIStatusError(503, "", {});
   });
   await assert.rejects(routing.attempts("chat").run(() => { throw new Error("the application's own"); }));
-  for await (const attempt of routing.attempts("chat")) void attempt.timeoutMs;
+  for await (const attempt of routing.attempts("chat", { tag: "search" })) attempt.inputTokens = 900;
   routing.report(routing.candidates("chat")[0], "ok", 0.5, { tag: "search" });
   routing.reporter.flush();
-  const rows = JSON.parse((await next()).split("\n")[1]).rows.map((/** @type {any} */ row) => row.slice(0, 4));
+  const rows = JSON.parse((await next()).split("\n")[1]).rows.map((/** @type {any} */ row) => [...row.slice(0, 4), row[6]]);
   assert.deepEqual(rows, [
-    ["alpha/m", "chat", "", { overloaded: 1 }],
-    ["beta/m", "chat", "", { ok: 2 }],
-    ["alpha/m", "", "search", { ok: 1 }],
+    ["alpha/m", "chat", "", { overloaded: 1 }, 0],
+    ["beta/m", "chat", "", { ok: 1 }, 0],
+    ["beta/m", "chat", "search", { ok: 1 }, 900],
+    ["alpha/m", "", "search", { ok: 1 }, 0],
   ]);
 });
 

@@ -129,6 +129,8 @@ export interface Terms {
   hedge?: boolean;
   /** What follows when a stream breaks off after its first piece: the error, or another attempt; "raise" without it. */
   onCut?: "raise" | "restart";
+  /** Of the reports: a feature or a class of users. */
+  tag?: string;
   /** The request must not be moved: it goes to one target, and again only where it cannot have begun. */
   stateful?: boolean;
   /** Calls the request off: what it throws then passes through, and nobody else is asked. */
@@ -167,6 +169,9 @@ export interface Attempt {
   readonly number: number;
   /** Whom to ask; after `call`, who answered. */
   readonly target: Target;
+  /** What the answer took, for the report of it, where the application says so. */
+  inputTokens: number;
+  outputTokens: number;
   /** Whether an attempt before this one has given pieces of a stream already: discard them. */
   readonly restarted: boolean;
   /** What to give the SDK as the timeout: `answerS`, else 10 s, and no more than is left until the deadline. */

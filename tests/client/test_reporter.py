@@ -1,5 +1,6 @@
 """The client's reports: fire and forget, by a thread of its own, over forks, and never in the application's way."""
 
+import json
 import multiprocessing
 import os
 import socket
@@ -11,6 +12,7 @@ import pytest
 from hotspare_client import Routing
 from hotspare_client.reporter import Reporter
 
+from tests.support.routes import FIRST, SECOND, write_route
 from tests.support.shared_cases import GOLDEN, change_golden
 
 
@@ -87,6 +89,25 @@ def test_the_address_of_the_file_is_followed(tmp_path: Path) -> None:
         assert following.status.problem is silent.status.problem is None
         assert (following.reporter.is_on, silent.reporter.is_on) == (is_on, False)
     assert "report_to" not in GOLDEN.read_text()
+
+
+def test_attempts_report_their_tag_and_tokens(listening: tuple[str, socket.socket], tmp_path: Path) -> None:
+    """The tokens of the answer, where the block has said them."""
+    address, listener = listening
+    write_route(tmp_path / "routing.json")
+    routing = Routing(tmp_path / "routing.json", report_to=address)
+    for attempt in routing.attempts("chat", tag="search"):
+        with attempt:
+            if attempt.number == 1:
+                raise TimeoutError
+            attempt.input_tokens, attempt.output_tokens = 900, 210
+    routing.reporter.flush()
+    rows = json.loads(listener.recv(2000).partition(b"\n")[2])["rows"]
+    named = [[target, route, tag, outcomes, *tokens] for target, route, tag, outcomes, _, _, *tokens in rows]
+    assert named == [
+        [FIRST, "chat", "search", {"timeout": 1}, 0, 0],
+        [SECOND, "chat", "search", {"ok": 1}, 900, 210],
+    ]
 
 
 def test_wrong_types_cost_no_other_report(listening: tuple[str, socket.socket], tmp_path: Path) -> None:

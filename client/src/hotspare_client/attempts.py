@@ -26,8 +26,8 @@ class AttemptBase:
     """One request at one target, as the block of the application sees it."""
 
     __slots__ = (
-        *("_began_at", "_entered", "_first_token_s", "_request", "_stream_error", "has_begun", "is_running"),
-        *("number", "restarted", "target"),
+        *("_began_at", "_entered", "_first_token_s", "_request", "_stream_error", "has_begun", "input_tokens"),
+        *("is_running", "number", "output_tokens", "restarted", "target"),
     )
 
     def __init__(self, request: Request, target: Target, *, restarted: bool) -> None:
@@ -45,6 +45,8 @@ class AttemptBase:
         """1 for the first attempt."""
         self.target = target
         """Whom to ask."""
+        self.input_tokens = self.output_tokens = 0
+        """What the answer took, for the report of it, where the application says so."""
         self.restarted = restarted
         """Whether an attempt before this one has given pieces of a stream already: discard them."""
 
@@ -83,7 +85,8 @@ class AttemptBase:
     def _leave(self, error: BaseException | None) -> bool:
         self.is_running = False
         if error is None:
-            self._request.succeed(self.target, self._began_at, self._first_token_s)
+            tokens = {"input_tokens": self.input_tokens, "output_tokens": self.output_tokens}
+            self._request.succeed(self.target, self._began_at, first_token_s=self._first_token_s, **tokens)
         # KeyboardInterrupt, CancelledError, GeneratorExit and the like are none of ours.
         if not isinstance(error, Exception):
             return False

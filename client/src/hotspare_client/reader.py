@@ -131,6 +131,7 @@ class Routing:
         stateful: bool = False,
         hedge: bool = False,
         on_cut: Literal["raise", "restart"] = "raise",
+        tag: str = "",
     ) -> Attempts:
         """The attempts of one request: `for attempt in routing.attempts("chat"): with attempt: …`, also with `async`.
 
@@ -147,6 +148,7 @@ class Routing:
         - `stateful`: the request must not be moved: it goes to one target, and again only where it cannot have begun
         - `hedge`: `attempt.call` asks a second target where a target in doubt is later than usual
         - `on_cut`: what follows when a stream breaks off after its first piece: the error, or another attempt
+        - `tag`: of the reports; see `report`
 
         Raises ValueError where an argument makes no sense; the loop raises NoTargetError where nothing is known about
         the route, and DeadlineError where no time was left to begin with.
@@ -154,6 +156,7 @@ class Routing:
         terms = Terms(
             *(name, key, deadline_s, first_token_s, answer_s, wait_s, stateful, hedge),
             restarts=on_cut == "restart",
+            tag=tag,
         )
         check_terms(terms, on_cut)
         return Attempts(self, terms)

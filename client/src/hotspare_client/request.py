@@ -6,7 +6,7 @@ import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from hotspare_client.failure import Failure, read_failure
 from hotspare_client.memory import Memory
@@ -42,6 +42,7 @@ class Terms(NamedTuple):
     hedge: bool
     restarts: bool
     """Whether a stream that breaks off after its first piece is begun anew at another target."""
+    tag: str = ""
 
 
 def _is_number(value: object) -> bool:
@@ -140,17 +141,18 @@ class Request:
         self._tried.add(target.id)
         self._asked.append(Asked(target.id, failure.outcome, failure.detail, failure.status, now - began_at))
         if failure.known:
-            self.routing.reporter.report(target.id, failure.outcome, now - began_at, route=self.terms.route)
+            self._report(target, failure.outcome, now - began_at)
         if failure.known and not is_final(failure) and not failure.too_long:
             self.routing.memory.note_failure(target.id, now)
         return failure
 
-    def succeed(self, target: Target, began_at: float, first_token_s: float | None) -> None:
-        """Report that `target` has answered."""
-        routing = self.routing
-        if routing.reporter.is_on:
-            took_s = routing.monotonic() - began_at
-            routing.reporter.report(target.id, "ok", took_s, first_token_s=first_token_s, route=self.terms.route)
+    def succeed(self, target: Target, began_at: float, **known: Any) -> None:
+        """Report that `target` has answered, with what is known of the answer."""
+        if self.routing.reporter.is_on:
+            self._report(target, "ok", self.routing.monotonic() - began_at, **known)
+
+    def _report(self, target: Target, outcome: str, took_s: float, **known: Any) -> None:
+        self.routing.reporter.report(target.id, outcome, took_s, route=self.terms.route, tag=self.terms.tag, **known)
 
     def fail(self, error: Exception, target: Target, began_at: float, *, in_stream: bool, has_begun: bool) -> bool:
         """Decide what follows `error`; False when it is the answer, which then carries `hotspare_attempts`."""
