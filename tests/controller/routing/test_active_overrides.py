@@ -278,3 +278,16 @@ def test_a_window_that_the_configuration_forgets_ends(service: Service) -> None:
         service.run(now_s, a=".", c=".")
     assert service.serving() == A
     assert service.told()[2:] == ["maintenance_ended", "undrained"]
+
+
+def test_the_file_says_which_limit_is_nearly_used_up(service: Service) -> None:
+    """As the last probe's headers have it, and nothing any more once that is over."""
+    seen = observation(".", at_s=29.9, name=C, limit_left="2 of 60 requests")
+    service.cycle.run([seen], T0 + timedelta(seconds=30))
+    service.begin_override(PAUSE, "chat", at_s=31)
+    service.run(31)
+    published = json.loads(service.settings.routing_file.read_text())["targets"]
+    assert "low_limit" not in published[A]
+    assert published[C]["low_limit"] == {"left": "2 of 60 requests", "until": "2026-11-21T18:01:30.000Z"}
+    service.run(95, a=".", c=".")
+    assert "low_limit" not in json.loads(service.settings.routing_file.read_text())["targets"][C]
