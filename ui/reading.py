@@ -56,9 +56,9 @@ def overview_at(path: str) -> Overview:
     return replace(overview, now=overview.now.astimezone(viewer_zone()))
 
 
-@st.cache_data(show_spinner=False, ttl=PAST_S, refresh_mode="background")
+@st.cache_resource(show_spinner=False, ttl=PAST_S, refresh_mode="background")
 def past(path: str) -> History:
-    """The last 90 days."""
+    """The last 90 days; nobody changes the value, which would take longer to copy for each viewer than to draw."""
     settings = settings_at(path)
     return read_past(open_reader(settings.database), settings, utc_now())
 

@@ -256,8 +256,9 @@ def _candidate(number: int, candidate: CandidateStatus) -> str:
 
 def recent_probes(history: ProbeHistory) -> str:
     """The newest probes of one target, a bar for each interval, and what the colours mean."""
-    note = f"one bar per interval, the newest on the right; {format_elapsed(history.bucket_s * len(history.strip))}"
-    return section("Recent probes", note, _strip(history.strip, history.bucket_s) + legend(_OUTCOME_COLOURS))
+    bars = history.strip()
+    note = f"one bar per interval, the newest on the right; {format_elapsed(history.bucket_s * len(bars))}"
+    return section("Recent probes", note, _strip(bars, history.bucket_s) + legend(_OUTCOME_COLOURS))
 
 
 def _strip(buckets: Sequence[Bucket], bucket_s: float) -> str:

@@ -23,6 +23,7 @@ from controller.status.headline import Level, PendingAlerts, RouteView, failing_
 from controller.status.probe_history import EvidenceTrail, ProbeHistory, RecentDetails
 from controller.status.queries import (
     LastDay,
+    earliest_read,
     read_events,
     read_evidence_trails,
     read_history,
@@ -49,6 +50,7 @@ from monitor.formatting import plural
 from monitor.health import FAILING, HEALTHY, UNHEALTHY, TargetHealth, not_observed
 from monitor.liveness import Liveness, ServiceStatus, service_status
 from monitor.storage.column_conversions import from_ms
+from monitor.storage.rollup_rows import maintenance_spans
 from monitor.storage.row_conversions import SavedTargetState
 from monitor.storage.store import Store
 from monitor.storage.tables import EventRow
@@ -193,11 +195,15 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         }
         returns = read_returns(connection, now)
         days = read_last_day(connection, [target.id for target in settings.targets], now)
+        maintained = maintenance_spans(connection, [earliest_read(paced.targets, now), now])
         targets = tuple(
             TargetView(
                 state=states[target.id],
                 history=read_history(
-                    connection, target, now, day=days.get(target.id, LastDay()), back_at=returns.get(target.id)
+                    *(connection, target, now),
+                    day=days.get(target.id, LastDay()),
+                    maintained=maintained,
+                    back_at=returns.get(target.id),
                 ),
                 background=_noisy_background(records.get(target.id)),
                 learned_blip_s=blips.get(target.id),

@@ -1,8 +1,8 @@
 """What probes say of a target: its recent past with the bars that the page draws, and the evidence behind verdicts."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import ceil
 
@@ -73,8 +73,8 @@ class ProbeHistory:
     cost_day_usd: float | None
     """What the probes of the last 24 hours cost; None when no price is known."""
     bucket_s: float
-    strip: tuple[Bucket, ...]
-    """`BUCKETS` bars, the oldest first, each one probe interval long."""
+    strip: Callable[[], tuple[Bucket, ...]] = field(compare=False)
+    """`BUCKETS` bars, the oldest first, each one probe interval long; worked out when asked: most readers never do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

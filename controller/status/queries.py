@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import groupby, islice
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from controller.status.probe_history import (
     LATELY,
     LATELY_PROBES,
     VERDICT_EFFECTS,
+    Bucket,
     EvidenceTrail,
     ProbeHistory,
     RecentDetails,
@@ -30,7 +32,7 @@ from monitor.detection import notices, reasons
 from monitor.health import UNHEALTHY, Health, low_limit
 from monitor.history.rollup import OutcomeCounts, counts_of
 from monitor.storage.column_conversions import from_ms, storable, to_ms
-from monitor.storage.rollup_rows import is_maintained, maintenance_spans
+from monitor.storage.rollup_rows import MaintenanceSpan, is_maintained
 from monitor.storage.rollup_tables import ROLLUPS
 from monitor.storage.row_conversions import read_trail
 from monitor.storage.tables import OBSERVATIONS, TRANSITIONS, EventRow
@@ -118,21 +120,28 @@ def _last_day(hours: Sequence[RowMapping]) -> LastDay:
 
 
 def read_history(
-    connection: Connection, target: Target, now: datetime, *, day: LastDay, back_at: datetime | None = None
+    connection: Connection,
+    target: Target,
+    now: datetime,
+    *,
+    day: LastDay,
+    maintained: Sequence[MaintenanceSpan] = (),
+    back_at: datetime | None = None,
 ) -> ProbeHistory:
     """The history of `target` as of `now`; a range scan of its own key, never of the whole table.
 
-    `back_at` is when it came back, where that was within the hour.
+    `maintained` is the maintenance since `earliest_read`; `back_at` is when it came back, where that was within the
+    hour.
     """
-    bucket = timedelta(seconds=max(target.interval_s, 1.0))
-    longest = max(HOUR, bucket * (BUCKETS + 2))
-    rows = connection.execute(_ROWS, {"of": target.id, "since": to_ms(now - longest)}).all()
+    bucket = _bucket(target)
+    rows = connection.execute(_ROWS, {"of": target.id, "since": to_ms(now - _read_back(target))}).all()
     lately_ms, strip_ms = to_ms(now - max(LATELY, bucket * LATELY_PROBES)), to_ms(now - bucket * (BUCKETS + 2))
     answers = [row for row in rows if row.started_ms >= lately_ms and row.outcome in ANSWERED]
     durations = [row.duration_s for row in answers]
     first_tokens = [row.first_token_s for row in answers if row.first_token_s is not None]
-    spans = maintenance_spans(connection, [from_ms(row.started_ms) for row in (*rows[:1], *rows[-1:])])
-    counted = [row for row in rows if not is_maintained(target.id, from_ms(row.started_ms), spans)] if spans else rows
+    counted = rows
+    if maintained:
+        counted = [row for row in rows if not is_maintained(target.id, from_ms(row.started_ms), maintained)]
     last_hour = _counts_since(counted, now - HOUR)
     return ProbeHistory(
         last_hour=last_hour,
@@ -144,13 +153,34 @@ def read_history(
         first_token_p95_s=quantile(first_tokens, 0.95),
         cost_day_usd=day.cost_usd,
         bucket_s=bucket.total_seconds(),
-        strip=build_buckets(
-            [(from_ms(row.started_ms), Outcome(row.outcome)) for row in rows if row.started_ms >= strip_ms],
+        strip=partial(
+            _strip,
+            [(row.started_ms, row.outcome) for row in rows if row.started_ms >= strip_ms],
             now=now,
             bucket=bucket,
             patience=timedelta(seconds=target.timeouts.total_s),
         ),
     )
+
+
+def _bucket(target: Target) -> timedelta:
+    return timedelta(seconds=max(target.interval_s, 1.0))
+
+
+def _read_back(target: Target) -> timedelta:
+    return max(HOUR, _bucket(target) * (BUCKETS + 2))
+
+
+def earliest_read(targets: Iterable[Target], now: datetime) -> datetime:
+    """The oldest instant that `read_history` looks at for any of them."""
+    return now - max(map(_read_back, targets), default=HOUR)
+
+
+def _strip(
+    started: Iterable[tuple[int, str]], *, now: datetime, bucket: timedelta, patience: timedelta
+) -> tuple[Bucket, ...]:
+    observations = [(from_ms(at_ms), Outcome(outcome)) for at_ms, outcome in started]
+    return build_buckets(observations, now=now, bucket=bucket, patience=patience)
 
 
 def _counts_since(rows: Sequence[Any], since: datetime) -> OutcomeCounts:

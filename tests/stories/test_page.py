@@ -32,10 +32,12 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def shown(config: Path, page: str | None = None, **state: str) -> str:
     """All the HTML of one run of the script, without the style sheet; the run must not fail.
 
-    `page` is that of `ui.screens`, with this state in its address; else the script shows its first.
+    `page` is that of `ui.screens`, or Cost, with this state in its address; else the script shows its first.
     """
     script = AppTest.from_file(app.__file__, default_timeout=30)
-    if page:
+    if page == "cost":
+        script = AppTest.from_string(f"from ui import app\napp._show_cost({str(config)!r})", default_timeout=30)
+    elif page:
         script = AppTest.from_string(f"from ui.screens import {page}\n{page}.show({str(config)!r})", default_timeout=30)
     script.secrets["config"] = str(config)
     for name, value in state.items():
@@ -46,7 +48,7 @@ def shown(config: Path, page: str | None = None, **state: str) -> str:
     return "\n".join(part for part in html if not part.startswith("<style>"))
 
 
-PAGES = ("status", "routes", "target", "incidents")
+PAGES = ("status", "routes", "target", "incidents", "cost")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -80,6 +82,30 @@ def test_every_page_in_the_first_minute(config: Path, page: str) -> None:
     assert "hs-" in shown(config, page)
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_of_a_stopped_monitor(config: Path, page: str) -> None:
+    """What was last seen stays."""
+    settings, then = seeded.settings_in(config.parent), now() - timedelta(minutes=12)
+    seeded.seed(settings, then)
+    engine = open_writer(settings.database)
+    seeded.beat(Store(engine), then, stopped_at=then)
+    engine.dispose()
+    html = shown(config, page)
+    assert "hs-section" in html
+    assert "hs-trouble" not in html
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_of_long_names(config: Path, page: str) -> None:
+    """Of 80 characters each, whole where they are shown."""
+    settings = seeded.long_named(config)
+    seeded.seed(settings, now())
+    html = shown(config, page, **({"target": settings.targets[0].id} if page == "target" else {}))
+    assert "hs-section" in html
+    if page in {"status", "routes", "target"}:
+        assert seeded.LONG in html
+
+
 def test_every_page_of_an_outage(config: Path) -> None:
     """What a provider wrote is text everywhere, and the address says what is shown."""
     settings = seeded.settings_in(config.parent)
@@ -90,6 +116,7 @@ def test_every_page_of_an_outage(config: Path) -> None:
         "routes": ({"route": "chat", "range": "1h"}, "it is down"),
         "target": ({"target": seeded.LUNA, "range": "1h"}, "10.4 of 9.8"),
         "incidents": ({"incident": "2"}, "Evidence and effect in figures"),
+        "cost": ({}, "Cost of probing"),
     }
     for page, (state, words) in told.items():
         html = shown(config, page, **state)
@@ -251,6 +278,9 @@ def test_in_a_browser(config: Path, browser_page: Page) -> None:
         assert edge["height"] > 40
         assert page.evaluate("document.body.dataset.loaded") == "once"
         assert page.title() == "chat failed over – Hotspare"
+        seeded.mend_openai(settings, now())
+        expect(page.locator(".hs-banner h1")).to_contain_text("on their first choice", timeout=30_000)
+        assert page.title() == "Hotspare"
         wide = page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.querySelector('.stMain'))")
         assert wide == 0, "a phone must not need to scroll sideways"
     assert asked == {"127.0.0.1"}

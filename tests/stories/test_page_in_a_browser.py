@@ -2,18 +2,14 @@
 
 import re
 import signal
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from controller.incidents.incident import Incident
-from controller.journal import Journal
-from controller.routing.decision import Decision, MoveKind
-from monitor.health import Health
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from tests.support import seeded_database as seeded
@@ -53,9 +49,12 @@ def _open(browser: Browser, url: str, **how: object) -> Page:
     ("scheme", "width"), [("light", 1280), ("dark", 375)], ids=["light and wide", "dark and narrow"]
 )
 def test_everybody_can_read_every_page(config: Path, browser: Browser, scheme: str, width: int) -> None:
-    """No serious violation of accessibility, nothing to scroll sideways, nothing but text from a provider."""
+    """No serious violation of accessibility, nothing to scroll sideways, no script of a provider, no other host."""
     with served(config) as (url, _):
         page = _open(browser, url, color_scheme=scheme, viewport={"width": width, "height": 900})
+        asked: set[str | None] = set()
+        page.context.on("request", lambda request: asked.add(urlsplit(request.url).hostname))
+        page.on("websocket", lambda socket: asked.add(urlsplit(socket.url).hostname))
         for address in _PAGES:
             page.goto(f"{url}/{address}")
             expect(page.locator(".hs-section").first).to_be_visible(timeout=_WAIT_MS)
@@ -68,6 +67,22 @@ def test_everybody_can_read_every_page(config: Path, browser: Browser, scheme: s
             wide = page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.querySelector('.stMain'))")
             assert wide == 0, address
             assert page.title() != "owned"
+        assert asked == {"127.0.0.1"}, "no request leaves the machine"
+
+
+def test_long_names_fit_on_a_phone(tmp_path: Path, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 80 characters without a break."""
+    monkeypatch.setenv("KEY", seeded.KEY)
+    settings = seeded.long_named(seeded.write_config(tmp_path))
+    seeded.seed(settings, now())
+    with served(tmp_path / "hotspare.yaml") as (url, _):
+        page = _open(browser, url, viewport={"width": 375, "height": 812})
+        for address in ("", "routes", f"target?target={settings.targets[0].id}", "incidents", "cost"):
+            page.goto(f"{url}/{address}")
+            expect(page.locator(".hs-section").first).to_be_visible(timeout=_WAIT_MS)
+            page.wait_for_load_state("networkidle")
+            wide = page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.querySelector('.stMain'))")
+            assert wide == 0, address
 
 
 def test_by_keyboard_alone(config: Path, browser: Browser) -> None:
@@ -119,35 +134,6 @@ def test_a_lost_connection_is_said_by_the_page(config: Path, browser: Browser) -
         expect(page.locator(".stDialog")).to_have_css("clip-path", "inset(50%)", timeout=_WAIT_MS)
 
 
-def _resolve(config: Path) -> None:
-    """What the service writes when the outage is over."""
-    settings = seeded.settings_in(config.parent)
-    engine = open_writer(settings.database)
-    at = now()
-    Store(engine).save_states([seeded.saved(seeded.LUNA, Health.UP, at, f"{seeded.LUNA} is up")], [])
-    Store(engine).save_states([seeded.saved(seeded.SMALL_LUNA, Health.UP, at, f"{seeded.SMALL_LUNA} is up")], [])
-    journal = Journal(engine)
-    [incident] = journal.open_incidents()
-    back = Decision(
-        route="chat",
-        target=seeded.LUNA,
-        before=seeded.HAIKU,
-        at=at,
-        reason="it is up",
-        move=MoveKind.FAILBACK,
-        generation=3,
-    )
-    journal.commit([back], [_over(incident, at)])
-    seeded.beat(Store(engine), at + _ALIVE)
-    engine.dispose()
-    seeded.publish(settings, at)
-
-
-def _over(incident: Incident, at: datetime) -> Incident:
-    healthy = tuple(replace(each, health=Health.UP) for each in incident.affected)
-    return replace(incident, resolved_at=at, affected=healthy)
-
-
 def test_nothing_moves_when_an_incident_is_over(config: Path, browser: Browser) -> None:
     """From moved to recovered without a reload; what somebody reads stays where it was."""
     with served(config) as (url, _):
@@ -158,7 +144,7 @@ def test_nothing_moves_when_an_incident_is_over(config: Path, browser: Browser) 
         read.scroll_into_view_if_needed()
         page.wait_for_timeout(500)
         before = read.bounding_box()
-        _resolve(config)
+        seeded.mend_openai(seeded.settings_in(config.parent), now(), alive=_ALIVE)
         expect(page.locator(".hs-banner h1")).to_contain_text("on their first choice", timeout=_WAIT_MS)
         page.wait_for_timeout(500)
         after = read.bounding_box()

@@ -28,6 +28,9 @@ FLASH = "gemini/gemini-4-flash"
 KEY = "sk-never-to-be-seen"
 HOSTILE = "<script>alert(1)</script><img src=x onerror=\"document.title='owned'\">"
 
+#: A name as long as anybody's.
+LONG = "m" * 80
+
 _CONFIG = """\
 database: sqlite:///{folder}/hotspare.db
 routing_file: {folder}/routing.json
@@ -62,6 +65,13 @@ def write_config(folder: Path, *, interval: str = "30s") -> Path:
 def settings_in(folder: Path, *, interval: str = "30s") -> Settings:
     """The settings of `write_config`."""
     return load(write_config(folder, interval=interval), {"KEY": KEY})
+
+
+def long_named(config: Path) -> Settings:
+    """The settings once the first model and the first route of `write_config` have names of 80 characters."""
+    text = config.read_text().replace("gpt-6-luna", LONG).replace("  chat:", f"  {'r' * 80}:")
+    config.write_text(text)
+    return load(config, {"KEY": KEY})
 
 
 def beat(store: Store, at: datetime, *, stopped_at: datetime | None = None) -> None:
@@ -225,3 +235,27 @@ def _resolved(at: datetime) -> Incident:
         ),
         routes=(RouteImpact(route="summaries", target=SONNET),),
     )
+
+
+def mend_openai(settings: Settings, at: datetime, *, alive: timedelta = timedelta(0)) -> None:
+    """What the service writes when that outage is over; its last sign of life is `alive` later."""
+    engine = open_writer(settings.database)
+    Store(engine).save_states([saved(LUNA, Health.UP, at, f"{LUNA} is up")], [])
+    Store(engine).save_states([saved(SMALL_LUNA, Health.UP, at, f"{SMALL_LUNA} is up")], [])
+    journal = Journal(engine)
+    [incident] = journal.open_incidents()
+    healthy = tuple(replace(each, health=Health.UP) for each in incident.affected)
+    over = replace(incident, resolved_at=at, affected=healthy)
+    back = Decision(
+        route="chat",
+        target=LUNA,
+        before=HAIKU,
+        at=at,
+        reason="it is up",
+        move=MoveKind.FAILBACK,
+        generation=3,
+    )
+    journal.commit([back], [over])
+    beat(Store(engine), at + alive)
+    engine.dispose()
+    publish(settings, at)

@@ -88,7 +88,9 @@ def history() -> ProbeHistory:
         first_token_p50_s=None,
         cost_day_usd=None,
         bucket_s=30.0,
-        strip=tuple(Bucket(start=NOW + timedelta(seconds=30 * n), counts=counts) for n, counts in enumerate(bars)),
+        strip=lambda: tuple(
+            Bucket(start=NOW + timedelta(seconds=30 * n), counts=counts) for n, counts in enumerate(bars)
+        ),
     )
 
 

@@ -53,7 +53,7 @@ HISTORY = ProbeHistory(
     first_token_p50_s=None,
     cost_day_usd=None,
     bucket_s=30,
-    strip=(),
+    strip=tuple,
 )
 
 

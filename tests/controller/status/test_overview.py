@@ -117,7 +117,7 @@ def test_a_fresh_database_says_that_nothing_has_been_observed(settings: Settings
         None,
         None,
     )
-    assert len(history.strip) == BUCKETS
+    assert len(history.strip()) == BUCKETS
 
 
 def test_a_missing_database_is_an_error_for_people(settings: Settings) -> None:
