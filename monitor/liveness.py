@@ -31,6 +31,12 @@ class ServiceBeat:
     beat_at: datetime
     stopped_at: datetime | None = None
     """When it stopped in good order; None while it runs, and after a crash."""
+    revision: str | None = None
+    """Of the configuration that is in force."""
+    loaded_at: datetime | None = None
+    """When that was read."""
+    refused: str | None = None
+    """Why what the file says by now is not in force, in one sentence; None while it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +46,11 @@ class ServiceStatus:
     liveness: Liveness
     beat: ServiceBeat | None = None
     """None when it never started."""
+
+    @property
+    def refused_configuration(self) -> str | None:
+        """Why a running service does not run by what its file says now; None while it does."""
+        return self.beat.refused if self.beat and self.liveness is Liveness.RUNNING else None
 
 
 def service_status(beat: ServiceBeat | None, now: datetime) -> ServiceStatus:

@@ -74,16 +74,33 @@ class ProbeScheduler:
         self._scheduler.remove_all_jobs()
         self._plan(now)
 
-    def update_intervals(self, targets: Sequence[Target], now: datetime) -> None:
-        """Ask these targets, of the same ids as before, at other intervals; those whose interval stays are left alone.
+    def pause(self) -> None:
+        """Begin no probe until `resume`."""
+        self._scheduler.pause()
 
-        Nobody waits for longer than the longer one of its two intervals.
+    def resume(self) -> None:
+        """Go on; what has become due meanwhile is made now."""
+        self._scheduler.resume()
+
+    def update(self, targets: Sequence[Target], now: datetime) -> None:
+        """Ask these targets from now on; those that were asked before, and whose interval stays, keep their times.
+
+        Nobody waits for longer than the longer one of its two intervals. New ones are asked as at the start; probes of
+        others that are under way go on.
         """
         due = phases(targets)
+        for gone in self._targets.keys() - due.keys():
+            del self._targets[gone]
+            if job := self._scheduler.get_job(gone):
+                job.remove()
         for target in targets:
-            before = self._targets[target.id]
+            before = self._targets.get(target.id)
             self._targets[target.id] = target
             job = self._scheduler.get_job(target.id)
+            if before is None:
+                self._asked.setdefault(target.id, 0)
+                self._add(target, now + timedelta(seconds=due[target.id]))
+                continue
             if job is None or target.interval_s == before.interval_s:
                 continue
             waits = timedelta(seconds=max(0.0, target.interval_s - before.interval_s))
@@ -124,11 +141,11 @@ class ProbeScheduler:
 
     async def _due(self, target_id: str) -> None:
         # An extra probe under way is as good as this one.
-        if target_id not in self._running:
+        if target_id not in self._running and target_id in self._targets:
             await self._ask(target_id)
 
     async def _extra(self, target_ids: Sequence[str]) -> None:
-        target_id = next((each for each in target_ids if each not in self._running), None)
+        target_id = next((each for each in target_ids if each in self._targets and each not in self._running), None)
         if target_id is not None:
             await self._ask(target_id)
 
@@ -142,6 +159,8 @@ class ProbeScheduler:
             del self._running[target_id]
 
     async def _afresh(self, target_id: str) -> None:
+        if target_id not in self._targets:
+            return
         task = asyncio.ensure_future(self._probe(*self._next_check(target_id), afresh=True))
         self._beside.add(task)
         try:

@@ -1,6 +1,7 @@
 """What the pages read: each fact at most once in a while for all viewers together. Everything raises DatabaseError."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from os import environ
@@ -21,6 +22,7 @@ from controller.status.overview import Overview, read
 from controller.status.public_view import public_incident, public_incident_view, public_overview
 from monitor.clock import utc_now
 from monitor.config.loader import load
+from monitor.config.problems import ConfigError
 from monitor.config.settings import Settings
 from monitor.history.rollup import span_start
 from monitor.storage.database import open_reader
@@ -38,9 +40,18 @@ _LONGEST_ID = 15
 
 
 @st.cache_resource(show_spinner=False)
+def _last_good(path: str) -> list[Settings]:
+    """The last configuration at `path` that was valid, which the first must be; in a list, to be replaced."""
+    return [load(Path(path), environ, keys=False)]
+
+
+@st.cache_resource(show_spinner=False, ttl=FAST_S)
 def settings_at(path: str) -> Settings:
-    """The configuration at `path`, which must be valid."""
-    return load(Path(path), environ, keys=False)
+    """The configuration at `path`; while that is not valid, the last that was. The first must be."""
+    known = _last_good(path)
+    with suppress(ConfigError):
+        known[0] = load(Path(path), environ, keys=False)
+    return known[0]
 
 
 @st.cache_resource(show_spinner=False, ttl=FAST_S / 2)

@@ -203,12 +203,14 @@ def _service_line(service: ServiceStatus, now: datetime) -> str:
     if service.beat.stopped_at:
         return f"monitor stopped {ago(service.beat.stopped_at, now)}"
     state = "running" if service.liveness is Liveness.RUNNING else "silent"
-    return f"monitor {state}, wrote {ago(service.beat.beat_at, now)}"
+    revision = f", revision {service.beat.revision}" if service.beat.revision else ""
+    return f"monitor {state}, wrote {ago(service.beat.beat_at, now)}{revision}"
 
 
 def _present_troubles(overview: Overview) -> str:
     """The fault of this machine, the channels that fail, and the alerts that wait."""
-    lines = [f"This machine: {overview.machine.sentence}"] if overview.machine else []
+    lines = [f"Not in force: {refused}"] if (refused := overview.service.refused_configuration) else []
+    lines += [f"This machine: {overview.machine.sentence}"] if overview.machine else []
     lines += [f"Not delivered: {failing_sentence(channel, overview.now)}" for channel in overview.failing_channels]
     if overview.pending_alerts and overview.pending_alerts.sentence:
         lines.append(f"Waiting: {overview.pending_alerts.sentence}")

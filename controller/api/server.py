@@ -69,7 +69,7 @@ class ApiServer:
                     self._start()
                 await asyncio.sleep(_RETRY_S)
         finally:
-            self.stop()
+            await asyncio.to_thread(self.stop)  # the service may go on with another configuration
 
     def stop(self) -> None:
         """Close every connection; answers under way have a second."""

@@ -43,6 +43,7 @@ GROUPS = {
             "run", "the service: probe, judge, decide, publish, tell; until it is stopped", "run -c hotspare.yaml"
         ),
         "page": Command("run", "the page in the browser, a process of its own", "page --port 8080"),
+        "reload": Command("reload", "let the running service read its configuration anew", "reload -c hotspare.yaml"),
         "alerts": Command(
             "alerts", "send one harmless message through every configured channel and print the results", "alerts test"
         ),

@@ -17,6 +17,7 @@ from controller.cli.run_log import LogFormat, log_to_stderr, secrets_in
 from controller.demo.scenes import BY_NAME, SCENES
 from controller.routing.operator_requests import RefusedError
 from controller.service.child_processes import Processes
+from controller.service.supervisor import Supervisor
 from monitor.config.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -134,19 +135,27 @@ async def _serve(settings: Settings, stop: asyncio.Event) -> None:
     """Run the service until `stop`; the first signal sets it, the second ends the process at once."""
     from controller.service.service import Service  # noqa: PLC0415 - the page and the demo's help do without
 
+    supervisor = Supervisor(os.environ)
+
     def on_signal() -> None:
         if stop.is_set():
             os._exit(_INTERRUPTED)
         stop.set()
+        supervisor.tell("STOPPING=1")
         # Whatever hangs (a disk, a reply that never ends): supervisors kill what has not ended after ten seconds.
         late = threading.Timer(_LONGEST_END_S, _end_late)
         late.daemon = True
         late.start()
 
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, on_signal)
-    with Service(settings) as service:
+        loop.add_signal_handler(number, on_signal)
+    with Service(settings, environ=os.environ) as service:
+        loop.add_signal_handler(signal.SIGHUP, service.reloader.ask)
+        supervisor.tell("READY=1")
+        signs = loop.create_task(supervisor.watch(service.stuck))
         await service.run(stop)
+        signs.cancel()
 
 
 def _end_late() -> None:

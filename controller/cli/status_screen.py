@@ -118,6 +118,7 @@ def _head(overview: Overview, console: Console, detail: _Detail) -> Iterator[Tex
     for address in overview.action.runbooks:
         yield from wrap(Text(f"Runbook: {address}"), console.width, indent=2, most=most)
     notes = [f"Note: {UNTRUSTED}"] if overview.untrusted else []
+    notes += [f"Not in force: {refused}"] if (refused := overview.service.refused_configuration) else []
     notes += [f"This machine: {overview.machine.sentence}"] if overview.machine else []
     notes += [f"Not delivered: {failing_sentence(channel, overview.now)}" for channel in overview.failing_channels]
     for note in notes:
@@ -301,6 +302,10 @@ def _extras(overview: Overview, console: Console, detail: _Detail) -> Iterator[T
         said = f"{view.provider}: {view.sentence(overview.now)}"
         texts.append(Text(said, style="yellow" if is_trouble else "dim"))
     texts += [Text(remark) for target in overview.targets for remark in target.remarks]
+    beat = overview.service.beat
+    if beat and beat.revision and beat.loaded_at:
+        said = f"Configuration: revision {beat.revision}, read {ago(beat.loaded_at, overview.now)}"
+        texts.append(Text(said, style="dim"))
     for text in texts:
         yield from wrap(text, console.width, indent=2, most=detail.text_lines)
 

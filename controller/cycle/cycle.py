@@ -168,6 +168,21 @@ class Cycle:
         self._settings = settings
         self.detection.update_intervals(settings)
 
+    def reconfigure(self, settings: Settings, now: datetime) -> None:
+        """Go on with other settings, from the next cycle on, with all that is known of targets and routes that stay.
+
+        Raises DatabaseError with nothing changed.
+        """
+        try:
+            self.detection.reconfigure(settings, now)
+        except DatabaseError:
+            if not self._is_unusable():
+                raise
+            self.detection.reconfigure(settings, now, unread=True)
+        self._settings = settings
+        self._active_overrides.reconfigure(settings)
+        self.publisher.reconfigure(settings)
+
     @property
     def is_behind(self) -> bool:
         """Whether something waits for the database."""

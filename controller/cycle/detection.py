@@ -128,6 +128,19 @@ class StoredDetector:
         self._settings = settings
         self.detector.update_intervals(settings)
 
+    def reconfigure(self, settings: Settings, now: datetime, *, unread: bool = False) -> None:
+        """Judge the targets of other settings, those that stay with all that is known of them.
+
+        Targets that come (back) have what is stored of them, unless the database is to stay `unread`: raises
+        DatabaseError with nothing changed.
+        """
+        known, detector = self.detector, Detector(settings, now)
+        new = [] if unread else [target for target in detector.health if not known.knows(target)]
+        detector.go_on_from(known, self._stored_state(new) if new else DetectorState(targets={}, providers={}))
+        traffic = TrafficDetector(settings, detector)
+        traffic.go_on_from(self.traffic)
+        self._settings, self.detector, self.traffic = settings, detector, traffic
+
     def stop_watching(self, targets: Collection[str], reason: str) -> None:
         """These targets, and no others, are not probed: from the next call of `take_in` on their health is unknown."""
         self._not_watched, self._not_watched_reason = frozenset(targets), reason

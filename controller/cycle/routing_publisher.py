@@ -54,6 +54,10 @@ class RoutingPublisher:
         self._shown = self._file.read_targets() if self._settings.controller.dry_run else {}
         self._started_at = now
 
+    def reconfigure(self, settings: Settings) -> None:
+        """Write the file by other settings, at the next call of `publish`."""
+        self._settings, self.changed = settings, True
+
     def published_routes(self, decided: Mapping[str, Decision]) -> Mapping[str, Decision]:
         """The routes as the file is to show them: as decided, or in a dry run as configured."""
         if not self._settings.controller.dry_run or self._started_at is None:

@@ -49,6 +49,11 @@ class ActiveOverrides:
         self._begun: set[_Occurrence] = set()
         """What the configuration schedules and the database knows."""
 
+    def reconfigure(self, settings: Settings) -> None:
+        """Go on with other settings."""
+        self._settings = settings
+        self._logged_without_effect.clear()
+
     def read(self, health: Mapping[str, TargetHealth], now: datetime) -> Overrides:
         """The overrides in force that have an effect in this configuration; records and reports the others.
 

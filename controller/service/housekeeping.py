@@ -13,6 +13,7 @@ from typing import Final
 
 from controller.history.store import RouteHistory
 from controller.service.background import HOST, BackgroundRecorder
+from controller.service.reloading import ConfigurationInForce
 from monitor.config.retention import RetentionSettings
 from monitor.history.rollup import DAY, HOUR, MINUTE
 from monitor.liveness import ServiceBeat
@@ -41,6 +42,7 @@ class Housekeeping:
 
     retention: RetentionSettings
     routes: RouteHistory
+    configuration: ConfigurationInForce
     recorder: BackgroundRecorder
     replan: Callable[[datetime], None]
     """Is called when the clock was set: what was planned by the old one may be an hour away."""
@@ -68,7 +70,7 @@ class Housekeeping:
         """Every five seconds, for ever."""
         while True:
             try:
-                await self.recorder.database.run(self._beat)
+                await self.recorder.database.run(self.beat)
                 if time.monotonic() >= self._prunes_from_s:
                     await self.recorder.database.run(self._prune)
                 await self.recorder.database.run(self.routes.sum_up, self.recorder.clock())
@@ -82,13 +84,13 @@ class Housekeeping:
     def started(self, watching: str) -> None:
         """Record that the service has started, and what it watches; raises DatabaseError."""
         self._record("service_started", f"version {_VERSION}, pid {os.getpid()}, {watching}")
-        self._beat()
+        self.beat()
 
     def stopped(self) -> None:
         """Record that the service stops in good order, so that nobody takes it for a crash."""
         try:
             self._record("service_stopped", "in good order")
-            self._beat(stopped_at=self.recorder.clock())
+            self.beat(stopped_at=self.recorder.clock())
         except DatabaseError as error:
             log.error("last_words_lost: %s", error)
 
@@ -101,7 +103,8 @@ class Housekeeping:
         raw_before = now - timedelta(seconds=self.retention.raw_s)
         self.recorder.store.prune(raw_before, rollups_before=oldest_sums(self.retention, now))
 
-    def _beat(self, stopped_at: datetime | None = None) -> None:
+    def beat(self, stopped_at: datetime | None = None) -> None:
+        """Store a sign of life; to be called on the database's thread. Raises DatabaseError."""
         self.recorder.store.beat(
             ServiceBeat(
                 pid=os.getpid(),
@@ -110,6 +113,9 @@ class Housekeeping:
                 started_at=self.started_at,
                 beat_at=self.recorder.clock(),
                 stopped_at=stopped_at,
+                revision=self.configuration.settings.revision,
+                loaded_at=self.configuration.loaded_at,
+                refused=self.configuration.refused,
             )
         )
 

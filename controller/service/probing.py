@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 _SKIPS_REPORTED_EVERY_S = 600.0
 #: How often the budget is reviewed, and the shortest time between two reviews.
 _REVIEW_S, _REVIEW_PAUSE_S = 60.0, 1.0
+_APART_S = 0.003
 
 
 @dataclass(kw_only=True)
@@ -52,14 +53,15 @@ class Probing:
     """Is told each as well; must return at once."""
     _skips: dict[str, tuple[float, int]] = field(default_factory=dict)
     """For each target when a skip was last reported (monotonic), and how many there have been since."""
+    _begun_s: dict[str, float] = field(default_factory=dict)
+    """For each target when its last probe began (monotonic)."""
     _review_now: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.schedule = ProbeScheduler(self.settings.targets, self._probe, self._skipped)
-        spends = self.settings.controller.spend_where_used
-        self._usual_usd = {target.id: usual_usd(target) for target in self.settings.targets if spends}
+        self._learn_prices()
         self._paced = self._settings_by_use()
-        self.schedule.update_intervals(self._paced.targets, self.recorder.clock())
+        self.schedule.update(self._paced.targets, self.recorder.clock())
         self.cycle.update_intervals(self._paced)
 
     def start(self) -> None:
@@ -67,6 +69,23 @@ class Probing:
         self.schedule.start(self.recorder.clock())
         self._probe_early()
         self.request(self.cycle.detection.resumed_probes)
+
+    def reconfigure(self, settings: Settings, budget: BudgetTracker, prober: Prober) -> None:
+        """Go on with other settings, once the cycle has them. What is asked otherwise now is asked at once."""
+        asked = {target.id: target for target in self.settings.targets}
+        now, providers = self.recorder.clock(), {target.provider for target in self.settings.targets}
+        self.settings, self.budget, self.prober = settings, budget, prober
+        self._learn_prices()
+        self._paced = budget.throttled_settings()
+        self.schedule.update(self._paced.targets, now)
+        for target in settings.targets:
+            if target.id in asked and target.provider not in providers:
+                self.schedule.add_burst_probe(target.id, (target.id,), now)
+        self._review_now.set()
+
+    def _learn_prices(self) -> None:
+        spends = self.settings.controller.spend_where_used
+        self._usual_usd = {target.id: usual_usd(target) for target in self.settings.targets if spends}
 
     def request(self, bursts: Iterable[BurstProbe]) -> None:
         """Make these extra probes as well, as far as the budget allows."""
@@ -89,6 +108,8 @@ class Probing:
     async def _probe(self, target: Target, check: str, *, afresh: bool = False) -> None:
         """One probe, unless the provider has asked us to rest, or the budget is spent."""
         self.health.probed()
+        if not self.cycle.detection.detector.knows(target.id):
+            return  # removed in this very moment
         if pacing.is_resting(self.cycle.detection.detector.state_of(target.id), self.recorder.clock()):
             return
         if not self.budget.reserve_probe(target.id, self.recorder.clock()):
@@ -99,6 +120,7 @@ class Probing:
         elif hang_s < math.inf:
             hanging = partial(self._report_hanging, target.id, check, self.recorder.clock(), hang_s)
             watch = asyncio.get_running_loop().call_later(hang_s, hanging)
+        await self._begin_apart(target.id)
         try:
             observation = await self.prober.probe(target, check)
         except BaseException:
@@ -118,6 +140,12 @@ class Probing:
             )
         self.on_observation(observation)
         self.observations.put_nowait(observation)
+
+    async def _begin_apart(self, target_id: str) -> None:
+        """Wait until no other probe of this target began just now: two of one millisecond would be stored as one."""
+        while (left_s := self._begun_s.get(target_id, -math.inf) + _APART_S - time.monotonic()) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(left_s)
+        self._begun_s[target_id] = time.monotonic()
 
     def _report_hanging(self, target_id: str, check: str, started_at: datetime, hang_s: float) -> None:
         """Let the detector know that this probe takes longer than its target ever does; what it ends in comes later."""
@@ -172,7 +200,7 @@ class Probing:
         after, paced = self.budget.throttling, self._settings_by_use()
         if paced.targets != self._paced.targets:
             self._paced = paced
-            self.schedule.update_intervals(paced.targets, self.recorder.clock())
+            self.schedule.update(paced.targets, self.recorder.clock())
             await self.recorder.database.run(self.cycle.update_intervals, paced)
         if after.stopped != before.stopped:
             await self.recorder.database.run(

@@ -3,57 +3,48 @@
 import asyncio
 import gc
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import TypeVar
 
 from sqlalchemy import Engine
 
-from controller.alerts.channel import ChannelContext
 from controller.alerts.heartbeat import ServiceHealth
-from controller.alerts.registry import AlertingTasks
-from controller.alerts.slack.buttons.listener import ButtonService
-from controller.api.server import ApiServer
 from controller.cycle.cycle import Cycle
-from controller.history.store import RouteHistory
 from controller.journal import Journal
 from controller.routing.ballast import Ballast
 from controller.routing.routing_file import RoutingFile, RoutingFileError
 from controller.service.background import BackgroundRecorder, WorkerThread
+from controller.service.configured_parts import ConfiguredParts, PartsContext, build_parts
 from controller.service.control_loop import ControlLoop
 from controller.service.housekeeping import Housekeeping
 from controller.service.probing import Probing
-from controller.service.static_page_writer import StaticPageWriter
-from controller.service.traffic_intake import TrafficIntake
+from controller.service.reloading import ConfigurationInForce, Reloader
 from monitor.budget import tracker as budget_tracker
 from monitor.budget.summary import open_tracker, unread_tracker
+from monitor.budget.tracker import BudgetEvent, BudgetTracker
 from monitor.clock import utc_now
 from monitor.config.settings import Settings
 from monitor.connectivity.checker import ConnectivityChecker
+from monitor.connectivity.messages import NetworkLoss
 from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.formatting import plural
-from monitor.status_pages.poller import StatusPagePoller, status_pages
 from monitor.storage.buffered_store import TOLD_AFTER_S, BufferedStore
 from monitor.storage.database import DatabaseError
 from monitor.storage.lock import HeldError, LockError, instance_lock
 from monitor.storage.store import Store
-from monitor.storage.traffic_store import TrafficStore
 from monitor.storage.writer import WriterDatabase
 from probes import pricing
 from probes.observation import Observation
-from probes.prober import Prober
-from probes.transport.fetch import ask_endpoints, fetch_page
-from probes.transport.http_transport import tls_context
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 _PATIENCE_S = 4.0
-_NEUTRAL_S = 3.0
-_STATUS_PAGE_S = 10.0
 #: How far back the last service's answers about our own network are of use.
 _CONNECTIVITY_TRUSTED = timedelta(hours=1)
 _LOOKUPS = 64
@@ -73,7 +64,14 @@ class Service:
     own, whatever talks to Slack on another, so that neither ever delays a probe.
     """
 
-    def __init__(self, settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        environ: Mapping[str, str] = MappingProxyType({}),
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """`environ` has the variables of a configuration that is read anew."""
         self._settings = settings
         self._clock = clock
         self._started_at = clock()
@@ -81,10 +79,9 @@ class Service:
         """What is to be closed, the last first."""
         self._database = WorkerThread("controller")
         self._slack = WorkerThread("slack")
-        self._tls = tls_context(settings.network.ca_bundle)
-        self._network_loss = NetworkLossDetector(
-            settings.connectivity.endpoints, frozenset(p.name for p in settings.providers)
-        )
+        self._environ = environ
+        self._replaced = asyncio.Event()
+        """The parts that run are no longer those in force."""
         self._observations: asyncio.Queue[Observation | None] = asyncio.Queue()
         self._health = ServiceHealth()
 
@@ -105,6 +102,10 @@ class Service:
 
     def __exit__(self, *_: object) -> None:
         self._opened.close()
+
+    def stuck(self) -> str | None:
+        """That nothing is decided or published, in a few words; None while it is."""
+        return self._health.stuck()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; then lets the probes under way finish for some seconds, and stores the last."""
@@ -152,84 +153,76 @@ class Service:
 
     def _build(self, engine: Engine) -> None:
         """Put the parts together, go on where the last service stopped, publish the routing file."""
-        store = BufferedStore(self._writer)
+        store, now = BufferedStore(self._writer), self._clock()
         self._recorder = BackgroundRecorder(store=store, database=self._database, clock=self._clock)
-        self._build_alerts(engine)
-        self._build_monitoring(store)
-        now = self._clock()
-        self._budget = self._read(lambda: open_tracker(self._settings, store, now), None) or unread_tracker(
-            self._settings, now
-        )
-        budget_events = self._budget.review(self._clock())
-        self._resume(store, Journal(engine))
-        self._traffic = TrafficIntake(settings=self._settings, recorder=self._recorder, store=TrafficStore(engine))
-        self._cycle.detection.take_reports = self._traffic.take
-        self._build_loops(RouteHistory(engine, self._settings))
-        for event in budget_events:
-            self._recorder.event(event.kind, "budget", event.text, notify=event.notify)
-        self._recorder.throttling(budget_tracker.to_json(self._budget.throttling))
-        self._read(lambda: self._housekeeping.started(self._watching()), None)
-
-    def _build_alerts(self, engine: Engine) -> None:
-        self._buttons = ButtonService(self._settings, engine, in_database=self._database.run, clock=self._clock)
-        context = ChannelContext(
-            settings=self._settings, tls=self._tls, in_thread=self._slack.run, button_routes=self._buttons.routes
-        )
-        self._channels = AlertingTasks(
-            context,
-            engine,
-            in_database=self._database.run,
+        self._context = PartsContext(
+            engine=engine,
+            recorder=self._recorder,
+            in_slack=self._slack.run,
+            content=lambda: self._file.content,
+            stuck=self._health.stuck,
             trouble=self._trouble,
             cannot_write=self._cannot_write,
             clock=self._clock,
         )
-        self._read(self._channels.forget_removed, None)
+        self._parts = build_parts(self._settings, self._context)
+        self._read_parts(self._parts)
+        loss = self._network_loss_detector(self._settings)
+        self._budget = self._open_budget(self._settings)
+        budget_events = self._budget.review(now)
+        self._resume(store, Journal(engine), loss.messages.loss)
+        self._cycle.detection.take_reports = self._parts.traffic.take
+        self._build_loops(loss)
+        self._record_budget(budget_events)
+        self._read(lambda: self._housekeeping.started(self._watching()), None)
 
-    def _build_monitoring(self, store: Store) -> None:
-        """What watches our own network and the vendors' status pages."""
-        settings, proxy = self._settings, self._settings.network.proxy
-        endpoints = settings.connectivity.endpoints
-        self._network = ConnectivityChecker(
-            self._network_loss,
-            lambda: ask_endpoints(endpoints, timeout_s=_NEUTRAL_S, tls=self._tls, proxy=proxy),
-            keep=self._recorder.connectivity,
-            notify=self._recorder.connectivity_note,
-            clock=self._clock,
-        )
-        self._status_pages = StatusPagePoller(
-            status_pages(settings.providers),
-            lambda url, etag, modified: fetch_page(
-                url, etag=etag, modified=modified, timeout_s=_STATUS_PAGE_S, tls=self._tls, proxy=proxy
-            ),
-            keep=self._recorder.vendor_report,
-            clock=self._clock,
-        )
+    def _read_parts(self, parts: ConfiguredParts) -> None:
+        """What is stored of them."""
+        self._read(parts.channels.forget_removed, None)
+        parts.status_pages.resume(self._read(self._recorder.store.vendor_states, {}))
+
+    def _open_budget(self, settings: Settings) -> BudgetTracker:
         now = self._clock()
-        trusted = now - _CONNECTIVITY_TRUSTED
-        self._network_loss.resume(self._read(lambda: store.connectivity(after=trusted, before=now), []))
-        self._status_pages.resume(self._read(store.vendor_states, {}))
+        tracker = self._read(lambda: open_tracker(settings, self._recorder.store, now), None)
+        return tracker or unread_tracker(settings, now)
 
-    def _resume(self, store: Store, journal: Journal) -> None:
+    def _record_budget(self, events: Iterable[BudgetEvent]) -> None:
+        for event in events:
+            self._recorder.event(event.kind, "budget", event.text, notify=event.notify)
+        self._recorder.throttling(budget_tracker.to_json(self._budget.throttling))
+
+    def _network_loss_detector(self, settings: Settings) -> NetworkLossDetector:
+        """One that knows what the last hour has shown."""
+        now = self._clock()
+        loss = NetworkLossDetector(settings.connectivity.endpoints, frozenset(p.name for p in settings.providers))
+        trusted = now - _CONNECTIVITY_TRUSTED
+        loss.resume(self._read(lambda: self._recorder.store.connectivity(after=trusted, before=now), []))
+        return loss
+
+    def _resume(self, store: Store, journal: Journal, loss: NetworkLoss | None) -> None:
         """Run the first cycle from what is stored; raises RoutingFileError when its file cannot be written."""
         self._cycle = Cycle(self._budget.throttled_settings(), store, journal, self._file)
         self._cycle.start(self._clock())
         self._cycle.detection.stop_watching(self._budget.throttling.stopped, self._budget.stop_reason())
-        self._cycle.run((), self._clock(), loss=self._network_loss.messages.loss)
+        self._cycle.run((), self._clock(), loss=loss)
         if self._cycle.publisher.error:
             raise RoutingFileError(self._cycle.publisher.error)
         self._read(lambda: journal.skip_stale_alerts(self._clock() - _STALE), 0)
 
-    def _build_loops(self, routes: RouteHistory) -> None:
-        """What probes, decides and keeps house while the service runs."""
-        network, ui = self._settings.network, self._settings.ui
-        self._static_page = ui.static and StaticPageWriter(
-            config=self._settings.path, folder=ui.static, recorder=self._recorder
+    def _build_loops(self, loss: NetworkLossDetector) -> None:
+        """What probes, decides, keeps house and reads the configuration anew while the service runs."""
+        self._network = ConnectivityChecker(
+            loss,
+            self._parts.ask_endpoints,
+            keep=self._recorder.connectivity,
+            notify=self._recorder.connectivity_note,
+            clock=self._clock,
         )
         self._probing = Probing(
             settings=self._settings,
             budget=self._budget,
             cycle=self._cycle,
-            prober=Prober(proxy=network.proxy, ca_bundle=network.ca_bundle, clock=self._clock),
+            prober=self._parts.prober,
             observations=self._observations,
             health=self._health,
             recorder=self._recorder,
@@ -240,26 +233,29 @@ class Service:
             network=self._network,
             health=self._health,
             request=self._probing.request,
-            changed=self._static_page.change if self._static_page else lambda: None,
+            changed=self._changed,
             recorder=self._recorder,
         )
+        self.configuration = ConfigurationInForce(self._settings, self._started_at)
         self._housekeeping = Housekeeping(
             retention=self._settings.retention,
-            routes=routes,
+            routes=self._parts.routes,
+            configuration=self.configuration,
             recorder=self._recorder,
             replan=self._probing.schedule.replan,
             started_at=self._started_at,
         )
-
-    def _build_api(self) -> ApiServer:
-        return ApiServer(
-            settings=self._settings,
-            content=lambda: self._file.content,
-            stuck=self._health.stuck,
-            trouble=self._trouble,
-            clock=self._clock,
-            notify=lambda event, text: self._recorder.event(event, "API", text),
+        self.reloader = Reloader(
+            configuration=self.configuration,
+            environ=self._environ,
+            apply=self._apply,
+            beat=self._housekeeping.beat,
+            recorder=self._recorder,
         )
+
+    def _changed(self) -> None:
+        if self._parts.static_page:
+            self._parts.static_page.change()
 
     async def _run_tasks(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -268,13 +264,9 @@ class Service:
                 self._housekeeping.run(),
                 self._housekeeping.watch_clock(),
                 self._network.watch(),
-                self._status_pages.watch(),
                 self._probing.watch_budget(),
-                self._traffic.run(),
-                self._build_api().run(),
-                self._buttons.run(),
-                *self._channels.tasks(stop),
-                *([self._static_page.run()] if self._static_page else []),
+                self._run_parts(tasks, stop),
+                self.reloader.run(),
             )
             others = [tasks.create_task(work) for work in endless]
             await stop.wait()
@@ -283,6 +275,59 @@ class Service:
             await control
             for task in others:
                 task.cancel()
+
+    async def _run_parts(self, tasks: asyncio.TaskGroup, stop: asyncio.Event) -> None:
+        """Run the parts that are in force, those of the next configuration once these have ended; for ever."""
+        traffic, running = self._parts.traffic, tasks.create_task(self._parts.traffic.run())
+        while True:
+            self._replaced.clear()
+            if self._parts.traffic is not traffic:
+                await _end([running])
+                traffic, running = self._parts.traffic, tasks.create_task(self._parts.traffic.run())
+            others = [tasks.create_task(work) for work in self._parts.tasks(stop)]
+            try:
+                await self._replaced.wait()
+            except asyncio.CancelledError:
+                for task in (running, *others):
+                    task.cancel()
+                raise
+            await _end(others)
+
+    async def _apply(self, settings: Settings) -> None:
+        """Go on with other settings, whole, and with all that is known; raises DatabaseError with nothing changed."""
+        same = settings.traffic == self._settings.traffic
+        # In a thread: certificates are read and contexts are made, which must not stall the loop that times the probes.
+        traffic = self._parts.traffic if same else None
+        parts = await asyncio.to_thread(build_parts, settings, self._context, traffic)
+        self._probing.schedule.pause()
+        try:
+            budget_events, loss = await self._database.run(self._switch, parts)
+            parts.traffic.watch(settings)
+            self._settings, self._parts = settings, parts
+            self._network.reconfigure(loss, parts.ask_endpoints)
+            self._probing.reconfigure(settings, self._budget, parts.prober)
+            self._housekeeping.retention, self._housekeeping.routes = settings.retention, parts.routes
+        finally:
+            self._probing.schedule.resume()
+        self._record_budget(budget_events)
+        self._replaced.set()
+
+    def _switch(self, parts: ConfiguredParts) -> tuple[Sequence[BudgetEvent], NetworkLossDetector]:
+        """The part of it that belongs to the database's thread."""
+        settings, now = parts.settings, self._clock()
+        loss, budget = self._network.detector, self._open_budget(settings)
+        if settings.connectivity != self._settings.connectivity:
+            loss = self._network_loss_detector(settings)
+        budget.go_on_from(self._budget)
+        events = budget.review(now)
+        self._read_parts(parts)
+        self._cycle.reconfigure(budget.throttled_settings(), now)
+        # From here on nothing can fail.
+        loss.watch_providers(frozenset(provider.name for provider in settings.providers))
+        self._cycle.detection.stop_watching(budget.throttling.stopped, budget.stop_reason())
+        self._cycle.detection.take_reports = parts.traffic.take
+        self._budget = budget
+        return events, loss
 
     def _trouble(self) -> str | None:
         """Why the service is not well, for the heartbeat; None while it is."""
@@ -303,3 +348,10 @@ class Service:
         counts = f"{plural(len(settings.targets), 'target')}, {plural(len(settings.routes), 'route')}"
         dry = "dry run, the routes stay as configured; " if settings.controller.dry_run else ""
         return f"{dry}watching {counts}; routing file {settings.routing_file}, {settings.database}, {slack}"
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel them, and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -32,13 +32,20 @@ class TrafficIntake:
 
     def __post_init__(self) -> None:
         settings, self._receiver = self.settings.traffic, None
+        self._intake: Intake | None = None
         self._targets = {target.id: target for target in self.settings.targets}
         self._sums = TrafficSums(self._price)
         self._lost = False
         if settings:
             key = settings.key.reveal().encode() if settings.key else None
-            intake = Intake(self._targets, key=key)
-            self._receiver = TrafficReceiver(settings, intake, self.recorder.clock)
+            self._intake = Intake(self._targets, key=key)
+            self._receiver = TrafficReceiver(settings, self._intake, self.recorder.clock)
+
+    def watch(self, settings: Settings) -> None:
+        """Take reports of the targets of other settings with the same `traffic`."""
+        self.settings, self._targets = settings, {target.id: target for target in settings.targets}
+        if self._intake:
+            self._intake.watch(self._targets)
 
     def take(self) -> list[RequestCounts]:
         """What has come in since the last call; to be called on the database's thread."""
@@ -72,6 +79,8 @@ class TrafficIntake:
 
     def _price(self, target: str, input_tokens: int, output_tokens: int) -> float | None:
         """Of the tokens of several requests: their price is that of each."""
+        if target not in self._targets:
+            return None  # removed since
         parts = ceil(max(input_tokens, output_tokens, 1) / _MOST_PRICED)
         usd = cost_usd(self._targets[target], Check.CHAT, input_tokens // parts, output_tokens // parts)
         return None if usd is None else usd * parts

@@ -32,6 +32,9 @@ def status_document(overview: Overview) -> dict[str, Any]:
             "host": beat.host if beat else None,
             "started_at": _instant(beat.started_at) if beat else None,
             "beat_at": _instant(beat.beat_at) if beat else None,
+            "revision": beat.revision if beat else None,
+            "loaded_at": _instant(beat.loaded_at) if beat else None,
+            "refused": service.refused_configuration,
         },
         "network": connectivity
         and {

@@ -251,7 +251,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
             open_incidents,
             watched=service.liveness is Liveness.RUNNING,
             blind=blind,
-            todo=[*filter(None, [money.alarm]), *(f"{each}; {_TRIES}" for each in unheard)],
+            todo=[*filter(None, [money.alarm, _mend(service)]), *(f"{each}; {_TRIES}" for each in unheard)],
         ),
         service=service,
         routes=routes,
@@ -273,6 +273,12 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         pending_alerts=pending_alerts,
         machine=machine,
     )
+
+
+def _mend(service: ServiceStatus) -> str | None:
+    """That the configuration must be mended, where a newer one was refused."""
+    refused = service.refused_configuration
+    return f"the configuration was refused: {refused}" if refused else None
 
 
 @lru_cache(maxsize=1024)

@@ -39,12 +39,13 @@ def public_overview(overview: Overview) -> Overview:
     state = overview.connectivity.state if overview.connectivity else ConnectivityState.ONLINE
     level, sentence = headline(overview.service, routes, [view.state for view in targets], overview.now, state)
     beat = overview.service.beat
+    bare = beat and replace(beat, pid=0, host="", version="", revision=None, refused=None)
     return replace(
         overview,
         level=level,
         headline=sentence,
         action=NextAction(urgency=overview.action.urgency, sentence=""),
-        service=replace(overview.service, beat=beat and replace(beat, pid=0, host="", version="")),
+        service=replace(overview.service, beat=bare),
         routes=routes,
         targets=targets,
         open_incidents=tuple(map(public_incident, overview.open_incidents)),

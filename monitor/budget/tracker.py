@@ -105,6 +105,15 @@ class BudgetTracker:
         self._spent_in[month_begins] = max(self._spent_in.get(month_begins, 0.0), known)
         self.is_unread = False
 
+    def go_on_from(self, former: "BudgetTracker") -> None:
+        """Go on with what the tracker of other settings has counted, and with what it has set aside."""
+        for begins, usd in former._spent_in.items():  # noqa: SLF001 - of the same class, as below
+            self._spent_in[begins] = max(self._spent_in.get(begins, 0.0), usd)
+        known = former._means  # noqa: SLF001
+        self._means |= {name: mean for name, mean in known.items() if name in self._means and mean.probes}
+        self._under_way = former._under_way  # noqa: SLF001
+        self.throttling, self.is_unread = former.throttling, former.is_unread
+
     @property
     def spent_usd(self) -> float:
         """The known cost of this month's probes so far."""

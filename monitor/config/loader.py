@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -17,6 +18,7 @@ from monitor.config.value_files import UnreadableFileError
 S = TypeVar("S", bound=Section)
 
 EXAMPLE: Final = "hotspare.example.yaml"
+_REVISION_DIGITS: Final = 7
 _SECRET_NAME: Final = re.compile(
     r"(?<!first_)(?<!max_)token|key|secret|passw|authorization|webhook|credential|apprise|heartbeat_url", re.IGNORECASE
 )
@@ -36,15 +38,30 @@ def load(
     context = ReadContext(environ=environ, problems=problems, keys=keys, stores=stores, page=page)
     settings = read_sections(path, Settings, context, example=EXAMPLE)
     if settings is None or problems.problems:
-        raise ConfigError(problems.problems)
-    return replace(settings, path=path, warnings=problems.warnings)
+        raise ConfigError(
+            problems.problems,
+            unset=context.unset,
+            files=context.files,
+            revision=context.revision,
+            database=settings.database if settings else None,
+        )
+    return replace(
+        settings,
+        path=path,
+        warnings=problems.warnings,
+        revision=context.revision,
+        files=tuple(map(Path, sorted(context.files))),
+        variables=tuple(sorted(context.variables)),
+    )
 
 
 def read_sections(path: Path, kind: type[S], context: ReadContext, *, example: str) -> S | None:
     """The file as far as it can be read; None where it is no mapping. What is wrong is reported to the context."""
     problems = context.problems
     try:
-        root = parse(read_text(path, example=example), problems.problem)
+        text = read_text(path, example=example)
+        context.revision = sha256(text.encode()).hexdigest()[:_REVISION_DIGITS]
+        root = parse(text, problems.problem)
     except UnreadableFileError as error:
         problems.problem(None, str(error))
         return None

@@ -25,9 +25,25 @@ _SHORTEST_SECRET = 8
 class ConfigError(Exception):
     """The configuration cannot be used; `problems` holds all that is wrong with it, in the order of the file."""
 
-    def __init__(self, problems: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        problems: tuple[str, ...],
+        *,
+        unset: Collection[str] = (),
+        files: Collection[str] = (),
+        revision: str = "",
+        database: str | None = None,
+    ) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+        self.unset = frozenset(unset)
+        """The environment variables that are missing."""
+        self.files = frozenset(files)
+        """The files whose values it wants."""
+        self.revision = revision
+        """Of the file, as `Settings.revision`; empty where it could not be read."""
+        self.database = database
+        """As far as it could be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,6 +57,14 @@ class ReadContext:
     """Whether the secrets of the page are needed."""
     root: Node = _NOTHING
     """The whole file, for rules about keys of several sections."""
+    revision: str = ""
+    """Of the file."""
+    files: set[str] = field(default_factory=set)
+    """Those whose values were read."""
+    variables: set[str] = field(default_factory=set)
+    """Those whose values were read, or are missing."""
+    unset: set[str] = field(default_factory=set)
+    """Those of them that are missing."""
     targets: dict[str, Target] = field(default_factory=dict)
     """By their ids, as soon as they have been read, for the keys that name them."""
 
@@ -131,9 +139,13 @@ class ReadContext:
             if match[0] == "$${":
                 return "${"
             if match[2]:
+                self.files.add(match[2])
                 return self._file(match[2], missing)
             value = self.environ.get(match[1], "") if match[1] else ""
+            if match[1]:
+                self.variables.add(match[1])
             if not value.strip():
+                self.unset |= {match[1]} if match[1] else set()
                 missing.append(self._missing(match[1]))
             return value
 

@@ -143,6 +143,12 @@ class Settings(Section):
     """The file it came from."""
     warnings: tuple[str, ...] = ()
     """Of the loader, each a sentence with its place."""
+    revision: str = field(default="", compare=False)
+    """Names what the file says: seven hexadecimal digits of its SHA-256."""
+    files: tuple[Path, ...] = field(default=(), compare=False)
+    """The files whose values it holds (`${file:PATH}`)."""
+    variables: tuple[str, ...] = field(default=(), compare=False)
+    """The environment variables whose values it holds."""
     database: Annotated[str, text("an address such as sqlite:///var/hotspare.db")] = "sqlite:///var/hotspare.db"
     """Where observations, decisions and incidents are kept: SQLite only; four slashes begin an absolute path:
     `sqlite:////var/lib/hotspare/hotspare.db`. Change it when the data belongs on another disk."""

@@ -29,6 +29,14 @@ class ConnectivityChecker:
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _checked_at: datetime | None = field(default=None, init=False)
 
+    def reconfigure(
+        self,
+        detector: NetworkLossDetector,
+        ask: Callable[[], Awaitable[frozenset[str]]],
+    ) -> None:
+        """Go on with other endpoints, or another way to them."""
+        self.detector, self.ask, self._checked_at = detector, ask, None
+
     async def find_blind(self, batch: Sequence[Observation]) -> frozenset[Observation]:
         """The observations of the batch whose failure is our own network's; checks the endpoints first where needed."""
         if self.detector.add_batch(batch, self.clock()):

@@ -96,6 +96,10 @@ class NetworkLossDetector:
         self._answered_s: dict[str, float] = {}
         self.messages = ConnectivityMessages(self._endpoints)
 
+    def watch_providers(self, providers: frozenset[str]) -> None:
+        """Judge by these providers from now on."""
+        self._providers = providers
+
     def due(self, now: datetime) -> bool:
         """Whether the endpoints should be checked although no failure needs it."""
         return now.timestamp() >= self._due_s

@@ -308,6 +308,27 @@ class Detector:
             self._plan_provider_verdict(name)
         self.fresh.restore(snapshot.fresh)
 
+    def go_on_from(self, former: "Detector", stored: DetectorState) -> None:
+        """Go on with all that the detector of other settings knows of these targets; of others, with what is stored.
+
+        A test under way goes on where all its targets are still there.
+        """
+        known = former.snapshot()
+        fresh = {
+            name: test
+            for name, test in known.fresh.items()
+            if self._parameters.keys() >= {*test.targets}
+            and (name in self._parameters or self._provider_parameters.get(name))
+        }
+        targets = {**stored.targets, **known.targets}
+        providers = {**stored.providers, **known.providers}
+        self.restore(DetectorState(targets=targets, providers=providers, fresh=fresh))
+        self.blind = former.blind
+
+    def knows(self, target: str) -> bool:
+        """Whether it judges this target."""
+        return target in self._parameters
+
     def update_intervals(self, settings: Settings) -> None:
         """Judge the same targets at other intervals, with all that is known of them."""
         self._parameters = parameters_by_target(settings)

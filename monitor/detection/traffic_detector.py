@@ -80,6 +80,11 @@ class TrafficDetector:
         self._detector.fresh.take_wanted()
         self._denied = []
 
+    def go_on_from(self, former: "TrafficDetector") -> None:
+        """Go on with what the one of other settings knows of these targets."""
+        known = former._traffic  # noqa: SLF001 - of the same class
+        self._traffic = {target: traffic for target, traffic in known.items() if target in self._known}
+
     def is_quiet(self, target: str) -> bool:
         """Whether there is no evidence in the traffic of this target."""
         traffic = self._traffic.get(target)

@@ -12,7 +12,7 @@ from sqlalchemy.engine import ExceptionContext
 from monitor.storage.bounded_sqlite import BoundedConnection, DiskCalls
 from monitor.storage.bounded_sqlite import connect as connect_bounded
 
-SCHEMA: Final = "0012"
+SCHEMA: Final = "0013"
 """The newest migration; a database at this revision needs none."""
 
 BUSY_TIMEOUT_S: Final = 5.0

@@ -219,6 +219,13 @@ class Store:
         with (self._durable if notify else self._engine).begin() as connection:
             insert_event(connection, at, kind, subject, text, notify=notify)
 
+    def events_after(self, number: int) -> tuple[int, list[EventRow]]:
+        """The number of the newest event, and those after this one, oldest first, at most a thousand."""
+        with Session(self._reading) as session:
+            newest = session.exec(select(func.max(EventRow.id))).one() or 0
+            after = select(EventRow).where(col(EventRow.id) > number).order_by(col(EventRow.id)).limit(1_000)
+            return newest, list(session.exec(after)) if newest > number else []
+
     def notices(self) -> list[TargetNotice]:
         """All notices that people were ever told, oldest first."""
         every = select(EventRow).where(col(EventRow.kind).in_(KINDS)).order_by(col(EventRow.id))

@@ -322,6 +322,10 @@ class ServiceRow(StrictTable, table=True):
     beat_ms: int = integer_column()
     stopped_ms: int | None = integer_column(null=True)
     """When it stopped in good order; None while it runs, and after a crash."""
+    revision: str | None = text_column(null=True)
+    """Of the configuration in force, read at `loaded_ms`; `refused` says why a newer one is not."""
+    loaded_ms: int | None = integer_column(null=True)
+    refused: str | None = text_column(null=True)
 
 
 #: The tables for Core: bulk writes, upserts, hot reads, pruning. Observations, spending and overrides use Core alone.

@@ -31,6 +31,10 @@ class Intake:
         """How many datagrams, or rows of unknown targets, were not used, by what is wrong with them."""
         self._reported: set[str] = set()
 
+    def watch(self, targets: Iterable[str]) -> None:
+        """Take counts of these targets from now on."""
+        self._targets = {target: target for target in targets}
+
     def take(self, data: bytes, source: str, now: datetime) -> tuple[RequestCounts, ...]:
         """The counts in a datagram that came `now` from this host; none where it is refused."""
         try:

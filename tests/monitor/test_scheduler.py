@@ -56,17 +56,46 @@ async def test_intervals_can_change_while_it_runs() -> None:
     schedule = ProbeScheduler(often, asked.probe, asked.skip)
     schedule.start(utc_now())
     await asked.until(4)
-    schedule.update_intervals([target("openai/a", interval_s=3600.0), often[1]], utc_now())
+    schedule.update([target("openai/a", interval_s=3600.0), often[1]], utc_now())
     asked.probes.clear()
     asked.enough.clear()
     await asked.until(asked.finished + 10)
     assert sum(name == "openai/a" for name, _ in asked.probes) <= 1
-    schedule.update_intervals(often, utc_now())
+    schedule.update(often, utc_now())
     asked.probes.clear()
     asked.enough.clear()
     await asked.until(asked.finished + 10)
     assert sum(name == "openai/a" for name, _ in asked.probes) >= 3
     await schedule.stop(1)
+
+
+@pytest.mark.slow
+async def test_targets_can_come_and_go_while_it_runs() -> None:
+    """One that goes is asked no more, nor by extra probes; one that comes is asked at once; who stays keeps its time.
+
+    Nothing begins between `pause` and `resume`, and what was due then is made up for.
+    """
+    asked = Asked()
+    seldom, gone, new = (target(name, interval_s=s) for name, s in (("a/a", 3600), ("b/b", 0.05), ("c/c", 0.05)))
+    schedule = ProbeScheduler([seldom, gone], asked.probe, asked.skip)
+    schedule.start(utc_now())
+    await asked.until(4)
+    schedule.pause()
+    await asyncio.sleep(0.1)
+    finished = asked.finished
+    schedule.add_burst_probe("b/b", ("b/b",), utc_now())
+    schedule.add_burst_probe("x", ("b/b", "c/c"), utc_now())
+    schedule.add_burst_probe("y", ("b/b",), utc_now(), afresh=True)
+    for _ in range(50):
+        schedule.update([seldom, new], utc_now())
+    assert asked.finished == finished
+    asked.probes.clear()
+    asked.enough.clear()
+    schedule.resume()
+    await asked.until(finished + 5)
+    assert {name for name, _ in asked.probes} == {"c/c"}
+    await schedule.stop(1)
+    assert asked.skipped == []
 
 
 async def test_a_clock_set_forward_costs_nothing() -> None:

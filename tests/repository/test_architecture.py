@@ -70,7 +70,7 @@ ACTING = [
     *("controller/routing/routing_file.py", "controller/routing/active_overrides.py"),
     *("controller/routing/unjournalled_file.py", "controller/routing/ballast.py"),
     *("controller/alerts/registry.py", "controller/alerts/heartbeat.py", "controller/alerts/channels/*"),
-    "controller/alerts/direct_notice.py",
+    *("controller/alerts/direct_notice.py", "controller/reload_request.py"),
     *(
         "controller/alerts/digest/scheduler.py",
         "controller/alerts/slack/channel.py",

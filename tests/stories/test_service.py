@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,7 +49,7 @@ class Lab:
     """Two simulated providers, a Slack-shaped server, a folder, and services that can be started in it."""
 
     def __init__(self, folder: Path, first: LLMockServer, second: LLMockServer, slack: SlackServer) -> None:
-        self.folder, self.first, self.slack = folder, first, slack
+        self.folder, self.first, self.second, self.slack = folder, first, second, slack
         self.config = folder / "hotspare.yaml"
         self.config.write_text(
             CONFIGURATION.format(folder=folder, first=first.url, second=second.url, slack=slack.url), encoding="utf-8"
@@ -82,6 +83,12 @@ class Lab:
         """The health of a target as the file says."""
         found: str | None = self.table().get("targets", {}).get(target, {}).get("health")
         return found
+
+    def reloads(self) -> int:
+        """How often the service has read its configuration anew."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.folder}/hotspare.db?mode=ro", uri=True)) as database:
+            query = "SELECT count(*) FROM events WHERE kind LIKE 'configuration_%'"
+            return int(database.execute(query).fetchone()[0])
 
     def noted(self) -> bool:
         """Whether the journal knows that people were told of an incident."""
@@ -283,3 +290,72 @@ def test_once_and_check_ask_and_say(lab: Lab) -> None:
     assert f"{OPENAI} (chat): the key in KEY was refused: HTTP 401" in output
     assert "\x1b" not in output, "no colours in a pipe"
     lab.processes.clear()
+
+
+@pytest.mark.timeout(400)
+def test_a_hundred_reloads_lose_no_probe_and_no_evidence(lab: Lab) -> None:
+    """Good and bad ones in a row, through an outage: every request to a provider is stored, and the route moves once.
+
+    Targets come and go meanwhile.
+    """
+    good = lab.config.read_text(encoding="utf-8")
+    other = good.replace("models: {claude-haiku-5-5: {}}", "models: {claude-haiku-5-5: {}, claude-haiku-4-5: {}}")
+    texts = (other, "providers: {}", good, good[:300], other + "\nbogus: 1\n")
+    service = lab.hotspare("run")
+    log: list[str] = []
+    assert service.stderr
+    reading = threading.Thread(target=lambda stream: log.append(stream.read()), args=[service.stderr])
+    reading.start()  # so much is logged that a pipe that nobody reads would hold up the service
+    lab.until(lambda: lab.health(OPENAI) == lab.health(ANTHROPIC) == "up", "both up")
+    for number in range(100):
+        lab.config.write_text(texts[number % len(texts)], encoding="utf-8")
+        service.send_signal(signal.SIGHUP)
+        if number == 30:
+            lab.first.state.chaos.error_rates = {500: 1.0}
+        lab.until(lambda number=number: lab.reloads() > number, "the signal is answered")  # type: ignore[misc]
+    lab.until(lambda: lab.serving() == ANTHROPIC, "failover")
+    assert lab.table()["generation"] == 2
+
+    service.send_signal(signal.SIGTERM)
+    assert service.wait(PATIENCE_S) == 0
+    reading.join()
+    [errors] = log
+    assert "Traceback" not in errors
+    with contextlib.closing(sqlite3.connect(lab.folder / "hotspare.db")) as database:
+        [(stored,)] = database.execute("SELECT count(*) FROM observations WHERE http_status IS NOT NULL")
+        [(timeouts,)] = database.execute("SELECT count(*) FROM observations WHERE http_status IS NULL")
+        assert database.execute("SELECT count(*) FROM decisions").fetchone() == (2,)
+    assert errors.count("configuration_loaded") >= 40
+    assert errors.count("configuration_refused") >= 60
+    made = sum(
+        record.path != "/health" for server in (lab.first, lab.second) for record in server.state.journal.records()
+    )
+    assert stored <= made <= stored + timeouts
+
+
+def test_what_is_refused_is_said_everywhere(lab: Lab) -> None:
+    """By `reload`, `status` and Slack, with what helps; what is in force is named by its revision."""
+    good = lab.config.read_text(encoding="utf-8")
+    service = lab.hotspare("run")
+    lab.until(lambda: lab.serving() == OPENAI and lab.status()["service"]["life"] == "running", "running")
+    lab.config.write_text(good + "\nbogus: 1\n", encoding="utf-8")
+    asked = lab.hotspare("reload")
+    assert "bogus: unknown key" in asked.communicate(timeout=PATIENCE_S)[1]
+    lab.config.write_text(good.replace("${KEY}", "${ABSENT}"), encoding="utf-8")
+    asked = lab.hotspare("reload")
+    assert "sees no new variable: restart it with ABSENT" in asked.communicate(timeout=PATIENCE_S)[1]
+    assert [process.poll() for process in lab.processes[-2:]] == [2, 2]
+    lab.processes = [service]
+    refused = lab.status()
+    assert "restart it with ABSENT" in refused["service"]["refused"]
+    assert "the configuration was refused" in refused["action"]["sentence"]
+    lab.until(lambda: any("ABSENT" in str(message.versions) for message in lab.slack.messages), "Slack told")
+    lab.config.write_text(good + "\n# the last\n", encoding="utf-8")
+    asked = lab.hotspare("reload", "--json")
+    said, errors = asked.communicate(timeout=PATIENCE_S)
+    assert errors == ""
+    answer = json.loads(said)
+    assert answer["answer"] in {"configuration_loaded", "configuration_unchanged"}, "it may have been noticed already"
+    assert answer["revision"] == lab.status()["service"]["revision"]
+    assert lab.status()["service"]["refused"] is None
+    lab.processes = [service]

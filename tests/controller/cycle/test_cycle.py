@@ -586,6 +586,61 @@ def test_other_intervals_leave_what_is_known(tmp_path: Path) -> None:
     one.close()
 
 
+def test_other_settings_lose_no_evidence(tmp_path: Path) -> None:
+    """A cycle that gets other settings before each observation, a hundred times, judges and decides as one that none.
+
+    Targets and routes come and go meanwhile; the outage of a whole provider and of one target are among what is seen.
+    """
+    seen = [
+        observation("x" if n > 40 and (name != C) and n % 3 else ".", at_s=10.0 * n, name=name)
+        for n in range(100)
+        for name in (A, B, C)
+    ]
+    tables, verdicts = [], list[list[object]]()
+    for reloads in (False, True):
+        folder = tmp_path / str(reloads)
+        folder.mkdir()
+        wanted = settings(folder, A, B, C)
+        larger = settings(folder, A, B, C, "groq/d")
+        one = Stage(wanted)
+        for number, each in enumerate(seen):
+            if reloads:
+                one.cycle.reconfigure((wanted, larger)[number % 2], each.finished_at)
+            one.cycle.run((each,), each.finished_at)
+        if reloads:
+            one.cycle.reconfigure(wanted, seen[-1].finished_at)
+        one.run(now_s=1001)
+        tables.append({name: route | {"reason": ""} for name, route in one.table()["routes"].items()})
+        verdicts.append([each for each in one.store.transitions() if each.target in (A, B, C)])
+        snapshot = one.cycle.detection.detector.snapshot()
+        verdicts[-1] += [snapshot.targets[name] for name in (A, B, C)]
+        one.close()
+    assert tables[0]["chat"]["target"] == tables[1]["chat"]["target"] == C
+    assert verdicts[0] == verdicts[1]
+
+
+def test_a_target_that_goes_takes_its_routes_and_incidents_along(tmp_path: Path) -> None:
+    """A route on it moves at once, also where all others fail; its incident is over; once it is back, it is known."""
+    wanted = settings(tmp_path, A, B, C)
+    one = Stage(wanted)
+    one.run(*(observation(".", name=name) for name in (A, B, C)), now_s=1)
+    for n in range(12):
+        one.run(*(observation("x", at_s=10.0 + 5 * n, name=name) for name in (A, B)), now_s=12.0 + 5 * n)
+    assert one.table()["routes"]["chat"]["target"] == C
+    known = one.cycle.detection.detector.state_of(A)
+    one.cycle.reconfigure(settings(tmp_path, A, B), T0 + timedelta(seconds=80))
+    one.run(observation("x", at_s=80, name=C), now_s=81)
+    assert one.table()["routes"]["chat"]["target"] in {A, B}
+    assert C not in one.table()["targets"]
+    one.cycle.reconfigure(settings(tmp_path, C), T0 + timedelta(seconds=85))
+    one.run(now_s=86)
+    assert one.table()["routes"]["chat"]["target"] == C
+    assert one.journal.open_incidents() == []
+    one.cycle.reconfigure(wanted, T0 + timedelta(seconds=90))
+    assert one.cycle.detection.detector.state_of(A) == known
+    one.close()
+
+
 def test_who_is_not_asked_any_more_moves_nothing(tmp_path: Path) -> None:
     """Unknown for the reason given, stored and published, in the same cycle as an answer that comes in late."""
     one = Stage(settings(tmp_path, A, C))
