@@ -128,6 +128,7 @@ class Reloader:
         fixed = {
             "database": settings.database != present.database,
             "routing_file": settings.routing_file != present.routing_file,
+            "otel": settings.otel != present.otel,
             "controller.dry_run": settings.controller.dry_run != present.controller.dry_run,
         }
         changed = [name for name, differs in fixed.items() if differs]

@@ -39,6 +39,7 @@ from monitor.storage.store import Store
 from monitor.storage.writer import WriterDatabase
 from probes import pricing
 from probes.observation import Observation
+from probes.target import Target
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ class Service:
         self._database = WorkerThread("controller")
         self._slack = WorkerThread("slack")
         self._environ = environ
+        self._traced: dict[str, Target] = {}
         self._replaced = asyncio.Event()
         """The parts that run are no longer those in force."""
         self._observations: asyncio.Queue[Observation | None] = asyncio.Queue()
@@ -125,7 +127,8 @@ class Service:
             return
         from controller.tracing.exporter import Traces  # noqa: PLC0415 - an extra
 
-        traces = Traces(self._settings.otel.endpoint, {target.id: target for target in self._settings.targets})
+        self._traced |= {target.id: target for target in self._settings.targets}
+        traces = Traces(self._settings.otel.endpoint, self._traced)
         self._cycle.on_decision, self._probing.on_observation = traces.decision, traces.probe
         self._opened.callback(traces.close)
 
@@ -304,6 +307,7 @@ class Service:
             budget_events, loss = await self._database.run(self._switch, parts)
             parts.traffic.watch(settings)
             self._settings, self._parts = settings, parts
+            self._traced |= {target.id: target for target in settings.targets}
             self._network.reconfigure(loss, parts.ask_endpoints)
             self._probing.reconfigure(settings, self._budget, parts.prober)
             self._housekeeping.retention, self._housekeeping.routes = settings.retention, parts.routes

@@ -1,0 +1,75 @@
+"""The examples of `deploy/`, as far as one machine without Docker and Kubernetes can try them."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from monitor.config.loader import load
+from tests.support.paths import ROOT
+
+DEPLOY = ROOT / "deploy"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+    """Without a word, once its program is there; and finds little to harden."""
+    unit = tmp_path / "hotspare.service"
+    text = (DEPLOY / "hotspare.service").read_text()
+    unit.write_text(text.replace("/opt/hotspare/bin/hotspare", sys.executable))
+    verify = ["/usr/bin/env", "systemd-analyze", "verify", "--man=no", str(unit)]
+    done = subprocess.run(verify, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    security = ["/usr/bin/env", "systemd-analyze", "security", "--offline=yes", "--threshold=25", str(unit)]
+    assert subprocess.run(security, capture_output=True, check=False).returncode == 0
+
+
+def containers(pod: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Those of the Pod, by name."""
+    return {container["name"]: container for container in pod["containers"]}
+
+
+def test_the_kubernetes_example_shares_one_folder_and_nothing_else(tmp_path: Path) -> None:
+    """Its configuration is valid; only the folders that are mounted are written to; the reader only reads."""
+    config, deployment = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text())
+    text = config["data"]["hotspare.yaml"]
+    for name in re.findall(r"hotspare/(\w+)}", text):
+        (tmp_path / name).write_text("a-key-of-nobody-0123")
+    path = tmp_path / "hotspare.yaml"
+    path.write_text(text.replace("/run/secrets/hotspare", str(tmp_path)))
+    settings = load(path, {})
+    pod = deployment["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    for name, container in containers(pod).items():
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True, name
+        assert {mount["name"] for mount in container["volumeMounts"]} <= volumes.keys()
+    assert "emptyDir" in volumes["routing"]
+    mounts = {mount["name"]: mount for mount in containers(pod)["service"]["volumeMounts"]}
+    assert settings.routing_file.parent == Path(mounts["routing"]["mountPath"])
+    [reader] = containers(pod)["application"]["volumeMounts"]
+    assert (reader["mountPath"], reader["readOnly"]) == (str(settings.routing_file.parent), True)
+
+
+def test_the_image_runs_as_nobody_and_writes_one_volume() -> None:
+    """Both services of the compose file have a root that is read-only, and the volume that the image declares."""
+    image = (DEPLOY / "Dockerfile").read_text()
+    [user] = re.findall(r"^USER (\S+)$", image, re.MULTILINE)
+    [volume] = re.findall(r"^VOLUME (\S+)$", image, re.MULTILINE)
+    assert not user.startswith(("0", "root"))
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    for service in compose["services"].values():
+        assert service["read_only"] is True
+        assert service["user"] == user
+        assert service["cap_drop"] == ["ALL"]
+        written = [mount for mount in service["volumes"] if not mount.endswith(":ro")]
+        assert written == [f"data:{volume}"]
+    named = [source for source in re.findall(r"/source(/\S*)?", image) if source]
+    for path in named:
+        assert (ROOT / path.strip("/").rstrip(";")).exists(), path
