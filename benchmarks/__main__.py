@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import api, latency, litellm, page, promise, routing, simulation, startup, traffic
+from benchmarks import api, latency, litellm, page, promise, reports, routing, simulation, startup, traffic
 from benchmarks.client_faults import outage
 from benchmarks.detection import report
 from benchmarks.probing import report as probing
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "regret": regret.main,
     "promise": promise.main,
     "traffic": traffic.main,
+    "reports": reports.main,
     "latency": latency.main,
     "simulation": simulation.main,
     "page": page.main,
@@ -37,6 +38,7 @@ QUICK: dict[str, Callable[[], None]] = {
     "regret": partial(regret.main, quick=True),
     "promise": promise.quick,
     "traffic": traffic.quick,
+    "reports": reports.quick,
     "page": partial(page.main, quick=True),
     "api": api.quick,
 }

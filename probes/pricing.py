@@ -26,6 +26,8 @@ _MOST_TOKENS = 1_000_000
 _BELIEVED_USD = 0.05
 _BELIEVED_TIMES = 50
 _MILLION = 1e6
+#: Long requests cost more per token at some providers.
+_SOME_TOKENS = 1_000
 
 
 async def warm_up() -> None:
@@ -53,6 +55,13 @@ def cost_usd(
         return _listed_cost_usd(target, input_tokens, output_tokens, cached)
     cached_usd = cached * (price.input_usd if price.cached_usd is None else price.cached_usd)
     return ((input_tokens - cached) * price.input_usd + cached_usd + output_tokens * price.output_usd) / _MILLION
+
+
+def token_prices_usd(target: Target) -> tuple[float, float] | None:
+    """What one input and one output token of an ordinary request cost; None where the price is unknown."""
+    read_usd = cost_usd(target, Check.CHAT, _SOME_TOKENS, 0)
+    written_usd = cost_usd(target, Check.CHAT, 0, _SOME_TOKENS)
+    return None if read_usd is None or written_usd is None else (read_usd / _SOME_TOKENS, written_usd / _SOME_TOKENS)
 
 
 def context_tokens(target: Target) -> int | None:

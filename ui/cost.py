@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import streamlit as st
 
-from controller.history.queries import CheckCost, read_costs
+from controller.history.queries import CheckCost, read_costs, read_request_costs
+from controller.history.request_costs import RequestCosts
 from controller.plan.savings import Alternative
 from monitor.budget.allocation import format_usd
 from monitor.budget.summary import BudgetSummary, read_summary
@@ -18,7 +19,7 @@ from monitor.formatting import capitalized, format_elapsed
 from monitor.history.rollup import DAY, span_start
 from monitor.storage.database import open_reader
 from monitor.storage.store import Store
-from ui import charts, components, exports, savings
+from ui import charts, components, exports, request_costs, savings
 from ui.components import empty, section, text
 
 _DAYS: Final = 30
@@ -27,12 +28,13 @@ _LOOK_S: Final = 1.0
 
 
 @st.cache_resource(show_spinner=False, ttl=_KEPT_S, hash_funcs={Settings: lambda settings: str(settings.path)})
-def _costs(settings: Settings) -> tuple[BudgetSummary, list[CheckCost]]:
+def _costs(settings: Settings) -> tuple[BudgetSummary, list[CheckCost], RequestCosts | None]:
     """The month and the last 30 days, read at most once a minute for all viewers together; raises DatabaseError."""
     engine, now = open_reader(settings.database), utc_now()
     names = [target.id for target in settings.targets]
     since = span_start(now, DAY) - (_DAYS - 1) * DAY
-    return read_summary(settings, Store(engine), now), read_costs(engine, names, since=since)
+    requests = read_request_costs(engine, settings, now)
+    return read_summary(settings, Store(engine), now), read_costs(engine, names, since=since), requests
 
 
 @st.cache_resource(show_spinner=False)
@@ -43,7 +45,7 @@ def _savings(path: str) -> Future[Sequence[Alternative]]:
 
 def show(path: str, settings: Settings) -> None:
     """The page; raises DatabaseError."""
-    summary, costs = _costs(settings)
+    summary, costs, requests = _costs(settings)
     sentence = capitalized(summary.sentence)
     st.html(section("Cost of probing", "known costs; months and days are UTC", f"<p>{text(sentence)}.</p>"))
     if summary.cap_usd:
@@ -55,6 +57,8 @@ def show(path: str, settings: Settings) -> None:
         rows = table(costs)
         st.html(section("By provider and check", f"the last {_DAYS} days", _html("Cost by provider and check", rows)))
         st.download_button("Costs as CSV", lambda: exports.costs(rows), "costs.csv", "text/csv", on_click="ignore")
+    if requests:
+        request_costs.show(requests)
     head = "by the trials of <code>hotspare plan</code>, with an outage of a provider at 50 %"
     st.html(section("What other settings would cost", head, ""))
     st.fragment(_show_savings, run_every=_LOOK_S if not _savings(path).done() else None)(path)

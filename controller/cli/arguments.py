@@ -5,6 +5,7 @@ import getpass
 import os
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -15,11 +16,13 @@ from monitor.clock import utc_now
 from monitor.config.loader import load
 from monitor.config.section import Section, json_schema
 from monitor.config.settings import Settings
-from monitor.config.units import parse_duration
+from monitor.config.units import parse_duration, parse_number
 from monitor.formatting import format_duration
 
 _MAX_COUNT = 1_000_000
 _LARGEST_ID = 2**53 - 1
+_DAY = timedelta(days=1)
+_MOST_PER_S = 1_000_000
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -92,6 +95,26 @@ def warn_about_backgrounds(settings: Settings) -> dict[str, float]:
     return learned_blips(settings, states, utc_now())
 
 
+def reported_per_s(settings: Settings) -> float:
+    """The requests a second of each route that were reported in the last day, of the route with the fewest; 0: none."""
+    if not settings.traffic:
+        return 0.0
+    # Not at the top: SQLAlchemy is slow to import.
+    from monitor.storage.database import DatabaseError, open_reader  # noqa: PLC0415
+    from monitor.storage.traffic_store import TrafficStore  # noqa: PLC0415
+
+    now = utc_now()
+    try:
+        totals, first_at = TrafficStore(open_reader(settings.database)).totals(since=now - _DAY, until=now)
+    except DatabaseError:
+        return 0.0
+    requests = {route.name: 0 for route in settings.routes}
+    for (_, route, _), total in totals.items():
+        if route in requests:
+            requests[route] += total.requests
+    return min(requests.values()) / max(1.0, (now - first_at).total_seconds())
+
+
 def author_of(args: argparse.Namespace) -> str:
     """Return `--author`, or the login name, also under sudo; raises RefusedError when there is none."""
     if args.author is not None:
@@ -110,6 +133,19 @@ def _duration(text: str, *, longest_s: float, expected: str) -> float:
     if 1 <= seconds <= longest_s:
         return seconds
     raise argparse.ArgumentTypeError(f"{text!r} is out of range: expected {expected}")
+
+
+def requests_per_s(text: str) -> float:
+    """The type of a rate of requests, such as `10/s`."""
+    number, _, unit = text.partition("/")
+    seconds = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(unit)
+    try:
+        per_s = parse_number(number) / seconds if seconds else 0.0
+    except ValueError:
+        per_s = 0.0
+    if 0 < per_s <= _MOST_PER_S:
+        return per_s
+    raise argparse.ArgumentTypeError(f"{text!r} is no rate of requests; expected one such as 10/s or 30/m")
 
 
 override_duration = partial(

@@ -2,19 +2,31 @@
 
 import argparse
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
 
 from controller.cli import output
-from controller.cli.arguments import add_config, add_jobs, add_json, count, load_settings, warn_about_backgrounds
+from controller.cli.arguments import (
+    add_config,
+    add_jobs,
+    add_json,
+    count,
+    load_settings,
+    reported_per_s,
+    requests_per_s,
+    warn_about_backgrounds,
+)
 from controller.cli.layout import TextTable, plain_table
 from controller.cli.output import seconds_or_minutes
 from controller.plan.promise_checks import QUARTER_DAYS, stranded_warnings
 from controller.plan.runner import ThresholdTimeoutError, find_thresholds, plan
+from controller.plan.trials import AssumedTraffic
 from monitor.budget.allocation import format_usd
 from monitor.config.settings import Settings
+from monitor.config.traffic_settings import TrafficSettings
 from monitor.detection.notices import longer_blips
 from monitor.formatting import format_duration, format_elapsed, plural
 
@@ -24,6 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     text = "how many outages of each kind to try (default: what takes some seconds, at most 250)"
     parser.add_argument("--seeds", type=count, metavar="N", help=text)
+    text = "requests a second of each route that applications report (default: of the last day, with `traffic`)"
+    parser.add_argument("--traffic", type=requests_per_s, metavar="RATE", help=text)
+    text = "the hosts that report them (default: 1)"
+    parser.add_argument("--hosts", type=count, default=1, metavar="H", help=text)
     add_jobs(parser)
     add_json(parser)
 
@@ -32,8 +48,14 @@ def run(args: argparse.Namespace) -> int:
     """Print the plan; 1 when the configuration cannot keep a promise."""
     settings = load_settings(args.config, keys=False, stores=False, warns=True)
     learned_blips = warn_about_backgrounds(settings)
+    rate = reported_per_s(settings) if args.traffic is None else args.traffic
+    traffic = AssumedTraffic(requests_per_s=rate, hosts=args.hosts) if rate else None
+    if traffic and not settings.traffic:
+        settings = replace(settings, traffic=TrafficSettings())
     try:
-        document = plan_with_progress(settings, seeds=args.seeds, jobs=args.jobs, learned_blips=learned_blips)
+        document = plan_with_progress(
+            settings, seeds=args.seeds, jobs=args.jobs, learned_blips=learned_blips, traffic=traffic
+        )
     except ThresholdTimeoutError as error:
         output.print_error(f"no plan: {error}")
         return output.BAD_NEWS
@@ -47,11 +69,19 @@ def plan_with_progress(
     seeds: int | None = None,
     jobs: int | None = None,
     learned_blips: Mapping[str, float] = MappingProxyType({}),
+    traffic: AssumedTraffic | None = None,
 ) -> dict[str, Any]:
     """The plan, as of `controller.plan.runner`; progress on a terminal. Raises ThresholdTimeoutError."""
     find_thresholds(settings, timeout_s=30.0)
     with output.progress_bar("planning") as on_progress:
-        return plan(settings, seeds=seeds, jobs=jobs, on_progress=on_progress, learned_blips=learned_blips)
+        return plan(
+            settings,
+            seeds=seeds,
+            jobs=jobs,
+            on_progress=on_progress,
+            learned_blips=learned_blips,
+            traffic=traffic,
+        )
 
 
 def print_verdict(document: dict[str, Any], console: Console) -> None:
@@ -69,7 +99,13 @@ def print_plan(document: dict[str, Any], settings: Settings, console: Console) -
     _targets(document).print(console)
     console.print()
     known = [text for route in settings.routes for text in stranded_warnings(route)]
-    for line in (*_verdicts(document), *known, *_costs(document), *_offers(document), *_small_print(document)):
+    for line in (
+        *_verdicts(document),
+        *known,
+        *_costs(document),
+        *_offers(document),
+        *_small_print(document, listens=settings.traffic is not None),
+    ):
         console.print(line, markup=False)
     if settings.controller.dry_run:
         console.print("controller.dry_run is true: all this is decided and reported, but no route moves", markup=False)
@@ -153,7 +189,7 @@ def _offers(document: dict[str, Any]) -> Iterator[str]:
             )
 
 
-def _small_print(document: dict[str, Any]) -> Iterator[str]:
+def _small_print(document: dict[str, Any], *, listens: bool) -> Iterator[str]:
     """What the figures rest on."""
     assumed = document["assumptions"]
     blips = assumed["blips"]
@@ -163,6 +199,11 @@ def _small_print(document: dict[str, Any]) -> Iterator[str]:
         f" {blips['per_day']:g} blips a day of {shortest} to {longest}, outages answer HTTP 500 at once;"
         f" {plural(document['seeds'], 'trial')} of each"
     )
+    if assumed["traffic"]:
+        rate, hosts = f"{assumed['traffic']['requests_per_s']:g}", plural(assumed["traffic"]["hosts"], "host")
+        yield f"{rate} requests a second of each route are reported, by {hosts}, for half of each error budget"
+    elif listens:
+        yield "no reports are assumed, for none are known: see --traffic; half of each error budget is theirs"
     false = [route["false_failovers"] for route in document["routes"] if route["false_failovers"]]
     if false:
         count, days = (sum(each["simulated"][what] for each in false) for what in ("count", "days"))

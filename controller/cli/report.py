@@ -10,8 +10,10 @@ from controller.cli import output
 from controller.cli.arguments import add_config, add_json, load_settings, past_duration
 from controller.cli.layout import plain_table, print_lines, wrap
 from controller.history import report as words
+from controller.history import request_costs
 from controller.history.queries import read_report
 from controller.history.report import Report
+from controller.history.request_costs import RequestCosts
 from monitor.clock import utc_now
 from monitor.storage.database import open_reader
 
@@ -57,3 +59,22 @@ def _print(report: Report, console: Console) -> None:
     for line in words.incident_lines(report):
         print_lines(console, wrap(Text(line), console.width, indent=2))
     console.print(Text(words.totals(report)))
+    if report.requests:
+        _print_requests(report.requests, console)
+
+
+def _print_requests(costs: RequestCosts, console: Console) -> None:
+    console.print()
+    print_lines(console, wrap(Text(costs.sentence), console.width))
+    console.print()
+    every = plain_table("requests of", figures=request_costs.COLUMNS)
+    for cells in request_costs.rows(costs):
+        every.add(*cells)
+    every.print(console)
+    if costs.candidates:
+        console.print()
+        route, candidate, *figures = request_costs.CANDIDATE_COLUMNS
+        candidates = plain_table(route, candidate, figures=figures)
+        for cells in request_costs.candidate_rows(costs):
+            candidates.add(*cells)
+        candidates.print(console)

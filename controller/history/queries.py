@@ -18,15 +18,18 @@ from controller.history.availability import (
     target_availability,
 )
 from controller.history.report import Report, RouteReport, TargetReport
+from controller.history.request_costs import RequestCosts, request_costs
 from controller.history.route_rollup import RouteRollup
 from controller.history.store import RouteHistory
 from controller.journal import Journal
 from controller.routing.drill import drill_sentence, last_drills
+from monitor.budget.allocation import month_of
 from monitor.config.settings import Settings
 from monitor.history.rollup import DAY, HOUR, Rollup, span_start
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.rollup_tables import ROLLUPS
 from monitor.storage.store import Store
+from monitor.storage.traffic_store import TrafficStore
 from probes import pricing
 
 #: Shorter periods begin with an hour, longer ones with a day (UTC).
@@ -68,7 +71,15 @@ def read_report(engine: Engine, settings: Settings, length: timedelta, now: date
         incidents=sorted((*past, *still_open), key=lambda incident: incident.opened_at, reverse=True),
         incident_s=sum(lasted, start=timedelta()).total_seconds(),
         still_open=len(still_open),
+        requests=read_request_costs(engine, settings, now),
     )
+
+
+def read_request_costs(engine: Engine, settings: Settings, now: datetime) -> RequestCosts | None:
+    """What the requests of this month cost, from the sums of hours; None where none are reported."""
+    totals, first_at = TrafficStore(engine).totals(since=month_of(now).begins, until=now)
+    prices = {target.id: pricing.token_prices_usd(target) for target in settings.targets} if totals else {}
+    return request_costs(settings, totals, first_at, now, prices)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from controller.history import request_costs
+from controller.history.request_costs import RequestCosts
 from controller.history.route_rollup import RouteRollup
 from controller.incidents.failed_requests import total
 from controller.incidents.incident import Incident
 from controller.incidents.post_mortem import code, escaped
 from controller.incidents.text import affected_summary, title
 from monitor.budget.allocation import format_usd
-from monitor.formatting import format_elapsed, format_percent, instant, plural
+from monitor.formatting import capitalized, format_elapsed, format_percent, instant, plural
 from monitor.history.rollup import Rollup
 
 _NONE = "–"
@@ -82,6 +84,8 @@ class Report:
     incident_s: float
     """How long they lasted together, as far as it lies in the period."""
     still_open: int
+    requests: RequestCosts | None = None
+    """What applications' requests of this month cost; None where none are reported."""
 
     @property
     def probed(self) -> Rollup:
@@ -164,8 +168,18 @@ def markdown(report: Report) -> str:
             else []
         ),
         totals(report),
+        *(_requests_markdown(report.requests) if report.requests else []),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _requests_markdown(costs: RequestCosts) -> Iterator[str]:
+    yield "## Requests"
+    yield f"{capitalized(costs.sentence)}."
+    yield "\n".join(_table(("", *request_costs.COLUMNS), [(code(n), *c) for n, *c in request_costs.rows(costs)]))
+    if costs.candidates:
+        candidates = [(code(r), code(c), *rest) for r, c, *rest in request_costs.candidate_rows(costs)]
+        yield "\n".join(_table(request_costs.CANDIDATE_COLUMNS, candidates))
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -185,6 +199,7 @@ def document(report: Report) -> dict[str, Any]:
         },
         "routes": [_route_document(route) for route in report.routes],
         "targets": [_target_document(target) for target in report.targets],
+        "requests": request_costs.document(report.requests) if report.requests else None,
     }
 
 

@@ -138,6 +138,8 @@ class EntryKind(StrEnum):
     OTHER = "other"
 
 
+#: How the first failure begins where it is not a probe's.
+FIRST_REQUESTS = "First failed requests"
 #: So many of the newest bad periods of an incident are kept one by one.
 MAX_PERIODS = 100
 #: So many of the oldest entries of a timeline are kept, however long it grows.

@@ -68,8 +68,8 @@ def _summary(incident: Incident, now: datetime) -> Iterable[str]:
     yield f"**{capitalized(escaped(incident_text.title(incident)))}**, {escaped(when)}."
     facts = [escaped(reason) for reason in incident_text.reasons(incident.affected)]
     if incident.onset < incident.opened_at:
-        before_s = (incident.opened_at - incident.onset).total_seconds()
-        facts.append(f"The first failed probe came in {format_elapsed(before_s)} before the verdict.")
+        before = format_elapsed((incident.opened_at - incident.onset).total_seconds())
+        facts.append(f"The first {incident_text.first_failed(incident)} came in {before} before the verdict.")
     if incident.acknowledged_by:
         facts.append(f"{escaped(incident.acknowledged_by)} looks after it.")
     if incident.lead_id:

@@ -19,9 +19,17 @@ from controller.incidents.impact import (
     route_periods,
     seconds_on_failing,
 )
-from controller.incidents.incident import EntryKind, Incident, IncidentKind, TargetNumbers, TimelineEntry
+from controller.incidents.incident import (
+    FIRST_REQUESTS,
+    EntryKind,
+    Incident,
+    IncidentKind,
+    TargetNumbers,
+    TimelineEntry,
+)
 from controller.routing.decision import Decision
 from controller.routing.store import decision_from_row
+from monitor.detection.reasons import REPORTED
 from monitor.health import Health, TargetHealth, Transition, WeighedProbe
 from monitor.history.rollup import HOUR, MINUTE, span_start
 from monitor.storage.column_conversions import from_ms, storable, to_ms
@@ -113,6 +121,9 @@ def _onset(connection: Connection, state: TargetHealth, transitions: Sequence[Tr
     if failed:
         what = "late answer" if failed.late else f"failed probe: {failed.outcome}"
         yield TimelineEntry(at=failed.at, text=f"First {what} from {failed.target}", kind=EntryKind.FIRST_FAILURE)
+    elif suspect and REPORTED in suspect.reason:
+        first = f"{FIRST_REQUESTS} to {state.target}, as applications report"
+        yield TimelineEntry(at=suspect.at, text=first, kind=EntryKind.FIRST_FAILURE)
     if suspect:
         yield TimelineEntry(at=suspect.at, text=suspect.reason, kind=EntryKind.SUSPECT)
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from controller.incidents.impact import RoutePeriod
 from controller.incidents.incident import (
     COMMENTS,
+    FIRST_REQUESTS,
     OLDEST_KEPT,
     ROUTE,
     AffectedTarget,
@@ -200,6 +201,12 @@ def outcome_counts(numbers: Sequence[tuple[str, int]]) -> str:
 def time_on_failing(route: str, seconds: float) -> str:
     """How long applications were sent to a failing target."""
     return f"route {route} pointed at a failing target for {format_elapsed(seconds)}"
+
+
+def first_failed(incident: Incident) -> str:
+    """`failed probe`, or `failed requests` where applications reported them first."""
+    first = next((entry.text for entry in incident.timeline if entry.kind is EntryKind.FIRST_FAILURE), "")
+    return "failed requests" if first.startswith(FIRST_REQUESTS) else "failed probe"
 
 
 def route_history(periods: Iterable[RoutePeriod]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from controller.plan import promise_checks
 from controller.plan.promise_checks import QUARTER_DAYS, FalseFailoverRates
-from controller.plan.trials import BACKGROUND, DAY_S, RATES, TrialSubject, probes_per_s
+from controller.plan.trials import BACKGROUND, DAY_S, RATES, AssumedTraffic, TrialSubject, probes_per_s
 from controller.simulation.results import poisson_interval, summarize
 from monitor.budget.allocation import BudgetForecast, stretched_s
 from monitor.budget.usual_month import MONTH, MONTH_DAYS
@@ -36,6 +36,7 @@ class ForecastInput:
     false_failovers: Mapping[str, FalseFailoverRates]
     learned_blips: Mapping[str, float]
     """How long the blips of targets last, in seconds, where a service has learned that; by id."""
+    traffic: AssumedTraffic | None = None
     prices: Mapping[str, float | None]
     """Price of a successful probe, by target id; None where it is not known."""
     times: dict[tuple[str, float, str], list[float | None]] = field(default_factory=dict)
@@ -87,6 +88,8 @@ def _assumptions(inputs: ForecastInput) -> dict[str, Any]:
             "failure_rate": blips.failure_rate,
         },
         "outage_outcome": "server_error",
+        "traffic": inputs.traffic
+        and {"requests_per_s": round(inputs.traffic.requests_per_s, 3), "hosts": inputs.traffic.hosts},
     }
 
 
@@ -130,6 +133,7 @@ def _false(inputs: ForecastInput, route: Route) -> dict[str, Any] | None:
     return {
         "per_90d": round(expected.per_route_90d, 3),
         "days_each": round(QUARTER_DAYS / expected.per_route_90d, 1) if expected.per_route_90d > 0 else None,
+        "traffic_per_90d": round(expected.by_traffic, 3),
         "promised_per_90d": round(inputs.settings.controller.false_failovers_per_day * QUARTER_DAYS, 3),
         "bounded": expected.bounded,
         "simulated": {

@@ -46,13 +46,15 @@ class FalseFailoverRates:
     by_test: tuple[float, ...]
     """By the evidence of the first candidate alone, by that of its whole provider where it has siblings, and by probes
     asked afresh."""
+    by_traffic: float = 0.0
+    """By what applications report: its share of the error budget, a bound."""
     bounded: bool
     """Whether some threshold keeps the promise; long and frequent blips can make that impossible."""
 
     @property
     def per_route_90d(self) -> float:
         """Their sum."""
-        return sum(self.by_test)
+        return sum(self.by_test) + self.by_traffic
 
 
 def expected_false_failovers(settings: Settings) -> dict[str, FalseFailoverRates]:
@@ -75,6 +77,7 @@ def expected_false_failovers(settings: Settings) -> dict[str, FalseFailoverRates
             model = fresh_tests.provider_model(provider, tuple(rates_of), rates_of)
             fresh += _fresh_false_per_day(model, provider.fresh_false_per_day)
         rates[route.name] = FalseFailoverRates(
+            by_traffic=target.traffic_false_per_day * QUARTER_DAYS,
             by_test=(*(rate * QUARTER_DAYS for rate, _ in tests), fresh * QUARTER_DAYS),
             bounded=all(keeps for _, keeps in tests),
         )

@@ -17,6 +17,7 @@ from controller.plan.promise_checks import expected_false_failovers
 from controller.plan.sentinel_offers import OFFER_RATE, OFFER_SEEDS, sentinel_offers
 from controller.plan.trials import (
     RATES,
+    AssumedTraffic,
     TrialSubject,
     probes_per_s,
     run_quiet_period,
@@ -74,16 +75,18 @@ def plan(
     jobs: int | None = None,
     on_progress: ProgressCallback | None = None,
     learned_blips: Mapping[str, float] = MappingProxyType({}),
+    traffic: AssumedTraffic | None = None,
 ) -> dict[str, Any]:
     """Return the document of `plan --json`.
 
     `seeds` outages of each kind are tried; None: as many as take a few seconds, 10 to 250. `jobs` processes do the
-    work (None: one per core); the answer does not depend on their number. `learned_blips` are only said.
+    work (None: one per core); the answer does not depend on their number. `learned_blips` are only said;
+    `traffic` is what applications report, where `settings.traffic` listens.
     """
     began_s = time.perf_counter()
     configured, prices = settings, probe_prices(settings)
     settings, budget_forecast = as_probed(configured, prices)
-    every = trial_subjects(settings)
+    every = trial_subjects(settings, traffic)
     tried = limit_subjects(every)
     usual = _seeds(tried)
     inputs = ForecastInput(
@@ -95,13 +98,14 @@ def plan(
         seeds=seeds or usual,
         false_failovers=expected_false_failovers(settings),
         learned_blips=learned_blips,
+        traffic=traffic,
         prices=prices,
     )
     quiet_s = inputs.seeds / usual * _PROBES / probes_per_s(settings.targets) / _QUIET_PERIODS
     quiet_s = max(_SHORTEST_QUIET_S, quiet_s)
     trials = list(product(range(inputs.seeds), tried, RATES))
     work: list[Callable[[], Any]] = [
-        partial(run_quiet_period, settings, quiet_s, seed) for seed in range(_QUIET_PERIODS)
+        partial(run_quiet_period, settings, quiet_s, seed, traffic) for seed in range(_QUIET_PERIODS)
     ]
     work += [partial(run_trial, subject, rate, seed) for seed, subject, rate in trials]
     offers = list(sentinel_offers(configured, prices, [subject for subject in tried if not subject.alone]))

@@ -30,6 +30,15 @@ _USUAL_SHARE = 0.1
 _GOLDEN = 0.6180339887498949
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssumedTraffic:
+    """The requests that applications report of each route."""
+
+    requests_per_s: float
+    hosts: int = 1
+    """They come from so many, in equal parts."""
+
+
 @dataclass(frozen=True)
 class TrialSubject:
     """What fails in a trial: a provider, or one model while its siblings go on."""
@@ -40,6 +49,8 @@ class TrialSubject:
     """The part of the configuration that matters: the routes it affects, and all targets of their providers."""
     failing: frozenset[str]
     """The ids of the targets that fail."""
+    traffic: AssumedTraffic | None = None
+    """None: nothing is reported."""
 
     @property
     def alone(self) -> bool:
@@ -68,7 +79,7 @@ class TrialSubject:
         return span_s * probes_per_s(self.settings.targets)
 
 
-def trial_subjects(settings: Settings) -> list[TrialSubject]:
+def trial_subjects(settings: Settings, traffic: AssumedTraffic | None = None) -> list[TrialSubject]:
     """Return what a plan lets fail: the provider of each first candidate, and each first candidate with siblings.
 
     A subject that affects no route with another candidate to go to is left out.
@@ -81,7 +92,7 @@ def trial_subjects(settings: Settings) -> list[TrialSubject]:
     alone = {
         target.id: frozenset({target.id}) for target in firsts.values() if len(providers[target.provider.name]) > 1
     }
-    every = (_subject(settings, name, failing) for name, failing in (*providers.items(), *alone.items()))
+    every = (_subject(settings, name, failing, traffic) for name, failing in (*providers.items(), *alone.items()))
     return [subject for subject in every if subject.settings.routes]
 
 
@@ -106,7 +117,8 @@ def run_trial(subject: TrialSubject, rate: float, seed: int) -> dict[str, float 
             and None not in dict(_departures(decisions, subject.settings.routes, onset_s)).values()
         )
 
-    result = _run(subject.settings, onset_s + subject.longest_s, seed, outage, ends_after=all_left)
+    length_s = onset_s + subject.longest_s
+    result = _run(subject.settings, length_s, seed, outage, traffic=subject.traffic, ends_after=all_left)
     return dict(_departures(result.decisions, subject.settings.routes, onset_s))
 
 
@@ -115,14 +127,16 @@ def onset_phase(seed: int) -> float:
     return (0.5 + seed * _GOLDEN) % 1.0
 
 
-def run_quiet_period(settings: Settings, duration_s: float, seed: int) -> tuple[int, Mapping[str, int]]:
+def run_quiet_period(
+    settings: Settings, duration_s: float, seed: int, traffic: AssumedTraffic | None = None
+) -> tuple[int, Mapping[str, int]]:
     """Return the number of probes in a time without outages, and how often each route fails over in it, by route."""
-    result = _run(settings, duration_s, seed)
+    result = _run(settings, duration_s, seed, traffic=traffic)
     moved = [decision.route for _, decision in result.decisions if decision.move is MoveKind.FAILOVER]
     return result.probes, {route.name: moved.count(route.name) for route in settings.routes}
 
 
-def _subject(settings: Settings, name: str, failing: frozenset[str]) -> TrialSubject:
+def _subject(settings: Settings, name: str, failing: frozenset[str], traffic: AssumedTraffic | None) -> TrialSubject:
     """The subject with the routes whose first candidate fails and that have another one to go to."""
     routes = tuple(
         route
@@ -132,7 +146,8 @@ def _subject(settings: Settings, name: str, failing: frozenset[str]) -> TrialSub
     candidates = {candidate for route in routes for candidate in route.candidates}
     providers = {target.provider.name for target in settings.targets if target.id in candidates}
     targets = tuple(target for target in settings.targets if target.provider.name in providers)
-    return TrialSubject(name=name, settings=replace(settings, routes=routes, targets=targets), failing=failing)
+    affected = replace(settings, routes=routes, targets=targets)
+    return TrialSubject(name=name, settings=affected, failing=failing, traffic=traffic)
 
 
 def _departures(decisions: Decisions, routes: Iterable[Route], onset_s: float) -> Iterator[tuple[str, float | None]]:
@@ -151,6 +166,7 @@ def _run(
     duration_s: float,
     seed: int,
     *outages: Outage,
+    traffic: AssumedTraffic | None = None,
     ends_after: Callable[[Decisions], bool] | None = None,
 ) -> RunResult:
     blips = settings.controller.blips
@@ -161,5 +177,8 @@ def _run(
         background=BACKGROUND,
         blips=BlipStream(per_day=blips.per_day, length=blips.length, failure_rate=blips.failure_rate),
         outages=outages,
+        requests_per_s=traffic.requests_per_s if traffic else 0.0,
+        traffic_hosts=traffic.hosts if traffic else 1,
+        traffic_reported=traffic is not None,
     )
     return run_seed(scenario, build_timelines(scenario, seed), seed, ends_after=ends_after)

@@ -34,6 +34,8 @@ class ReplayResult:
     """All that was ever decided, oldest first."""
     now: Replay
     """What would be decided, once it has run."""
+    reported: int = 0
+    """How many verdicts on what applications reported were recorded."""
 
     @cached_property
     def recorded(self) -> list[Decision]:
@@ -166,6 +168,11 @@ def notes(answer: ReplayResult) -> Iterator[str]:
         yield f"{plural(len(silent), 'target')} not observed for a time while others were, longest {longest}"
     if overrides := [o for o in answer.overrides if o.until > window.deciding_from and o.at < window.until]:
         yield f"what operators did then counts here as well: {plural(len(overrides), 'override')}"
+    if answer.settings.traffic:
+        verdicts = plural(answer.reported, "verdict")
+        yield f"reports of applications are stored by minute, without hosts: {verdicts} on them came as they were then"
+    elif answer.reported:
+        yield f"without `traffic` in this configuration, {plural(answer.reported, 'verdict')} on reports did not come"
     yield "the probes came when the recording configuration asked for them: its intervals, its bursts"
 
 

@@ -7,7 +7,8 @@ What the service does by its clock happens here at the same times, as in the sim
 2. Where time alone may change a verdict there is a cycle every half second, and one when a verdict is due that only
    waits for `min_outage`.
 3. Silent targets are detected when their time is up; overrides begin and end at their instants.
-4. Where nothing was recorded for three intervals, the service is taken to have been stopped: nothing is decided.
+4. Verdicts on what applications reported come at their instants, as they were: the reports themselves are not stored.
+5. Where nothing was recorded for three intervals, the service is taken to have been stopped: nothing is decided.
 """
 
 from collections import deque
@@ -23,16 +24,20 @@ from controller.routing.policy import AFTER_DUE_S, GATHER_S, TICK_S
 from controller.routing.spend_where_used import spend_where_used
 from monitor.config.settings import Settings
 from monitor.detection.detector import Detector
+from monitor.detection.evidence import Evidence
 from monitor.detection.parameters import parameters_by_target
 from monitor.detection.target_state import LONGEST_REST_S
-from monitor.health import Health
+from monitor.health import Health, Transition
 from probes.observation import Observation
+from probes.outcome import Outcome
 
 _SILENCE_CHECK_S = 5.0
 _STOPPED_INTERVALS = 3
 _NEVER = float("inf")
 #: A target's silence that is no more than this longer than one of all targets is the same.
 _MARGIN = timedelta(minutes=5)
+#: What requests mostly end in that condemn a target.
+_ERRORS = {Outcome.SERVER_ERROR: 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +67,14 @@ class Replay:
         overrides: Iterable[Override],
         *,
         then: Iterable[Decision] = (),
+        reported: Iterable[Transition] = (),
         usd: Mapping[str, float | None] | None = None,
     ) -> None:
         """`states` are where the routes point when deciding begins.
 
         `then` is all that was ever decided, oldest first: where probes are spent where users are, the intervals of
-        then followed it, by `usd`, the prices of a probe.
+        then followed it, by `usd`, the prices of a probe. `reported` are the verdicts by what applications reported,
+        oldest first.
         """
         self.decisions: list[Decision] = []
         """What the configuration would have decided, oldest first."""
@@ -79,6 +86,7 @@ class Replay:
         """The longest span in which nothing of a target was recorded, while others were; by target."""
         self._last_of: dict[str, datetime] = {}
         self._configured, self._then, self._usd = settings, deque(then), usd or {}
+        self._reported = deque(reported if settings.traffic else ())
         self._stood: dict[str, Decision] = {}
         """Where the routes really stood."""
         self._settings = settings = spend_where_used(settings, {}, self._usd)
@@ -148,14 +156,23 @@ class Replay:
     def _advance_until(self, at_s: float) -> None:
         """Handle what time alone brings until then."""
         present_s = min(at_s, self._observed_s + self._stopped_s)
-        while (next_s := min(self._cycle_s, self._silence_check_s, self._next_override_change_s)) <= present_s:
+        while (next_s := self._next_s) <= present_s:
             self._advance(next_s)
         if at_s > present_s and next_s <= at_s:
             self.gaps.append((_instant(self._observed_s), _instant(at_s)))
             # The service that starts again decides before its first observation.
             self._advance(at_s)
 
+    @property
+    def _next_s(self) -> float:
+        """When time alone brings something next."""
+        reported_s = self._reported[0].at.timestamp() if self._reported else _NEVER
+        return min(self._cycle_s, self._silence_check_s, self._next_override_change_s, reported_s)
+
     def _advance(self, now_s: float) -> None:
+        while self._reported and self._reported[0].at.timestamp() <= now_s:
+            self._condemn(self._reported.popleft())
+            self._cycle_by(now_s)
         while self._next_override_change_s <= now_s:
             self._override_changes_s.pop()
             self._cycle_by(now_s)
@@ -163,6 +180,14 @@ class Replay:
             self._check_silence(now_s)
         if self._cycle_s <= now_s:
             self._cycle(now_s)
+
+    def _condemn(self, verdict: Transition) -> None:
+        """A target is down by what applications reported, unless it is so already."""
+        target = verdict.target
+        if target in self._silent_after_s and not self._detector.state_of(target).out_of_service:
+            reason = verdict.reason.removeprefix(f"{target} is down: ")
+            evidence = Evidence(value=verdict.evidence, failures=1, outcomes=_ERRORS)
+            self._detector.mark_down((target,), verdict.at, reason, evidence, verdict.threshold)
 
     @property
     def _next_override_change_s(self) -> float:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from sqlalchemy import Engine
 
+from controller.incidents.queries import read_transitions
 from controller.journal import Journal
 from controller.replay.document import ReplayResult, shorten_names
 from controller.replay.loop import Replay, ReplayWindow
@@ -21,7 +22,9 @@ from monitor.config.settings import Settings
 from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.connectivity.state import ConnectivityObservation
 from monitor.detection.fresh_evidence import SHORTEST_HANG_S
+from monitor.detection.reasons import REPORTED
 from monitor.formatting import format_elapsed, instant
+from monitor.health import Health, Transition
 from monitor.liveness import ServiceBeat
 from monitor.storage.store import Store
 from probes.observation import Observation, replaced
@@ -68,13 +71,28 @@ def replay(
     )
     states = {decision.route: decision for decision in then if decision.at < window.deciding_from}
     usd = {target.id: usual_usd(target) for target in settings.targets if settings.controller.spend_where_used}
-    run = Replay(settings, window, states, overrides, then=then, usd=usd)
+    reported = _verdicts_on_reports(engine, settings, window)
+    run = Replay(settings, window, states, overrides, then=then, reported=reported, usd=usd)
     detector = NetworkLossDetector(settings.connectivity.endpoints, frozenset(p.name for p in settings.providers))
     observations = _reported(_observations(store, settings, window), window, on_progress)
     run.run(detector.replay(observations, _connectivity(store, window)))
     return ReplayResult(
-        settings=settings, window=window, spans=spans, overrides=overrides, states=states, then=then, now=run
+        settings=settings,
+        window=window,
+        spans=spans,
+        overrides=overrides,
+        states=states,
+        then=then,
+        reported=len(reported),
+        now=run,
     )
+
+
+def _verdicts_on_reports(engine: Engine, settings: Settings, window: ReplayWindow) -> list[Transition]:
+    names = [target.id for target in settings.targets]
+    with engine.connect() as connection:
+        transitions = read_transitions(connection, names, window.listening_from, window.until)
+    return [each for each in transitions if each.after is Health.DOWN and REPORTED in each.reason]
 
 
 def _as_probed(settings: Settings, store: Store) -> Settings:

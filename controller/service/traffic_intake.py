@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from dataclasses import dataclass
-from math import ceil
 
 from controller.service.background import BackgroundRecorder
 from monitor.config.settings import Settings
@@ -13,13 +12,11 @@ from monitor.traffic.intake import Intake
 from monitor.traffic.receiver import TrafficReceiver
 from monitor.traffic.request_counts import RequestCounts
 from monitor.traffic.traffic_sums import TrafficSums
-from probes.pricing import cost_usd
-from probes.target import Check
+from probes.pricing import token_prices_usd
 
 log = logging.getLogger(__name__)
 
 _EVERY_S = 2.0
-_MOST_PRICED = 1_000_000
 
 
 @dataclass(kw_only=True)
@@ -34,6 +31,7 @@ class TrafficIntake:
         settings, self._receiver = self.settings.traffic, None
         self._intake: Intake | None = None
         self._targets = {target.id: target for target in self.settings.targets}
+        self._prices: dict[str, tuple[float, float] | None] = {}
         self._sums = TrafficSums(self._price)
         self._lost = False
         if settings:
@@ -44,6 +42,7 @@ class TrafficIntake:
     def watch(self, settings: Settings) -> None:
         """Take reports of the targets of other settings with the same `traffic`."""
         self.settings, self._targets = settings, {target.id: target for target in settings.targets}
+        self._prices = {}
         if self._intake:
             self._intake.watch(self._targets)
 
@@ -78,9 +77,10 @@ class TrafficIntake:
             self._lost = True
 
     def _price(self, target: str, input_tokens: int, output_tokens: int) -> float | None:
-        """Of the tokens of several requests: their price is that of each."""
+        """Of the tokens of several requests; None without a price, and of a target that was removed since."""
         if target not in self._targets:
-            return None  # removed since
-        parts = ceil(max(input_tokens, output_tokens, 1) / _MOST_PRICED)
-        usd = cost_usd(self._targets[target], Check.CHAT, input_tokens // parts, output_tokens // parts)
-        return None if usd is None else usd * parts
+            return None
+        if target not in self._prices:
+            self._prices[target] = token_prices_usd(self._targets[target])
+        prices = self._prices[target]
+        return None if prices is None else input_tokens * prices[0] + output_tokens * prices[1]

@@ -57,6 +57,10 @@ def failed_afresh(evidence: Evidence, threshold: float, at: datetime, *, p0: flo
     return f"{text} ({outcome_mix(evidence.outcomes)}); {weight}{last}"
 
 
+#: What the reason of a verdict on what applications report says, and no other.
+REPORTED: Final = "requests of"
+
+
 def reported_failures(
     failed: int,
     requests: int,
@@ -68,7 +72,8 @@ def reported_failures(
     weight: str,
 ) -> str:
     """`412 of 830 requests of 2 hosts failed in 12 s (server_error), and 1 of 4 probes asked afresh`; the evidence."""
-    text = f"{failed} of {requests} requests of {hosts} failed in {format_elapsed(seconds)} ({outcome_mix(outcomes)})"
+    when = f"in {format_elapsed(seconds)}" if seconds else "at once"
+    text = f"{failed} of {requests} {REPORTED} {hosts} failed {when} ({outcome_mix(outcomes)})"
     asked = f", and {probes[0]} of {probes[1]} probes asked afresh" if probes else ""
     return f"{text}{asked}; {weight}"
 

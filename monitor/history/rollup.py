@@ -10,6 +10,7 @@ from monitor.history.histogram import EMPTY, Histogram, sum_counts
 from probes.observation import Observation
 from probes.outcome import ANSWERED, EXCLUDED, Outcome
 
+TEN_SECONDS: Final = timedelta(seconds=10)
 MINUTE: Final = timedelta(minutes=1)
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)

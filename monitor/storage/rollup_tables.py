@@ -37,13 +37,13 @@ class RollupRow(KeyedTable, table=True):
 
 
 class TrafficRollupRow(KeyedTable, table=True):
-    """The requests of applications to a target, by route and tag, that ended in one minute or hour (UTC)."""
+    """Requests of applications to a target, by route and tag, that ended in ten seconds, a minute or an hour (UTC)."""
 
     __tablename__ = "traffic_rollups"
 
     target: str = text_column(key=True)
     span_s: int = integer_column(key=True)
-    """60 or 3,600."""
+    """10, 60 or 3,600."""
     start_ms: int = integer_column(key=True)
     route: str = text_column(key=True)
     tag: str = text_column(key=True)

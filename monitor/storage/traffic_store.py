@@ -1,15 +1,15 @@
-"""The sums of what applications report, by minute for two weeks and by hour as long as those of probes."""
+"""The sums of what applications report: by ten seconds, by minute for two weeks, by hour as long as those of probes."""
 
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
-from sqlalchemy import ColumnElement, Connection, Engine, bindparam, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Engine, bindparam, delete, select, tuple_
 
-from monitor.history.rollup import HOUR, MINUTE, Rollup, span_start
+from monitor.history.rollup import HOUR, MINUTE, TEN_SECONDS, Rollup, span_start
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.database import reading
 from monitor.storage.rollup_rows import rollup_of, sum_columns
@@ -21,6 +21,9 @@ from probes.outcome import Outcome
 _KEY: Final = list(TRAFFIC_ROLLUPS.primary_key.columns)
 _STORED: Final = select(TRAFFIC_ROLLUPS).where(tuple_(*_KEY).in_(bindparam("keys", expanding=True)))
 _KEYS_AT_ONCE: Final = 1_000
+_SHORT_S: Final = int(TEN_SECONDS.total_seconds())
+#: How long the sums of ten seconds are kept.
+_SHORT_KEPT: Final = timedelta(minutes=5)
 _C: Final = TRAFFIC_ROLLUPS.c
 
 
@@ -60,6 +63,28 @@ def _within(
     return (*of_targets, _C.start_ms >= to_ms(since), _C.start_ms < to_ms(until))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestTotals:
+    """What the requests of some hours come to."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+    unpriced: int = 0
+    """Requests whose cost is not known."""
+
+    def __add__(self, other: Self) -> Self:
+        """Both together."""
+        return type(self)(
+            requests=self.requests + other.requests,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cost_usd=self.cost_usd + other.cost_usd,
+            unpriced=self.unpriced + other.unpriced,
+        )
+
+
 class TrafficStore:
     """The table of sums, on an engine of `open_writer`, or of `open_reader` for what only reads.
 
@@ -71,12 +96,12 @@ class TrafficStore:
         self._reading = reading(engine)
 
     def add(self, sums: Mapping[tuple[TrafficKey, datetime], Rollup]) -> None:
-        """Add to the sums of each key what ended in the minute that begins then."""
+        """Add to the sums of each key what ended in the ten seconds that begin then; remove old ones of ten seconds."""
         groups: dict[tuple[object, ...], Rollup] = defaultdict(Rollup)
-        for (key, minute), rollup in sums.items():
+        for (key, begins_at), rollup in sums.items():
             target, route, tag = map(storable, key)
-            for span in (MINUTE, HOUR):
-                start_ms = to_ms(span_start(minute, span))
+            for span in (TEN_SECONDS, MINUTE, HOUR):
+                start_ms = to_ms(span_start(begins_at, span))
                 groups[target, int(span.total_seconds()), start_ms, route, tag] += rollup
         keys = list(groups)
         with self._engine.begin() as connection:
@@ -90,11 +115,31 @@ class TrafficStore:
                     for key in some
                 ]
                 replace_rows(connection, TRAFFIC_ROLLUPS, rows)
+            old_ms = max((to_ms(begins_at - _SHORT_KEPT) for _, begins_at in sums), default=0)
+            connection.execute(delete(TRAFFIC_ROLLUPS).where(_C.span_s == _SHORT_S, _C.start_ms < old_ms))
+
+    def totals(self, *, since: datetime, until: datetime) -> tuple[Mapping[TrafficKey, RequestTotals], datetime]:
+        """The totals of the hours that begin in that time, by target, route and tag, and when the first one began."""
+        columns = (_C.start_ms, _C.asked, _C.input_tokens, _C.output_tokens, _C.cost_usd, _C.unpriced)
+        within = _C.start_ms >= to_ms(since), _C.start_ms < to_ms(until), _C.span_s == int(HOUR.total_seconds())
+        totals: dict[TrafficKey, RequestTotals] = defaultdict(RequestTotals)
+        first_ms = to_ms(until)
+        with self._reading.connect() as connection:
+            for row in connection.execute(select(_C.target, _C.route, _C.tag, *columns).where(*within)):
+                first_ms = min(first_ms, row.start_ms)
+                totals[row.target, row.route, row.tag] += RequestTotals(
+                    requests=sum(json.loads(row.asked).values()),
+                    input_tokens=row.input_tokens,
+                    output_tokens=row.output_tokens,
+                    cost_usd=row.cost_usd,
+                    unpriced=row.unpriced,
+                )
+        return totals, from_ms(first_ms)
 
     def sums(
         self, targets: Sequence[str], span: timedelta, *, since: datetime, until: datetime
     ) -> Iterable[StoredTraffic]:
-        """The sums of these targets by minute or hour that begin from `since` on and before `until`, oldest first."""
+        """The sums of these targets by ten seconds, minute or hour that begin in that time, oldest first."""
         wanted = select(TRAFFIC_ROLLUPS).where(*_within(targets, span, since, until)).order_by(_C.start_ms)
         with self._reading.connect() as connection:
             rows = connection.execute(wanted).mappings().all()

@@ -1,17 +1,17 @@
-"""Sums the counts that come in by minute, target, route and tag, and prices their tokens (pure)."""
+"""Sums the counts that come in by ten seconds, target, route and tag, and prices their tokens (pure)."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
-from monitor.history.rollup import MINUTE, Rollup, span_start
+from monitor.history.rollup import TEN_SECONDS, Rollup, span_start
 from monitor.traffic.request_counts import RequestCounts
 
 TrafficKey = tuple[str, str, str]
 """Target, route, tag."""
 Price = Callable[[str, int, int], float | None]
 """Dollars for these input and output tokens at a target; None where the price is not known."""
-#: Different keys of a minute; the rest goes to the tag `other`.
+#: Different keys at a time; the rest goes to the tag `other`.
 _MOST_KEYS: Final = 2_000
 
 
@@ -26,13 +26,13 @@ class TrafficSums:
         """Add these counts."""
         for counts in every:
             key: TrafficKey = counts.target, counts.route, counts.tag
-            place = key, span_start(counts.ended_at, MINUTE)
+            place = key, span_start(counts.ended_at, TEN_SECONDS)
             if place not in self._sums and len(self._sums) >= _MOST_KEYS:
                 place = (counts.target, "", "other"), place[1]
             self._sums[place] = self._sums.get(place, Rollup()) + self._rollup(counts)
 
     def take(self) -> Mapping[tuple[TrafficKey, datetime], Rollup]:
-        """The sums by key and minute."""
+        """The sums by key and the beginning of ten seconds."""
         taken, self._sums = self._sums, {}
         return taken
 

@@ -16,7 +16,7 @@ from controller.alerts.slack.incident_message import (
     timeline_lines,
 )
 from controller.incidents.incident import EntryKind, Incident, TimelineEntry, sum_numbers
-from controller.incidents.text import duration, vendor_sentence
+from controller.incidents.text import duration, first_failed, vendor_sentence
 from monitor.detection.reasons import outcome_mix
 from monitor.formatting import format_elapsed, plural
 
@@ -165,5 +165,5 @@ def _first_move(incident: Incident) -> list[str]:
         return []
     after = format_elapsed(max(0.0, (first.at - incident.onset).total_seconds()))
     known = any(line.kind is EntryKind.FIRST_FAILURE for line in incident.timeline)
-    since = f"the first failed probe (`{incident.onset:%H:%M:%S}`)" if known else "the opening"
+    since = f"the first {first_failed(incident)} (`{incident.onset:%H:%M:%S}`)" if known else "the opening"
     return [f"The first route moved {after} after {since}."]

@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from controller.history import report as words
 from controller.history.report import Report, RouteReport, TargetReport
+from controller.history.request_costs import request_costs
 from controller.history.route_rollup import RouteRollup
 from monitor.history.rollup import Rollup
-from tests.support.builders import T0, observation
+from monitor.storage.traffic_store import RequestTotals
+from tests.support.builders import T0, observation, settings
 from tests.support.incident_builders import incident
 
 _WEEK_S = 7 * 86_400.0
@@ -80,6 +83,17 @@ def test_markdown_is_a_table_whatever_the_names() -> None:
     rows = [line for line in text.splitlines() if line.startswith("|")]
     widths = {line.count("|") for line in rows}
     assert widths == {len(words.ROUTE_COLUMNS) + 1, len(words.TARGET_COLUMNS) + 1}
+
+
+def test_the_cost_of_requests_is_a_section_of_its_own(tmp_path: Path) -> None:
+    """Where applications report their tokens."""
+    totals = {("openai/a", "ch|at", ""): RequestTotals(requests=9, input_tokens=900, output_tokens=90, cost_usd=3)}
+    costs = request_costs(settings(tmp_path, "openai/a"), totals, T0 - timedelta(hours=1), T0, {})
+    told = replace(_REPORT, requests=costs)
+    text = words.markdown(told)
+    assert "\n## Requests\n\n9 requests of your applications cost $3 this month; " in text
+    assert "| `route ch∣at` | 9 | $3 | $333.33 |" in text
+    assert (words.document(_REPORT)["requests"], words.document(told)["requests"]["total"]["usd"]) == (None, 3)
 
 
 def test_the_document_has_the_figures_unrounded() -> None:

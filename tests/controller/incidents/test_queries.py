@@ -20,6 +20,7 @@ from controller.incidents.incident import (
     sum_numbers,
 )
 from controller.incidents.queries import MAX_REQUEST_IDS, read_facts, read_numbers_lately, read_onsets
+from controller.incidents.text import first_failed
 from controller.journal import Journal
 from controller.routing.decision import Decision, MoveKind
 from monitor.health import Health, TargetHealth, Transition, WeighedProbe
@@ -189,6 +190,27 @@ def test_it_began_with_the_first_failed_probe_of_the_trail(engine: Engine) -> No
         (T0, EntryKind.FIRST_FAILURE, f"First failed probe: timeout from {B}"),
         (T0, EntryKind.SUSPECT, "a is suspect"),
     ]
+
+
+def test_it_may_have_begun_with_failed_requests(engine: Engine) -> None:
+    """Where applications reported them, and no probe had failed."""
+    suspect = Transition(
+        target=A,
+        at=T0,
+        before=Health.UP,
+        after=Health.SUSPECT,
+        reason="openai/a is suspect: 3 of 5 requests of 2 hosts failed at once (server_error); evidence 9",
+    )
+    down = replace(suspect, at=T0 + timedelta(seconds=8), before=Health.SUSPECT, after=Health.DOWN)
+    Store(engine).save_states([], [suspect, down])
+    with engine.connect() as connection:
+        found = read_onsets(connection, [bad(A, Health.DOWN, 8)])
+    first = TimelineEntry(
+        at=T0, text="First failed requests to openai/a, as applications report", kind=EntryKind.FIRST_FAILURE
+    )
+    assert found[A] == [first, TimelineEntry(at=T0, text=suspect.reason, kind=EntryKind.SUSPECT)]
+    assert first_failed(replace(incident(A), timeline=(first,))) == "failed requests"
+    assert first_failed(incident(A)) == "failed probe"
 
 
 def test_without_a_trail_the_stored_probes_tell(engine: Engine) -> None:

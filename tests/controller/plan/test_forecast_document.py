@@ -14,11 +14,12 @@ from controller.cli.plan import print_plan
 from controller.plan import promise_checks
 from controller.plan.promise_checks import expected_false_failovers
 from controller.plan.runner import ThresholdTimeoutError, find_thresholds, limit_subjects, plan
-from controller.plan.trials import TrialSubject, onset_phase, run_trial, trial_subjects
+from controller.plan.trials import AssumedTraffic, TrialSubject, onset_phase, run_trial, trial_subjects
 from monitor.config.controller_settings import ControllerSettings
 from monitor.config.loader import load
 from monitor.config.route import Route
 from monitor.config.settings import BudgetSettings, Settings
+from monitor.config.traffic_settings import TrafficSettings
 from monitor.health import Health
 from probes.target import Price, Target
 from tests.support.builders import settings, target
@@ -144,6 +145,23 @@ def test_the_calculated_false_failovers_keep_the_promise_at_every_interval() -> 
         assert len(found.by_test) == 3
         assert all(rate > 0 for rate in found.by_test)
         assert found.bounded
+
+
+@pytest.mark.slow
+def test_reported_requests_move_routes_sooner_for_half_of_the_error_budget() -> None:
+    """By the rate that was asked for; what they may cost in false failovers is said."""
+    listening = replace(configuration(), traffic=TrafficSettings())
+    document = plan(listening, seeds=2, jobs=1, traffic=AssumedTraffic(requests_per_s=10.0, hosts=2))
+    assert document["assumptions"]["traffic"] == {"requests_per_s": 10.0, "hosts": 2}
+    [route] = document["routes"]
+    times = [one["time_to_flip_s"]["max"] for one in route["outages"] if one["failure_rate"] == 0.5]
+    assert all(time_s < 20 for time_s in times)
+    false = route["false_failovers"]
+    assert false["traffic_per_90d"] == pytest.approx(0.5)
+    assert false["traffic_per_90d"] < false["per_90d"] <= 1.01
+    without = planned(configuration())
+    assert without["assumptions"]["traffic"] is None
+    assert without["routes"][0]["false_failovers"]["traffic_per_90d"] == 0
 
 
 def test_what_takes_too_long_to_calculate_is_bad_news_and_said(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ from monitor.budget import tracker
 from monitor.budget.tracker import Throttling
 from monitor.config.controller_settings import ControllerSettings, Failback
 from monitor.config.settings import Settings
+from monitor.config.traffic_settings import TrafficSettings
+from monitor.health import Health, Transition
 from monitor.storage.database import open_reader, open_writer
 from monitor.storage.store import Store
 from probes.outcome import Outcome
@@ -63,6 +65,25 @@ def test_intervals_that_followed_the_routes_are_followed_again(tmp_path: Path) -
     answer = replayed(wanted, now_s=9000.0)
     assert {change for _, change in changes(answer)} == {DecisionDifference.SAME}
     assert MoveKind.FAILBACK in {move for move, _ in changes(answer)}
+
+
+@pytest.mark.slow
+def test_verdicts_on_reports_come_as_they_were(tmp_path: Path) -> None:
+    """Reports are not stored one by one: with `traffic` the verdict counts again; without, it does not, and is said."""
+    quiet = recorded(tmp_path, ends_s=1800.0)
+    reason = f"{A} is down: 37 of 90 requests of 2 hosts failed in 8.5 s (server_error); evidence 11.7, verdict at 7.3"
+    verdict = Transition(target=A, at=at(900.0), before=Health.SUSPECT, after=Health.DOWN, reason=reason, evidence=11.7)
+    engine = open_writer(quiet.database)
+    Store(engine).save_states([], [verdict])
+    engine.dispose()
+    answer = replayed(replace(quiet, traffic=TrafficSettings()), now_s=1800.0)
+    [_, move] = answer.now.decisions
+    assert (move.move, move.reason) == (MoveKind.FAILOVER, reason)
+    assert 0 <= (move.at - at(900.0)).total_seconds() < 1
+    assert any("1 verdict on them came as they were then" in note for note in notes(answer))
+    without = replayed(quiet, now_s=1800.0)
+    assert [each.move for each in without.now.decisions] == [MoveKind.FIRST]
+    assert any("1 verdict on reports did not come" in note for note in notes(without))
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ from tests.monitor.storage.test_traffic_store import A, add, counts
 from tests.support.builders import T0
 
 
-def test_the_last_minutes_are_told_in_one_sentence(tmp_path: Path) -> None:
-    """The present minute and the one before; what is the application's own fault says nothing."""
+def test_the_last_minute_is_told_in_one_sentence(tmp_path: Path) -> None:
+    """And up to ten seconds before; what is the application's own fault says nothing."""
     store = TrafficStore(open_writer(f"sqlite:///{tmp_path}/hotspare.db"))
-    add(store, counts(-61, ok=9_999), counts(1, ok=600), counts(61, ok=4, server_error=600, bad_request=7))
-    views = read_traffic(store, [A, "who/knows"], T0 + timedelta(seconds=90))
+    add(store, counts(19, ok=9_999), counts(21, ok=600), counts(81, ok=4, server_error=600, bad_request=7))
+    views = read_traffic(store, [A, "who/knows"], T0 + timedelta(seconds=89))
     assert list(views) == [A]
-    assert views[A].sentence == "your applications: 1,204 requests since 18:00 UTC, 49.8 % failed"
-    assert views[A].document() == {"since": "2026-11-21T18:00:00.000Z", "requests": 1204, "failed": 600}
+    assert views[A].sentence == "your applications: 1,204 requests, 49.8 % failed in the last minute"
+    assert views[A].document() == {"since": "2026-11-21T18:00:20.000Z", "requests": 1204, "failed": 600}

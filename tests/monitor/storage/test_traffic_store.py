@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import Engine
 
 from monitor.history.histogram import Histogram
-from monitor.history.rollup import HOUR, MINUTE
+from monitor.history.rollup import HOUR, MINUTE, TEN_SECONDS
 from monitor.storage.database import open_writer
 from monitor.storage.store import Store
-from monitor.storage.traffic_store import TrafficStore
+from monitor.storage.traffic_store import RequestTotals, TrafficStore
 from monitor.traffic.request_counts import RequestCounts
 from monitor.traffic.traffic_sums import TrafficSums
 from probes.outcome import Outcome
@@ -67,6 +67,26 @@ def test_what_ends_in_a_minute_is_summed_up_by_minute_and_hour(store: TrafficSto
     assert (second.key[2], second.begins_at) == ("search", T0 + MINUTE)
     hours = list(store.sums([A], HOUR, since=T0 - _FAR, until=T0 + _FAR))
     assert sum(each.sums.asked["ok"] for each in hours) == 10
+
+
+def test_totals_of_hours_are_those_of_costs(store: TrafficStore) -> None:
+    """By target, route and tag, with when the first hour began."""
+    add(store, counts(1, ok=3), counts(2, server_error=2), counts(3700, ok=5), counts(5, ok=1, tag="search"))
+    totals, first_at = store.totals(since=T0, until=T0 + 2 * HOUR)
+    assert totals[A, "chat", ""] == RequestTotals(requests=10, input_tokens=300, output_tokens=30, cost_usd=0.33)
+    assert (totals[A, "chat", "search"].requests, first_at) == (1, T0)
+    nothing, _ = store.totals(since=T0 + 3 * HOUR, until=T0 + _FAR)
+    assert nothing == {}
+
+
+def test_ten_seconds_are_kept_for_minutes(store: TrafficStore) -> None:
+    """For what is said of the last minute; later ones remove them."""
+    add(store, counts(1, ok=3), counts(9, ok=1), counts(11, ok=2))
+    times = [each.begins_at for each in store.sums([A], TEN_SECONDS, since=T0 - _FAR, until=T0 + _FAR)]
+    assert times == [T0, T0 + TEN_SECONDS]
+    add(store, counts(310, ok=1))
+    [_, last] = store.sums([A], TEN_SECONDS, since=T0 - _FAR, until=T0 + _FAR)
+    assert last.begins_at == T0 + timedelta(seconds=310)
 
 
 def test_what_has_no_price_is_counted(store: TrafficStore) -> None:
