@@ -93,6 +93,7 @@ EVENTS: Final = {
     "pace_lost": "the budget's pace was not stored",
     "vendor_report_lost": "what a vendor says was not stored",
     "last_words_lost": "that the service stops in good order was not stored",
+    "database_backed_up": "an upgrade kept a copy of the database as it was",
     "summing_up": "an upgrade sums up what was observed before",
     "summed_up": "it is done",
     # Alerts

@@ -1,5 +1,6 @@
 """Opens the database: one writer, any number of readers, errors that say what to do."""
 
+import logging
 import os
 import sqlite3
 from functools import partial
@@ -11,6 +12,9 @@ from sqlalchemy.engine import ExceptionContext
 
 from monitor.storage.bounded_sqlite import BoundedConnection, DiskCalls
 from monitor.storage.bounded_sqlite import connect as connect_bounded
+from monitor.storage.database_copy import CopyError, copy_database
+
+log = logging.getLogger(__name__)
 
 SCHEMA: Final = "0013"
 """The newest migration; a database at this revision needs none."""
@@ -85,16 +89,24 @@ def writer_engine(path: Path, busy_timeout_s: float, calls: DiskCalls | None = N
 def prepare(engine: Engine, path: Path) -> bool:
     """Make and migrate the writer's database; True when it held nothing before.
 
-    One of this version is only read: a full disk or a lock is no obstacle. Raises DatabaseError.
+    One of this version is only read: a full disk or a lock is no obstacle. One of an older version is first copied to
+    `backup_path`. Raises DatabaseError.
     """
     _make_room(path)
     with reading(engine).connect() as connection:
         revision = _revision(connection, path)  # before anything is written: it may be another program's
     _write_ahead(engine, path)
+    if revision is not None and revision < SCHEMA:
+        _back_up(path, revision)
     if revision != SCHEMA:
         with engine.begin() as connection:
             _migrate(connection, path)
     return revision is None
+
+
+def backup_path(path: Path, revision: str) -> Path:
+    """Where the database is kept as it was at that revision, when it is brought up to date."""
+    return path.with_name(f"{path.name}.schema-{revision}")
 
 
 def open_reader(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
@@ -212,6 +224,21 @@ def _explanation(path: Path, error: sqlite3.Error) -> str:
     # Errors of the driver itself (a wrong parameter, say) carry no code.
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return f"database {path} {_MEANING.get(code, 'refused a statement')} ({error})"
+
+
+def _back_up(path: Path, revision: str) -> None:
+    """Copy the database before its schema is changed; one that is there already, of an earlier start, is kept."""
+    to = backup_path(path, revision)
+    if to.exists():
+        return
+    try:
+        size = copy_database(path, to)
+    except CopyError as error:
+        raise DatabaseError(
+            f"database {path} has schema {revision!r} and is not brought up to {SCHEMA!r} without a copy: {error};"
+            f" make room, or put a copy of your own at {to}"
+        ) from error
+    log.info("database_backed_up: %s (%s bytes), as it was at schema %s", to, f"{size:,}", revision)
 
 
 def _write_ahead(engine: Engine, path: Path) -> None:

@@ -1,6 +1,5 @@
 """What an operator does with the database file: look into it, back it up, check it, give unused space back."""
 
-import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -14,16 +13,15 @@ from sqlalchemy import Connection, func, select, table
 
 from monitor.storage.column_conversions import maybe_from_ms, to_ms
 from monitor.storage.database import DatabaseError, database_path, open_reader
+from monitor.storage.database_copy import CopyError, connect_to_file, copy_database, faults
 from monitor.storage.lock import instance_lock
 
-_PAGES_AT_ONCE: Final = 1_000
 _INCREMENTAL: Final = 2
 """What SQLite calls the mode in which unused pages are given back in steps."""
 _PAGES_GIVEN_BACK: Final = 64
 #: Unused pages that stay for what comes next.
 _KEPT_PAGES: Final = 1_000
 _KEPT_SHARE: Final = 0.1
-_MOST_FAULTS: Final = 20
 _DAY: Final = timedelta(days=1)
 _SUMS: Final = ("rollups", "route_rollups")
 
@@ -118,32 +116,18 @@ def back_up(url: str, to: Path, progress: Callable[[float, float], None]) -> int
     The copy appears at `to` when it is whole and was checked; nothing there is ever overwritten. `progress` gets
     pages done and pages in all. Raises DatabaseError.
     """
-    path = _existing(url)
-    if to.exists():
-        raise DatabaseError(f"{to} is there already: name a new file; nothing was overwritten")
-    unfinished = to.with_name(f".{to.name}.{os.getpid()}.part")
     try:
-        with closing(_connect(path, "ro")) as source, closing(sqlite3.connect(unfinished)) as copy:
-            source.backup(
-                copy, pages=_PAGES_AT_ONCE, progress=lambda _, left, pages: progress(pages - left, pages), sleep=0.01
-            )
-            copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
-            if faults := _faults(copy, "quick_check"):
-                raise DatabaseError(f"the copy of {path} is damaged: {faults[0]}")
-        os.link(unfinished, to)  # fails where somebody else has made the file meanwhile
-    except (sqlite3.Error, OSError) as error:
-        raise DatabaseError(f"{to} cannot be written: {error}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return to.stat().st_size
+        return copy_database(_existing(url), to, progress)
+    except CopyError as error:
+        raise DatabaseError(str(error)) from error
 
 
 def check(url: str) -> list[str]:
     """Read every page and compare every index; returns what is wrong, at most twenty faults. Raises DatabaseError."""
     path = _existing(url)
     try:
-        with closing(_connect(path, "ro")) as connection:
-            return _faults(connection, "integrity_check")
+        with closing(connect_to_file(path, "ro")) as connection:
+            return faults(connection, "integrity_check")
     except sqlite3.DatabaseError as error:
         return [str(error)]
 
@@ -161,7 +145,7 @@ def vacuum(url: str) -> tuple[int, int]:
         if free < 2 * before:
             raise DatabaseError(f"{path.parent} has {free:,} bytes free, and needs {2 * before:,} for a moment")
         try:
-            with closing(_connect(path, "rw")) as connection:
+            with closing(connect_to_file(path, "rw")) as connection:
                 connection.execute(f"PRAGMA auto_vacuum={_INCREMENTAL}")
                 connection.execute("VACUUM")
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -189,12 +173,3 @@ def _existing(url: str) -> Path:
     if not path.is_file():
         raise DatabaseError(f"no database at {path}: is `hotspare run` running, and from this folder?")
     return path
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
-
-
-def _faults(connection: sqlite3.Connection, how: str) -> list[str]:
-    rows = [str(text) for (text,) in connection.execute(f"PRAGMA {how}({_MOST_FAULTS})")]
-    return [] if rows == ["ok"] else rows

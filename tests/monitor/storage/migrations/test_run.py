@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlmodel import SQLModel
 
 from monitor.history.rollup import DAY, HOUR
-from monitor.storage.database import SCHEMA, DatabaseError, open_writer
+from monitor.storage.database import SCHEMA, DatabaseError, backup_path, open_writer
 from monitor.storage.migrations.run import SCRIPTS, migrate
 from monitor.storage.store import Store
 from monitor.storage.tables import CHANNEL_STATES, DELIVERIES, EVENTS, INCIDENTS, OBSERVATIONS
@@ -92,6 +92,62 @@ def test_rows_of_every_revision_survive(engine: Engine, revision: str) -> None:
     assert (incident.lead_id, incident.reopened, incident.acknowledged_by) == (None, 0, None)
     told_whole = revision < "0005"  # the messages of before had all lines
     assert incident.told_lines == (2 if told_whole else 0)
+
+
+def _older_database(path: Path, revision: str) -> None:
+    """One as that revision left it, with an event."""
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        migrate(connection, current=None, wanted=revision)
+        connection.exec_driver_sql("INSERT INTO events (at_ms, kind, subject, text) VALUES (1, 'a', 'b', 'c')")
+    engine.dispose()
+
+
+@pytest.mark.parametrize("revision", _revisions()[:-1])
+def test_an_upgrade_keeps_the_database_as_it_was(tmp_path: Path, revision: str) -> None:
+    """The copy has the old schema and all rows, and the rights of the file; a second start leaves it alone."""
+    path = tmp_path / "hotspare.db"
+    _older_database(path, revision)
+    path.chmod(0o600)
+    open_writer(f"sqlite:///{path}").dispose()
+    copy = backup_path(path, revision)
+    engine = create_engine(f"sqlite:///{copy}")
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == revision
+        assert connection.scalar(text("SELECT count(*) FROM events")) == 1
+    engine.dispose()
+    assert copy.stat().st_mode & 0o777 == 0o600
+    open_writer(f"sqlite:///{path}").dispose()
+    assert sorted(each.name for each in tmp_path.glob("*.schema-*")) == [copy.name]
+
+
+def test_without_room_for_the_copy_nothing_is_changed(tmp_path: Path) -> None:
+    """The error names the copy; with a file of the operator's in its place the upgrade goes on."""
+    path = tmp_path / "hotspare.db"
+    _older_database(path, "0001")
+    blocked = backup_path(path, "0001")
+    blocked.symlink_to(tmp_path / "nowhere" / "copy.db")
+    with pytest.raises(DatabaseError, match=r"is not brought up to .* without a copy: .*hotspare\.db\.schema-0001"):
+        open_writer(f"sqlite:///{path}")
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "0001"
+    engine.dispose()
+    blocked.unlink()
+    blocked.touch()
+    open_writer(f"sqlite:///{path}").dispose()
+
+
+def test_a_new_or_newer_database_gets_no_copy(tmp_path: Path) -> None:
+    """There is nothing to keep, and a newer one is refused as it is."""
+    path = tmp_path / "hotspare.db"
+    engine = open_writer(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    engine.dispose()
+    with pytest.raises(DatabaseError, match="a newer one has written it"):
+        open_writer(f"sqlite:///{path}")
+    assert list(tmp_path.glob("*.schema-*")) == []
 
 
 #: Rows of deliveries as version 0005 stored them, one of each form of key, and the columns of today that they mean.
