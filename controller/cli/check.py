@@ -17,6 +17,7 @@ from controller.cli.arguments import (
     warn_about_backgrounds,
     warn_about_budget,
 )
+from controller.cli.machine_check import MachineProblem, machine_faults, print_machine
 from controller.cli.probe import all_ok, ask, print_table, probe_document
 from controller.cli.reachability import Reachability, print_reachability, reach_channels
 from monitor.config.settings import Settings
@@ -32,11 +33,12 @@ class CheckAnswers:
     transcripts: Sequence[Transcript] = ()
     """Of one probe of each provider."""
     channels: Sequence[Reachability] = ()
+    machine: Sequence[MachineProblem] = ()
 
     @property
     def all_well(self) -> bool:
         """Whether nothing has to be done."""
-        return all_ok(self.transcripts) and not any(channel.error for channel in self.channels)
+        return all_ok(self.transcripts) and not any(channel.error for channel in self.channels) and not self.machine
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Ask and print; 1 unless every provider answers rightly and every channel that can be tried can be reached."""
+    """Ask and print; 1 unless every provider answers rightly, every channel can be reached, and the machine is fit."""
     settings = load_settings(args.config, warns=True)
     warn_about_budget(settings)
     warn_about_backgrounds(settings)
@@ -59,11 +61,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def check_now(settings: Settings, *, offline: bool = False) -> CheckAnswers:
-    """Ask each provider once, as cheaply as can be, and whether each channel can be reached; `offline`: nobody."""
+    """Look at the machine, ask each provider once, as cheaply as can be, and each channel; `offline`: nobody."""
     if offline:
-        return CheckAnswers()
+        return CheckAnswers(machine=machine_faults(settings, (), offline=True))
+    transcripts = ask(settings, _cheapest_questions(settings))
     return CheckAnswers(
-        transcripts=ask(settings, _cheapest_questions(settings)), channels=asyncio.run(reach_channels(settings))
+        transcripts=transcripts,
+        channels=asyncio.run(reach_channels(settings)),
+        machine=machine_faults(settings, transcripts, offline=False),
     )
 
 
@@ -74,6 +79,7 @@ def check_document(settings: Settings, answers: CheckAnswers) -> dict[str, Any]:
         "valid": True,
         "providers": [probe_document(each) for each in answers.transcripts],
         "alerts": [asdict(channel) for channel in answers.channels],
+        "machine": [asdict(fault) for fault in answers.machine],
     }
 
 
@@ -84,6 +90,7 @@ def print_check(settings: Settings, answers: CheckAnswers, console: Console) -> 
     if answers.transcripts:
         print_table([each.observation for each in answers.transcripts], console)
     print_reachability(answers.channels, console)
+    print_machine(answers.machine, console)
 
 
 def _cheapest_questions(settings: Settings) -> list[tuple[Target, str]]:

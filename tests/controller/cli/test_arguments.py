@@ -110,12 +110,13 @@ def test_they_are_schemas(schemas: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("root", [Settings, ScenarioDocument])
 def test_every_field_is_read(root: type[Section]) -> None:
-    """A field that is no key would have its default in silence."""
+    """A field that is no key, nor a fact about the file that the loader adds, would have its default in silence."""
+    facts = {"path", "warnings", "name", "revision", "files", "variables"}
     sections = [root]
     for section in sections:
         keys = section.keys().values()
         names = {field.name for field in fields(section)}  # type: ignore[arg-type] # every section is a dataclass
-        assert names - {key.field for key in keys} <= {"path", "warnings", "name"}
+        assert names - {key.field for key in keys} <= facts
         sections += [key.section for key in keys if key.section]
 
 
