@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import api, latency, litellm, page, promise, reports, routing, simulation, startup, traffic
+from benchmarks import api, latency, litellm, newcomer, page, promise, reports, routing, simulation, startup, traffic
 from benchmarks.client_faults import outage
 from benchmarks.detection import report
 from benchmarks.probing import report as probing
@@ -29,8 +29,13 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "api": api.main,
     "attempts": outage.main,
 }
-#: Only when named: LiteLLM's proxy is installed in an environment of its own; small disks are mounted, as root.
-NAMED: dict[str, Callable[[], None]] = {"litellm": litellm.main, "reliability": reliability.main}
+#: Only when named: LiteLLM's proxy, or Hotspare itself, is installed in an environment of its own; small disks are
+#: mounted, as root.
+NAMED: dict[str, Callable[[], None]] = {
+    "litellm": litellm.main,
+    "newcomer": newcomer.main,
+    "reliability": reliability.main,
+}
 #: Those that have a quick way.
 QUICK: dict[str, Callable[[], None]] = {
     "probing": probing.quick,
