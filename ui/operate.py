@@ -6,9 +6,10 @@ from typing import Final
 
 import streamlit as st
 
+from controller import incident_comments
 from controller.incidents import text as words
 from controller.incidents.incident import Incident
-from controller.incidents.store import LONGEST_NOTE, CommentStore
+from controller.incidents.store import LONGEST_NOTE
 from controller.journal import Journal
 from controller.override_operations import begin_override, end_override
 from controller.routing.operator_requests import OperatorRequest, RefusedError
@@ -18,9 +19,8 @@ from monitor.clock import utc_now
 from monitor.config.page_settings import SignInSettings
 from monitor.config.settings import Settings
 from monitor.formatting import capitalized
-from monitor.storage.database import DatabaseError, open_operator, open_reader
-from probes.redaction import one_line
-from ui.components import empty, section, text
+from monitor.storage.database import DatabaseError, open_reader
+from ui.components import empty, link, section, text
 from ui.identity import NotAllowedError, operator_name
 
 _FOR_S: Final = {"30 min": 1800.0, "1 h": 3600.0, "2 h": 7200.0, "8 h": 28800.0, "1 d": 86400.0, "7 d": 604800.0}
@@ -61,12 +61,10 @@ def _offer_sign_in(error: NotAllowedError) -> None:
 
 
 def _show_actions(settings: Settings, sign_in: SignInSettings, name: str) -> None:
-    who, leave = st.columns([5, 1], vertical_alignment="center")
-    who.html(section("Operate", f"as {text(name)}; everybody reads the name and the reason", ""))
-    leave.button("Sign out", on_click=st.logout)
-    if said := st.session_state.pop(_SAID, None):
-        good, lines = said
-        (st.success if good else st.warning)("  \n".join(map(_plain, lines)))
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
+        st.html(section("Operate", f"as {text(name)}; everybody reads the name and the reason", ""), width="content")
+        st.button("Sign out", on_click=st.logout)
+    _show_outcome()
     act = partial(_act, sign_in)
     engine = open_reader(settings.database)
     journal, now = Journal(engine), utc_now()
@@ -81,6 +79,30 @@ def _show_actions(settings: Settings, sign_in: SignInSettings, name: str) -> Non
         right.button(capitalized(override.kind.end_command), key=f"end {override.id}", on_click=act, args=(end,))
     _override_form(settings, act)
     _incident_form(settings, journal.incidents(_RECENT), act)
+
+
+def show_comments(settings: Settings, incident: Incident) -> None:
+    """Below an incident: who may act acknowledges it and adds notes; others find the way to sign in."""
+    sign_in = settings.ui.sign_in
+    if sign_in is None:
+        return
+    with st.container(key="operate", gap="medium"):
+        try:
+            name = operator_name(st.user.to_dict(), sign_in, utc_now())
+        except NotAllowedError:
+            way = link("operate", "Sign in to acknowledge it or to add a note", incident=str(incident.id))
+            st.html(f'<p class="hs-way">{way}</p>')
+            return
+        _show_outcome()
+        st.html(section("Acknowledge or note", f"as {text(name)}; everybody reads the name", ""))
+        _comment_form(settings, incident, partial(_act, sign_in))
+
+
+def _show_outcome() -> None:
+    """What came of the last action."""
+    if said := st.session_state.pop(_SAID, None):
+        good, lines = said
+        (st.success if good else st.warning)("  \n".join(map(_plain, lines)))
 
 
 def _override_form(settings: Settings, act: Callable[..., None]) -> None:
@@ -139,23 +161,26 @@ def _incident_form(settings: Settings, incidents: Sequence[Incident], act: Calla
     wanted, ids = st.query_params.get("incident", ""), list(names)
     index = ids.index(wanted) if wanted in names else 0
     st.selectbox("Incident", ids, index=index, format_func=lambda number: names[number], key=_key("incident"))
+    incident = next(each for each in incidents if str(each.id) == _entered("incident"))
+    _comment_form(settings, incident, act)
+
+
+def _comment_form(settings: Settings, incident: Incident, act: Callable[..., None]) -> None:
     st.text_input("Note", max_chars=LONGEST_NOTE, key=_key("note"))
     with st.container(horizontal=True):
-        st.button("Acknowledge", on_click=act, args=(partial(_acknowledge, settings),))
-        st.button("Add note", on_click=act, args=(partial(_add_note, settings),))
+        if not incident.resolved_at:
+            st.button("Acknowledge", on_click=act, args=(partial(_acknowledge, settings, incident.id),))
+        st.button("Add note", on_click=act, args=(partial(_add_note, settings, incident.id),))
 
 
-def _acknowledge(settings: Settings, author: str) -> tuple[bool, Sequence[str]]:
-    number = int(_entered("incident"))
-    told = CommentStore(open_operator(settings.database)).acknowledge(number, author=author, at=utc_now())
+def _acknowledge(settings: Settings, number: int, author: str) -> tuple[bool, Sequence[str]]:
+    told = incident_comments.acknowledge(settings, number, author=author, at=utc_now())
     return True, [f"incident {number}: {told.acknowledged_by} looks after it"]
 
 
-def _add_note(settings: Settings, author: str) -> tuple[bool, Sequence[str]]:
-    number, note = int(_entered("incident")), _entered("note")
-    if not one_line(note, LONGEST_NOTE):
-        raise RefusedError("the note is empty: say what people should know")
-    CommentStore(open_operator(settings.database)).note(number, note, author=author, at=utc_now())
+def _add_note(settings: Settings, number: int, author: str) -> tuple[bool, Sequence[str]]:
+    incident_comments.add_note(settings, number, _entered("note"), author=author, at=utc_now())
+    st.session_state[_key("note")] = ""
     return True, [f"incident {number}: the note is added"]
 
 

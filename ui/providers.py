@@ -38,7 +38,7 @@ _HEADS: Final = {
     "Health": "how it is now",
     **{name: tip for name, tip in history.HEADS.items() if name != "Target"},
     "First token": "median of the last ten minutes; of whole answers where no stream is asked for",
-    "95 %": "95 % of them came no later",
+    "p95": "95 % of them came no later",
 }
 
 
@@ -83,9 +83,9 @@ def _provider(
     ordered = sorted(views, key=lambda view: view.state.health in HEALTHY)
     rows = [_target(view, days.get(view.state.target), past) for view in ordered]
     reasons = [_why(view, now) for view in ordered]
-    # What is said of several targets stands below the last of them.
-    last_said = ["" if why in reasons[number:] else why for number, why in enumerate(reasons, 1)]
-    notes = [why + "".join(map(_said, view.remarks)) for why, view in zip(last_said, ordered, strict=True)]
+    # What is said of several targets stands below the first of them.
+    once = ["" if why in reasons[:number] else why for number, why in enumerate(reasons)]
+    notes = [why + "".join(map(_said, view.remarks)) for why, view in zip(once, ordered, strict=True)]
     said = _vendor(vendor, now) if vendor else ""
     head = f'<div class="hs-row"><h3 class="hs-route">{text(name)}</h3>{pill(worst)}{said}</div>'
     body = table(f"Targets of {name}", _HEADS, rows, notes, kind="hs-targets")

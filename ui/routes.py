@@ -20,7 +20,7 @@ _ALL = {
     "Since": "when it was pointed there",
     "Served": "the share of the time in which users were not failed",
     "Users failed": "for how long, with the failover",
-    "Without it": "for how long, had the route stayed on its first candidate",
+    "Without failover": "for how long, had the route stayed on its first candidate",
     "Moved": "how often, back included",
 }
 _CANDIDATES = {
@@ -127,7 +127,8 @@ def felt(summary: RouteSummary, range_name: str) -> str:
         used = f"{100 * total.felt_s / allowed_s:,.0f} %" if allowed_s else "–"
         figures[f"Of the error budget ({summary.slo * 100:g} %)"] = used
     items = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in figures.items())
-    return section("What users felt", f"last {range_name}", f'<dl class="hs-figures-row">{items}</dl>')
+    last = f"last {range_name[:-1]} {range_name[-1]}"
+    return section("What users felt", last, f'<dl class="hs-figures-row">{items}</dl>')
 
 
 def decisions(detail: RouteDetail, now: datetime) -> str:

@@ -138,6 +138,34 @@ def test_who_is_signed_in_acts(tmp_path: Path, page_url: str, browser: Browser) 
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
 
 
+def test_an_incident_is_acknowledged_where_it_is_read(tmp_path: Path, page_url: str, browser: Browser) -> None:
+    """On its own page, by who may act; others find the way to sign in, and a resolved one takes notes only."""
+    journal = Journal(open_reader(f"sqlite:///{tmp_path}/hotspare.db"))
+    [incident] = journal.open_incidents()
+    page = browser.new_page()
+    page.goto(f"{page_url}/incidents?incident={incident.id}")
+    page.get_by_role("link", name="Sign in to acknowledge it or to add a note").click()
+    expect(page).to_have_url(f"{page_url}/operate?incident={incident.id}")
+    expect(page.get_by_text("Nobody is signed in")).to_be_visible()
+    page.context.add_cookies([cookie(page_url, COOKIE_SECRET, iat=time.time(), email="ana@example.com")])  # type: ignore[list-item]
+    page.goto(f"{page_url}/incidents?incident={incident.id}")
+    expect(page.get_by_text("as ana@example.com")).to_be_visible()
+    page.get_by_role("button", name="Add note").click()
+    expect(page.get_by_text("the note is empty")).to_be_visible()
+    page.get_by_label("Note").fill("we have *called* them")
+    page.get_by_role("button", name="Add note").click()
+    expect(page.get_by_text("the note is added")).to_be_visible()
+    expect(page.get_by_label("Note")).to_have_value("")
+    expect(page.locator(".hs-story").first).to_contain_text("we have *called* them")
+    page.get_by_role("button", name="Acknowledge").click()
+    expect(page.get_by_test_id("stAlert")).to_contain_text("looks after it")
+    [incident] = journal.open_incidents()
+    assert incident.acknowledged_by == "ana@example.com"
+    page.goto(f"{page_url}/incidents?incident=1")
+    expect(page.get_by_role("button", name="Add note")).to_be_visible()
+    expect(page.get_by_role("button", name="Acknowledge")).to_have_count(0)
+
+
 def test_who_may_not_act_is_refused(tmp_path: Path, page_url: str, browser: Browser) -> None:
     """Another claim, a sign-in that has ended, a forged cookie, one of another site, a page without the token."""
     page = browser.new_page()

@@ -1,12 +1,14 @@
 """The page of incidents: the list by day, and one in full."""
 
+from contextlib import suppress
+
 import streamlit as st
 
 from controller.incidents import post_mortem
 from controller.incidents import text as words
 from controller.incidents.incident import Incident
 from monitor.storage.database import DatabaseError
-from ui import exports, incidents, reading
+from ui import exports, incidents, operate, reading
 from ui.components import empty, section
 from ui.screens import parts
 
@@ -17,6 +19,7 @@ def show(path: str) -> None:
     wanted = st.query_params.get("incident", "")
     if wanted:
         st.fragment(_show_incident, run_every=reading.SLOW_S)(path, wanted)
+        _show_comments(path, wanted)
     with st.container(key="controls"):
         query = parts.search("Search incidents")
     st.fragment(_show_list, run_every=reading.SLOW_S)(path, query, says_trouble=not wanted)
@@ -54,3 +57,10 @@ def _show_incident(path: str, wanted: str) -> None:
     st.html(section(f"Incident {wanted}", "", incidents.whole_incident(view, now)))
     with st.expander("The report, to be pasted into a ticket or a wiki"):
         st.code(post_mortem.markdown(view.incident, view.periods, now=now), language="markdown", wrap_lines=True)
+
+
+def _show_comments(path: str, wanted: str) -> None:
+    """Apart from the incident, which is drawn anew while somebody writes."""
+    with suppress(DatabaseError):  # The incident above says it.
+        if view := reading.incident(path, wanted):
+            operate.show_comments(reading.settings_at(path), view.incident)
