@@ -23,6 +23,8 @@ _OLD_TABLE = """
     ALTER TABLE observations DROP COLUMN limit_left; ALTER TABLE observations DROP COLUMN limit_resets_s;
     ALTER TABLE observations DROP COLUMN failed_here;
     ALTER TABLE observations DROP COLUMN afresh;
+    ALTER TABLE service DROP COLUMN revision; ALTER TABLE service DROP COLUMN loaded_ms;
+    ALTER TABLE service DROP COLUMN refused;
     CREATE TABLE deliveries (key TEXT NOT NULL PRIMARY KEY, sink TEXT NOT NULL, incident_id INTEGER,
       begun_ms INTEGER NOT NULL, done_ms INTEGER, channel TEXT, ts TEXT, attempts INTEGER DEFAULT 0 NOT NULL,
       error TEXT) STRICT, WITHOUT ROWID;
