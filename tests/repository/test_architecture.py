@@ -89,7 +89,8 @@ PURE = [
     "monitor/storage/pending_writes.py",
     *(
         *("ui/charts.py", "ui/components.py", "ui/exports.py", "ui/history.py"),
-        *("ui/incidents.py", "ui/routes.py", "ui/sections.py", "ui/targets.py"),
+        *("ui/incidents.py", "ui/route_charts.py", "ui/routes.py", "ui/sections.py"),
+        *("ui/target_charts.py", "ui/targets.py"),
     ),
 ]
 IMPURE_MODULES = {

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from monitor.storage.database import DatabaseError
-from ui import charts, exports, reading, routes
+from ui import exports, reading, route_charts, routes
 from ui.components import section
 from ui.screens import parts
 
@@ -33,11 +33,12 @@ def _show(path: str, range_name: str) -> None:
         st.html(routes.all_routes(ordered, felt, range_name, route.name, now))
     st.html(routes.present(route, now))
     st.html(section("Where it pointed", "and when its candidates were not up", ""))
-    st.vega_lite_chart(charts.route_timeline(detail), alt=routes.path_in_words(detail))
+    st.vega_lite_chart(route_charts.route_timeline(detail), alt=routes.path_in_words(detail))
     st.html(routes.felt(felt[route.name], range_name))
     if any(rollup.felt_s or rollup.without_s for _, rollup in detail.course):
         st.vega_lite_chart(
-            charts.felt(detail.course, detail.since, detail.until, detail.width), alt="Minutes that users were failed"
+            route_charts.felt(detail.course, detail.since, detail.until, detail.width),
+            alt="Minutes that users were failed",
         )
     st.html(routes.decisions(detail, now))
     parts.draw(routes.overrides(detail, now))

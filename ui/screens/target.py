@@ -4,7 +4,7 @@ import streamlit as st
 
 from controller.status.details.target import TargetDetail
 from monitor.storage.database import DatabaseError
-from ui import charts, exports, reading, sections, targets
+from ui import exports, reading, sections, target_charts, targets
 from ui.components import empty, section
 from ui.screens import parts
 
@@ -63,19 +63,20 @@ def _show(path: str, target: str, range_name: str) -> None:
 def _show_pictures(detail: TargetDetail) -> None:
     st.html(section("How its probes ended", "", ""))
     st.vega_lite_chart(
-        charts.outcomes(detail.course, detail.since, detail.until, detail.width), alt=targets.mix_in_words(detail)
+        target_charts.outcomes(detail.course, detail.since, detail.until, detail.width),
+        alt=targets.mix_in_words(detail),
     )
     st.html(section("How long answers took", "logarithmic; dotted: the slow limit, and what is usual", ""))
-    st.vega_lite_chart(charts.latency(detail), alt=targets.latency_in_words(detail))
+    st.vega_lite_chart(target_charts.latency(detail), alt=targets.latency_in_words(detail))
     left, right = st.columns(2)
     with left:
         st.html(section("By hour and weekday", "the share served, in your zone", ""))
         st.vega_lite_chart(
-            charts.hours_of_week(detail.hours, reading.viewer_zone()), alt="The share served by hour and weekday"
+            target_charts.hours_of_week(detail.hours, reading.viewer_zone()), alt="The share served by hour and weekday"
         )
     with right:
         st.html(section("Where the time goes", "the newest answers", ""))
         if detail.phases:
-            st.vega_lite_chart(charts.phases(detail.phases), alt=targets.phases_in_words(detail))
+            st.vega_lite_chart(target_charts.phases(detail.phases), alt=targets.phases_in_words(detail))
         else:
             st.html(empty("No answer with its phases is kept."))
