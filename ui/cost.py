@@ -19,7 +19,7 @@ from monitor.formatting import capitalized, format_elapsed
 from monitor.history.rollup import DAY, span_start
 from monitor.storage.database import open_reader
 from monitor.storage.store import Store
-from ui import charts, components, exports, request_costs, savings
+from ui import charts, exports, request_costs, savings
 from ui.components import empty, section, text
 
 _DAYS: Final = 30
@@ -78,9 +78,7 @@ def _show_savings(path: str) -> None:
 
 
 def _html(label: str, rows: Sequence[Mapping[str, str | int]]) -> str:
-    """A table that a narrow screen stacks and a screen reader reads: a native one is cut there, and drawn pixels."""
-    shown = [[f"{cell:,}" if isinstance(cell, int) else text(cell) for cell in row.values()] for row in rows]
-    return components.table(label, dict.fromkeys(map(capitalized, rows[0]), ""), shown, kind="hs-costs")
+    return request_costs.cost_table(label, rows[0], (row.values() for row in rows))
 
 
 def daily_chart(costs: Sequence[CheckCost], *, by: str) -> dict[str, Any]:

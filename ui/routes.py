@@ -81,8 +81,6 @@ def present(route: RouteView, now: datetime) -> str:
     """Where the route points, since when and why, what it waits for, and its candidates."""
     tone, word = state_of(route)
     since = f'<span class="hs-since">since {instant(route.since, now)}</span>' if route.since else ""
-    notes = (route.note, route.drill and drill_sentence(route.drill, now))
-    note = "".join(f'<p class="hs-reason">{prose(capitalized(each), now)}</p>' for each in notes if each)
     file = ""
     if route.published is not None:
         where = f"points at {route.published}" if route.published else "is missing"
@@ -92,12 +90,18 @@ def present(route: RouteView, now: datetime) -> str:
         f'<article class="hs-card hs-edge hs-{tone}" aria-label="Route {text(route.name)} now">'
         f'<div class="hs-row"><span class="hs-points"><span class="hs-arrow" aria-label="points at">→</span>'
         f'{target_link(route.target)}</span><span class="hs-note hs-{tone}">{word}</span>{since}</div>'
-        f'<p class="hs-reason">Why: {prose(plain_reason(route.reason) or "no reason was kept", now)}</p>{note}{file}'
-        "</article>"
+        f'<p class="hs-reason">Why: {prose(plain_reason(route.reason) or "no reason was kept", now)}</p>'
+        f"{remarks(route, now)}{file}</article>"
     )
     return section(
         text(route.name), zone_note(now), card + table("Candidates", _CANDIDATES, rows, kind="hs-candidates")
     )
+
+
+def remarks(route: RouteView, now: datetime) -> str:
+    """What the route waits for, and the drill that it is in."""
+    sentences = (route.note, route.drill and drill_sentence(route.drill, now))
+    return "".join(f'<p class="hs-reason">{prose(capitalized(each), now)}</p>' for each in sentences if each)
 
 
 def _candidate(number: int, candidate: CandidateStatus, now: datetime) -> list[str]:

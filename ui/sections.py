@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from controller.incidents import text as words
 from controller.routing import override_text
 from controller.routing.decision import Decision
-from controller.routing.drill import drill_sentence
 from controller.routing.overrides import ALL, Override, OverrideKind
 from controller.status.headline import UNTRUSTED, CandidateStatus, Level, RouteView, failing_sentence
 from controller.status.overview import Overview
@@ -24,7 +23,7 @@ from monitor.storage.column_conversions import from_ms
 from monitor.storage.tables import EventRow
 from probes.outcome import Outcome
 from ui.components import empty, instant, legend, link, outcome_class, pill, prose, section, target, text, zone_note
-from ui.routes import state_of, worst_first
+from ui.routes import remarks, state_of, worst_first
 
 _MOST_LINES = 3
 _OUTCOME_COLOURS = {
@@ -235,14 +234,12 @@ def _route(route: RouteView, now: datetime) -> str:
     since = f'<span class="hs-since">since {instant(route.since, now)}</span>' if route.since else ""
     chain = "".join(_candidate(number, candidate) for number, candidate in enumerate(route.candidates, 1))
     why = prose(plain_reason(route.reason), now)
-    notes = (route.note, route.drill and drill_sentence(route.drill, now))
-    more = "".join(f'<p class="hs-reason">{prose(capitalized(note), now)}</p>' for note in notes if note)
     return (
         f'<article class="hs-card hs-edge hs-{colour}" aria-label="Route {text(route.name)}">'
         f'<div class="hs-row"><span class="hs-route">{link("routes", text(route.name), route=route.name)}</span>'
         f'<span class="hs-note hs-{colour}">{note}</span>{since}</div>'
         f'<div class="hs-points"><span class="hs-arrow" aria-label="points at">→</span>{target(route.target)}</div>'
-        f'<p class="hs-reason">Why: {why}</p>{more}<ol class="hs-chain">{chain}</ol></article>'
+        f'<p class="hs-reason">Why: {why}</p>{remarks(route, now)}<ol class="hs-chain">{chain}</ol></article>'
     )
 
 
