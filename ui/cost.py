@@ -124,7 +124,7 @@ def table(costs: Sequence[CheckCost]) -> list[dict[str, str | int]]:
             "check": check,
             "probes": probes,
             "cost": format_usd(usd) if unpriced < probes else "price unknown",
-            "a thousand": format_usd(1000 * usd / (probes - unpriced)) if unpriced < probes else "–",
+            "per 1,000": format_usd(1000 * usd / (probes - unpriced)) if unpriced < probes else "–",
             "of unknown price": unpriced,
         }
         for (provider, check), (usd, probes, unpriced) in sorted(sums.items(), key=lambda item: -item[1][0])

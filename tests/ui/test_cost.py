@@ -21,7 +21,7 @@ COSTS = [
 
 def test_the_most_expensive_comes_first_and_an_unknown_price_is_no_zero() -> None:
     """Checks of a provider's models are summed."""
-    rows = [(row["provider"], row["check"], row["probes"], row["cost"], row["a thousand"]) for row in table(COSTS)]
+    rows = [(row["provider"], row["check"], row["probes"], row["cost"], row["per 1,000"]) for row in table(COSTS)]
     assert rows == [
         ("b", "chat", 100, "$2", "$20"),
         ("a", "chat", 200, "$0.75", "$3.75"),
