@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from os import environ
 from pathlib import Path
@@ -21,7 +21,7 @@ from controller.status.incident_view import IncidentView, read_incident, read_in
 from controller.status.overview import Overview, read
 from controller.status.public_view import public_incident, public_incident_view, public_overview
 from monitor.clock import utc_now
-from monitor.config.loader import load
+from monitor.config.loader import load, mark_of
 from monitor.config.problems import ConfigError
 from monitor.config.settings import Settings
 from monitor.history.rollup import span_start
@@ -39,19 +39,30 @@ _MOST_PICTURES = 200
 _LONGEST_ID = 15
 
 
+@dataclass
+class ReadConfiguration:
+    """The last configuration that was valid, and the marks of its files before it was read."""
+
+    settings: Settings
+    marks: tuple[tuple[object, ...], ...]
+
+
 @st.cache_resource(show_spinner=False)
-def _last_good(path: str) -> list[Settings]:
-    """The last configuration at `path` that was valid, which the first must be; in a list, to be replaced."""
-    return [load(Path(path), environ, keys=False)]
+def _last_good(path: str) -> ReadConfiguration:
+    """Of the file at `path`, which must be valid when it is first read."""
+    marks = (mark_of(Path(path)),)
+    return ReadConfiguration(load(Path(path), environ, keys=False), marks)
 
 
 @st.cache_resource(show_spinner=False, ttl=FAST_S)
 def settings_at(path: str) -> Settings:
     """The configuration at `path`; while that is not valid, the last that was. The first must be."""
     known = _last_good(path)
-    with suppress(ConfigError):
-        known[0] = load(Path(path), environ, keys=False)
-    return known[0]
+    marks = tuple(map(mark_of, (Path(path), *known.settings.files)))
+    if marks != known.marks:
+        with suppress(ConfigError):
+            known.settings, known.marks = load(Path(path), environ, keys=False), marks
+    return known.settings
 
 
 @st.cache_resource(show_spinner=False, ttl=FAST_S / 2)

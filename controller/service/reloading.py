@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from controller.service.background import BackgroundRecorder
-from monitor.config.loader import load
+from monitor.config.loader import load, mark_of
 from monitor.config.problems import ConfigError
 from monitor.config.settings import Settings
 from monitor.formatting import listed, plural
@@ -157,19 +157,10 @@ class Reloader:
         settings = self.configuration.settings
         bundle = [settings.network.ca_bundle] if settings.network.ca_bundle else []
         files = (settings.path, *settings.files, *bundle, *map(Path, sorted(self._wanted_files)))
-        return await asyncio.to_thread(lambda: tuple(map(_mark, files)))
+        return await asyncio.to_thread(lambda: tuple(map(mark_of, files)))
 
     def _loaded_text(self, before: Settings, after: Settings) -> str:
         return "; ".join((f"{_named(after)} is in force", *_differences(before, after), *_fixed_keys(after)))
-
-
-def _mark(path: Path) -> tuple[object, ...]:
-    """What changes with a file's content, its replacement, and with a link on the way to it."""
-    try:
-        status = path.stat()
-    except OSError as error:
-        return (path, error.errno)
-    return (path, status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 def _named(settings: Settings) -> str:

@@ -55,6 +55,15 @@ def load(
     )
 
 
+def mark_of(path: Path) -> tuple[object, ...]:
+    """What changes with a file's content, its replacement, and with a link on the way to it."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        return (path, error.errno)
+    return (path, status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+
+
 def read_sections(path: Path, kind: type[S], context: ReadContext, *, example: str) -> S | None:
     """The file as far as it can be read; None where it is no mapping. What is wrong is reported to the context."""
     problems = context.problems
