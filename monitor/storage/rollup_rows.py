@@ -7,22 +7,19 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, select, tuple_
+from sqlalchemy import Connection, RowMapping, func, select
 
 from monitor.history.histogram import Histogram
 from monitor.history.rollup import SPANS, Rollup, span_start
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.rollup_tables import ROLLUPS
 from monitor.storage.tables import OVERRIDES
-from monitor.storage.upsert import replace_rows
+from monitor.storage.upsert import replace_rows, rows_of
 from probes.observation import Observation
 
 #: Target, span in seconds, start in epoch milliseconds, check, region.
 _Key = tuple[str, int, int, str, str]
 _KEY: Final = list(ROLLUPS.primary_key.columns)
-_STORED: Final = select(ROLLUPS).where(tuple_(*_KEY).in_(bindparam("keys", expanding=True)))
-#: SQLite takes 32,766 values in one statement.
-_KEYS_AT_ONCE: Final = 1_000
 _LARGEST: Final = 2**63 - 1
 
 
@@ -47,14 +44,10 @@ def add_to_rollups(connection: Connection, observations: Iterable[Observation]) 
             start_ms = to_ms(span_start(observation.started_at, span))
             key = storable(observation.target), int(span.total_seconds()), start_ms
             groups[*key, storable(observation.check), storable(observation.region)].append(observation)
-    keys = list(groups)
-    for first in range(0, len(keys), _KEYS_AT_ONCE):
-        some = keys[first : first + _KEYS_AT_ONCE]
-        before = {
-            tuple(row[c] for c in _KEY): rollup_of(row)
-            for row in connection.execute(_STORED, {"keys": some}).mappings()
-        }
-        rows = [row_of(key, before.get(key, Rollup()) + Rollup.of(groups[key])) for key in some]
+    if groups:
+        stored = rows_of(connection, ROLLUPS, list(groups))
+        before = {tuple(row[c] for c in _KEY): rollup_of(row) for row in stored}
+        rows = [row_of(key, before.get(key, Rollup()) + Rollup.of(each)) for key, each in groups.items()]
         replace_rows(connection, ROLLUPS, rows)
 
 

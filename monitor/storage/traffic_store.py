@@ -7,20 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Self
 
-from sqlalchemy import ColumnElement, Connection, Engine, bindparam, delete, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Engine, delete, select
 
 from monitor.history.rollup import HOUR, MINUTE, TEN_SECONDS, Rollup, span_start
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.database import reading
+from monitor.storage.pruning import subjects_of
 from monitor.storage.rollup_rows import rollup_of, sum_columns
 from monitor.storage.rollup_tables import TRAFFIC_ROLLUPS
-from monitor.storage.upsert import replace_rows
+from monitor.storage.upsert import replace_rows, rows_of
 from monitor.traffic.traffic_sums import TrafficKey
 from probes.outcome import Outcome
 
 _KEY: Final = list(TRAFFIC_ROLLUPS.primary_key.columns)
-_STORED: Final = select(TRAFFIC_ROLLUPS).where(tuple_(*_KEY).in_(bindparam("keys", expanding=True)))
-_KEYS_AT_ONCE: Final = 1_000
 _SHORT_S: Final = int(TEN_SECONDS.total_seconds())
 #: How long the sums of ten seconds are kept.
 _SHORT_KEPT: Final = timedelta(minutes=5)
@@ -103,28 +102,30 @@ class TrafficStore:
             for span in (TEN_SECONDS, MINUTE, HOUR):
                 start_ms = to_ms(span_start(begins_at, span))
                 groups[target, int(span.total_seconds()), start_ms, route, tag] += rollup
-        keys = list(groups)
+        if not groups:
+            return
+        keys, names = list(groups), [column.name for column in _KEY]
         with self._engine.begin() as connection:
-            for first in range(0, len(keys), _KEYS_AT_ONCE):
-                some = keys[first : first + _KEYS_AT_ONCE]
-                stored = connection.execute(_STORED, {"keys": some}).mappings()
-                before = {tuple(row[column] for column in _KEY): rollup_of(row) for row in stored}
-                names = [column.name for column in _KEY]
-                rows = [
-                    {**dict(zip(names, key, strict=True)), **sum_columns(before.get(key, Rollup()) + groups[key])}
-                    for key in some
-                ]
-                replace_rows(connection, TRAFFIC_ROLLUPS, rows)
-            old_ms = max((to_ms(begins_at - _SHORT_KEPT) for _, begins_at in sums), default=0)
-            connection.execute(delete(TRAFFIC_ROLLUPS).where(_C.span_s == _SHORT_S, _C.start_ms < old_ms))
+            stored = rows_of(connection, TRAFFIC_ROLLUPS, keys)
+            before = {tuple(row[c] for c in _KEY): rollup_of(row) for row in stored}
+            rows = [
+                {**dict(zip(names, key, strict=True)), **sum_columns(before.get(key, Rollup()) + groups[key])}
+                for key in keys
+            ]
+            replace_rows(connection, TRAFFIC_ROLLUPS, rows)
+            old_ms = to_ms(max(begins_at for _, begins_at in sums) - _SHORT_KEPT)
+            # By target, as the key begins with it: the table holds two weeks of minutes.
+            for target in connection.scalars(subjects_of(TRAFFIC_ROLLUPS)).all():
+                is_old = _C.target == target, _C.span_s == _SHORT_S, _C.start_ms < old_ms
+                connection.execute(delete(TRAFFIC_ROLLUPS).where(*is_old))
 
     def totals(self, *, since: datetime, until: datetime) -> tuple[Mapping[TrafficKey, RequestTotals], datetime]:
         """The totals of the hours that begin in that time, by target, route and tag, and when the first one began."""
         columns = (_C.start_ms, _C.asked, _C.input_tokens, _C.output_tokens, _C.cost_usd, _C.unpriced)
-        within = _C.start_ms >= to_ms(since), _C.start_ms < to_ms(until), _C.span_s == int(HOUR.total_seconds())
         totals: dict[TrafficKey, RequestTotals] = defaultdict(RequestTotals)
         first_ms = to_ms(until)
         with self._reading.connect() as connection:
+            within = _within(connection.scalars(subjects_of(TRAFFIC_ROLLUPS)).all(), HOUR, since, until)
             for row in connection.execute(select(_C.target, _C.route, _C.tag, *columns).where(*within)):
                 first_ms = min(first_ms, row.start_ms)
                 totals[row.target, row.route, row.tag] += RequestTotals(
