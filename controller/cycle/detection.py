@@ -9,7 +9,8 @@ from controller.routing.published_state import NOTHING_PUBLISHED, PublishedState
 from monitor.config.settings import Settings
 from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.detection import hold, provider_pool, target_state
-from monitor.detection.detector import Detector, DetectorState
+from monitor.detection.detector import Detector
+from monitor.detection.detector_state import DetectorState
 from monitor.detection.fresh_tests import TESTED_WITHIN
 from monitor.detection.notices import NoticeFilter, TargetNotice
 from monitor.detection.pacing import BurstProbe

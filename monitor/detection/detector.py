@@ -4,7 +4,7 @@ The service, `simulate` and `replay` drive the same object, so that the latter t
 """
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
 from monitor.config.settings import Settings
@@ -21,9 +21,9 @@ from monitor.detection import (
     state_machine,
     verdict_rules,
 )
+from monitor.detection.detector_state import DetectorState
 from monitor.detection.evidence import Evidence
 from monitor.detection.foresight import AnsweredBurst
-from monitor.detection.fresh_evidence import FreshTest
 from monitor.detection.fresh_tests import FreshTests, ReportedFailure
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import TargetParameters, parameters_by_provider, parameters_by_target
@@ -34,16 +34,6 @@ from monitor.detection.target_state import TargetState
 from monitor.health import NO_VERDICT, Health, TargetHealth, Transition
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DetectorState:
-    """All that a detector remembers at one instant."""
-
-    targets: Mapping[str, TargetState]
-    providers: Mapping[str, ProviderEvidence]
-    fresh: Mapping[str, FreshTest] = field(default_factory=dict)
-    """Tests on fresh evidence under way, by target or provider; after a restart they begin anew."""
 
 
 class Detector:
@@ -296,11 +286,7 @@ class Detector:
 
     def restore(self, snapshot: DetectorState) -> None:
         """Go on from this state. Targets and providers that the settings do not have are left out."""
-        for name, parameters in self._provider_parameters.items():
-            pool = snapshot.providers.get(name, NO_PROVIDER_EVIDENCE)
-            for stranger in pool.without.keys() - parameters.members.keys():
-                pool = provider_pool.remove_target(pool, stranger)
-            self._pools[name] = pool
+        self._pools = snapshot.pools(self._provider_parameters)
         for target, state in snapshot.targets.items():
             if target in self._parameters:
                 self._store(state)
@@ -314,15 +300,7 @@ class Detector:
         A test under way goes on where all its targets are still there.
         """
         known = former.snapshot()
-        fresh = {
-            name: test
-            for name, test in known.fresh.items()
-            if self._parameters.keys() >= {*test.targets}
-            and (name in self._parameters or self._provider_parameters.get(name))
-        }
-        targets = {**stored.targets, **known.targets}
-        providers = {**stored.providers, **known.providers}
-        self.restore(DetectorState(targets=targets, providers=providers, fresh=fresh))
+        self.restore(known.carried_over(stored, self._parameters, self._provider_parameters))
         self.blind = former.blind
 
     def knows(self, target: str) -> bool:

@@ -14,7 +14,8 @@ from monitor.config.controller_settings import ControllerSettings
 from monitor.config.settings import Settings
 from monitor.detection import degradation, provider_pool, state_machine, target_state
 from monitor.detection.background import BackgroundRate
-from monitor.detection.detector import Detector, DetectorState
+from monitor.detection.detector import Detector
+from monitor.detection.detector_state import DetectorState
 from monitor.detection.evidence import EvidenceTrack
 from monitor.detection.pacing import BurstProbe, is_resting
 from monitor.detection.parameters import parameters_by_target

@@ -8,7 +8,8 @@ from random import Random
 
 import pytest
 
-from monitor.detection.detector import Detector, DetectorState
+from monitor.detection.detector import Detector
+from monitor.detection.detector_state import DetectorState
 from monitor.detection.target_state import from_json, to_json
 from monitor.health import Health
 from tests.support.builders import T0, observation, settings, target
