@@ -205,7 +205,3 @@ class _GoingBurst:
             return False
         target, observation = subject
         return target.id in self.burst.members and observation.outcome is Outcome.OK and not observation.afresh
-
-
-#: In place of a probe whose target is chosen when it begins.
-_TO_BE_CHOSEN = BurstProbe(slot="", targets=(), delay_s=0.0)
