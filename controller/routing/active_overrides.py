@@ -44,8 +44,8 @@ class ActiveOverrides:
         self._overrides = overrides
         self._read: list[StoredOverride] = []
         self._logged_without_effect: set[int] = set()
-        self._over: set[int] = set()
-        """The drills that were stopped, known to the database or not."""
+        self._over: dict[int, Override] = {}
+        """The drills that were stopped, by id, known to the database or not."""
         self._begun: set[_Occurrence] = set()
         """What the configuration schedules and the database knows."""
 
@@ -64,7 +64,10 @@ class ActiveOverrides:
         active, applicable = Overrides.at((stored.override for stored in self._read), now), self.known(now)
         for stored in self._read:
             override = stored.override
-            if override.ended_at is None and not override.active(now):
+            over = self._over.get(override.id)
+            if over and override.ended_at is None:  # the database could not be written when it was stopped
+                self._record_end(over, end_event(over), now)
+            elif override.ended_at is None and not override.active(now):
                 self._record_expiry(override, now)
             elif self._is_forgotten(override, planned, now):
                 ended = replace(override, ended_at=now, ended_by=SCHEDULE, ended_reason="it is no longer planned")
@@ -119,8 +122,7 @@ class ActiveOverrides:
 
     def stop_drill(self, drill: Override, reason: str, now: datetime) -> None:
         """End it before its time; raises DatabaseError, and it is over all the same."""
-        self._over.add(drill.id)
-        ended = stopped(drill, reason, now)
+        ended = self._over[drill.id] = stopped(drill, reason, now)
         self._record_end(ended, end_event(ended), now)
 
     def _is_forgotten(self, override: Override, planned: set[_Occurrence], now: datetime) -> bool:

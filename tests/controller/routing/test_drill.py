@@ -11,6 +11,7 @@ from typing import Literal
 
 import pytest
 
+from controller.routing.active_overrides import ActiveOverrides
 from controller.routing.decision import Decision, MoveKind
 from controller.routing.drill import (
     DrillConditions,
@@ -21,15 +22,19 @@ from controller.routing.drill import (
     last_drills,
     length_problem,
     not_begun,
+    outcome,
     stopped,
 )
 from controller.routing.least_bad import FailingShare
+from controller.routing.override_text import OverrideEvent
 from controller.routing.overrides import NO_OVERRIDES, SCHEDULE, Override, OverrideKind, Overrides
 from controller.routing.policy import RouteVerdict, decide_all
 from controller.routing.schedule import scheduled
+from controller.routing.store import OverrideStore
 from monitor.config.route import Route
 from monitor.config.windows import DrillSection, FreezeWindow, MaintenanceWindow, Moment
 from monitor.health import Health, TargetHealth
+from monitor.storage.database import DatabaseError
 from tests.controller.routing.test_active_overrides import Service
 from tests.controller.routing.test_policy_overrides import (
     IDS,
@@ -242,6 +247,35 @@ def test_a_drill_that_cannot_begin_is_left_out_once(service: Service) -> None:
     assert service.serving() == A
     assert service.told() == ["paused", "drill_left_out"]
     assert last_drills(service.journal.overrides.drills()) == {}
+
+
+class LockedStore(OverrideStore):
+    """One in which no end can be stored for a time."""
+
+    locked = False
+
+    def record_end(self, ended: Override, event: OverrideEvent, now: datetime) -> None:
+        """Fails while it is locked."""
+        if self.locked:
+            raise DatabaseError("locked by someone else")
+        super().record_end(ended, event, now)
+
+
+def test_a_drill_stopped_while_nothing_can_be_stored_is_stored_as_stopped(service: Service) -> None:
+    """Once the database is back, and not as proven when its time is up."""
+    store = LockedStore(service.engine)
+    active = ActiveOverrides(service.settings, store)
+    drill = service.begin_override(OverrideKind.DRILL, "chat", target=C, at_s=595, for_s=60)
+    assert active.read({}, T0 + timedelta(seconds=596)).drill("chat") == drill
+    store.locked = True
+    with pytest.raises(DatabaseError):
+        active.stop_drill(drill, f"{C} is down", T0 + timedelta(seconds=610))
+    assert active.known(T0 + timedelta(seconds=611)).drill("chat") is None
+    store.locked = False
+    for at_s in (620, 660):
+        assert active.read({}, T0 + timedelta(seconds=at_s)).drill("chat") is None
+    assert (last_drill(service).ended_at, outcome(last_drill(service))) == (T0 + timedelta(seconds=610), "stopped")
+    assert service.told() == ["drill_begun", "drill_stopped"]
 
 
 class Week:
