@@ -7,6 +7,7 @@ from datetime import datetime
 
 from controller.incidents.incident import Incident, IncidentKind
 from controller.routing.decision import Decision
+from monitor.config.route import Route
 from monitor.config.settings import Settings
 from monitor.health import UNHEALTHY, Health, Transition
 
@@ -106,13 +107,17 @@ def seconds_on_failing(
 
 
 def open_incidents_of(settings: Settings, open_incidents: Iterable[Incident]) -> dict[str, str]:
-    """`incident 12 is open`, by each route that it touches; one of our own network touches all."""
+    """`incident 12 is open`, by each route that it touches."""
     touched: dict[str, str] = {}
     for incident in open_incidents:
-        targets = {affected.target for affected in incident.affected}
-        named = {route.route for route in incident.routes}
         for route in settings.routes:
-            ours = incident.kind is IncidentKind.BLINDNESS
-            if ours or route.name in named or not targets.isdisjoint(route.candidates):
+            if touches(incident, route):
                 touched.setdefault(route.name, f"incident {incident.id} is open")
     return touched
+
+
+def touches(incident: Incident, route: Route) -> bool:
+    """Whether it is one of a candidate of the route, of the route itself, or of our own network."""
+    named = any(impact.route == route.name for impact in incident.routes)
+    affected = any(affected.target in route.candidates for affected in incident.affected)
+    return named or affected or incident.kind is IncidentKind.BLINDNESS

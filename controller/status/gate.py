@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from controller.incidents.impact import touches
 from controller.incidents.incident import Incident
 from controller.incidents.text import title
 from controller.routing.decision import Decision, MoveKind
@@ -23,15 +24,13 @@ def troubles(
     within: timedelta,
     now: datetime,
 ) -> list[str]:
-    """What was wrong with the route within that time, as sentences: incidents of its candidates, moves off a target.
+    """What was wrong with the route within that time, as sentences: incidents that touch it, moves off a target.
 
     `state` is the health of the target that it is on.
     """
     found = []
     for incident in incidents:
-        touches = any(affected.target in route.candidates for affected in incident.affected)
-        named = any(impact.route == route.name for impact in incident.routes)
-        if (touches or named) and (incident.resolved_at is None or incident.resolved_at > now - within):
+        if touches(incident, route) and (incident.resolved_at is None or incident.resolved_at > now - within):
             how = "is open" if incident.resolved_at is None else f"was resolved at {clock(incident.resolved_at, now)}"
             found.append(f"{title(incident)}: incident {incident.id} {how}")
     moves = (each for each in decisions if each.route == route.name and each.move in _TROUBLE)

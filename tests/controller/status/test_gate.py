@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from controller.incidents.incident import IncidentKind
 from controller.routing.decision import Decision, MoveKind
 from controller.status.gate import troubles
 from monitor.config.route import Route
@@ -13,6 +14,7 @@ from tests.support.builders import T0
 from tests.support.incident_builders import incident
 
 OPEN = incident(id=7, opened_at=T0 - timedelta(hours=3))
+NETWORK = replace(OPEN, kind=IncidentKind.BLINDNESS, affected=(), routes=())
 CHAT = Route(name="chat", candidates=(OPEN.affected[0].target, "other/b"))
 MOVE = Decision(route="chat", target="other/b", at=T0 - timedelta(minutes=30), reason="why", move=MoveKind.FAILOVER)
 WELL = TargetHealth(target="other/b", health=Health.UP, since=T0, reason="it answers")
@@ -26,6 +28,7 @@ HOUR = timedelta(hours=1)
         pytest.param({"incidents": [OPEN]}, 1, id="an open incident, however old"),
         pytest.param({"incidents": [replace(OPEN, resolved_at=T0 - HOUR / 2)]}, 1, id="resolved half an hour ago"),
         pytest.param({"incidents": [replace(OPEN, resolved_at=T0 - 2 * HOUR)]}, 0, id="resolved two hours ago"),
+        pytest.param({"incidents": [NETWORK]}, 1, id="our own network, while nobody sees anything"),
         pytest.param({"decisions": [MOVE]}, 1, id="a move off a target that failed"),
         pytest.param({"decisions": [replace(MOVE, move=MoveKind.DRILL)]}, 0, id="a drill is no trouble"),
         pytest.param({"decisions": [replace(MOVE, at=T0 - 2 * HOUR)]}, 0, id="an old move"),
