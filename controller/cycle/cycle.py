@@ -245,9 +245,8 @@ class Cycle:
         if not self._is_unusable():
             try:
                 overrides = self._active_overrides.read(self.detection.detector.health, now)
-                if self._settings.drills and self._active_overrides.begin_drills(
-                    self._drill_conditions(overrides, now)
-                ):
+                if due := self._active_overrides.due_drills(now):
+                    self._active_overrides.begin_drills(due, self._drill_conditions(overrides, now))
                     overrides = self._active_overrides.read(self.detection.detector.health, now)
                 return overrides
             except DatabaseError:

@@ -1,7 +1,7 @@
 """Applies overrides once per cycle: begins the scheduled ones, reads those in force, records ends, warns."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -61,7 +61,7 @@ class ActiveOverrides:
         """
         planned = self._begin_scheduled(now)
         self._read = self._overrides.unfinished()
-        active, applicable = Overrides.at((stored.override for stored in self._read), now), self.known(now)
+        active, applicable = Overrides.at((stored.override for stored in self._read), now), self._in_force((), now)
         for stored in self._read:
             override = stored.override
             over = self._over.get(override.id)
@@ -80,7 +80,10 @@ class ActiveOverrides:
 
     def known(self, now: datetime) -> Overrides:
         """Those read last that are in force and have an effect: they begin and end in time, read again or not."""
-        new = (override for override in scheduled(self._settings, now) if _occurrence(override) not in self._begun)
+        new = [override for override in scheduled(self._settings, now) if _occurrence(override) not in self._begun]
+        return self._in_force(new, now)
+
+    def _in_force(self, new: Sequence[Override], now: datetime) -> Overrides:
         read = (stored.override for stored in self._read if stored.override.id not in self._over)
         return Overrides.at((*read, *new), now).applicable(self._settings)
 
@@ -103,22 +106,16 @@ class ActiveOverrides:
             if stored.override.kind is OverrideKind.DRILL and stored.override.ended_at is None:
                 self.stop_drill(stored.override, reason, now)
 
-    def begin_drills(self, conditions: DrillConditions) -> bool:
-        """Begin the drills of the schedule that are due, or record why one cannot be; raises DatabaseError.
+    def due_drills(self, now: datetime) -> list[Override]:
+        """The drills of the schedule that are to begin now, or to be left out."""
+        return [drill for drill in due_drills(self._settings, now) if _occurrence(drill) not in self._begun]
 
-        Says whether there was any: `read` must then be called again.
-        """
-        due_before = len(self._begun)
-        for drill in due_drills(self._settings, conditions.now):
-            if (occurrence := _occurrence(drill)) in self._begun:
-                continue
+    def begin_drills(self, due: Iterable[Override], conditions: DrillConditions) -> None:
+        """Begin these drills, or record why one cannot be; raises DatabaseError. `read` must then be called again."""
+        for drill in due:
             standby, problem = conditions.standby(drill.subject)
             begun = replace(drill, target=standby) if standby else not_begun(drill, problem)
-            event = override_text.begun_event(begun) if standby else end_event(begun)
-            if self._overrides.begin_scheduled(begun, event):
-                log.info("%s subject=%s: %s", event.kind, drill.subject, event.text)
-            self._begun.add(occurrence)
-        return len(self._begun) > due_before
+            self._begin(begun, override_text.begun_event(begun) if standby else end_event(begun))
 
     def stop_drill(self, drill: Override, reason: str, now: datetime) -> None:
         """End it before its time; raises DatabaseError, and it is over all the same."""
@@ -134,12 +131,15 @@ class ActiveOverrides:
         """Begin what the configuration schedules for now; returns all of it."""
         due = scheduled(self._settings, now)
         for override in due:
-            if (occurrence := _occurrence(override)) not in self._begun:
-                event = override_text.begun_event(override)
-                if self._overrides.begin_scheduled(override, event):
-                    log.info("%s subject=%s: %s", event.kind, override.subject, event.text)
-                self._begun.add(occurrence)
+            if _occurrence(override) not in self._begun:
+                self._begin(override, override_text.begun_event(override))
         return set(map(_occurrence, due))
+
+    def _begin(self, override: Override, event: override_text.OverrideEvent) -> None:
+        """Store what becomes of one that is planned, unless it is stored already."""
+        if self._overrides.begin_scheduled(override, event):
+            log.info("%s subject=%s: %s", event.kind, event.subject, event.text)
+        self._begun.add(_occurrence(override))
 
     def _record_end(self, ended: Override, event: override_text.OverrideEvent, now: datetime) -> None:
         self._overrides.record_end(ended, event, now)
