@@ -12,12 +12,13 @@ from controller.routing.decision import Decision
 from controller.routing.least_bad import FailingShare
 from controller.routing.override_text import OverrideEvent
 from controller.routing.overrides import LONGEST_AUTHOR, LONGEST_REASON, Override, OverrideKind
-from monitor.history.rollup import MINUTE, counts_of
+from monitor.history.rollup import MINUTE
 from monitor.storage.column_conversions import RowMapper, maybe_from_ms, storable, to_ms
 from monitor.storage.database import durable, reading
-from monitor.storage.rollup_tables import TRAFFIC_ROLLUPS
 from monitor.storage.store import insert_event
 from monitor.storage.tables import OVERRIDES, DecisionRow
+from monitor.storage.traffic_store import read_outcomes
+from probes.outcome import ANSWERED
 from probes.redaction import one_line
 
 #: Characters of the texts of an override.
@@ -83,18 +84,11 @@ class OverrideStore:
 
     def requests(self, route: str, target: str, since: datetime, until: datetime) -> FailingShare:
         """The requests of a route at a target that applications reported of these minutes, and how many failed."""
-        row = TRAFFIC_ROLLUPS.c
-        wanted = select(row.asked).where(
-            row.route == storable(route),
-            row.target == storable(target),
-            row.span_s == int(MINUTE.total_seconds()),
-            row.start_ms >= to_ms(since),
-            row.start_ms < to_ms(until),
-        )
         with self._reading.connect() as connection:
-            counts = [counts_of(json.loads(asked), 0) for asked in connection.scalars(wanted)]
-        asked = sum(each.asked for each in counts)
-        return FailingShare(asked - sum(each.answered for each in counts), asked)
+            minutes = read_outcomes(connection, [target], MINUTE, since=since, until=until)
+            ended = [pair for each in minutes if each.route == route for pair in each.outcomes.items()]
+        failed = sum(count for outcome, count in ended if outcome not in ANSWERED)
+        return FailingShare(failed, sum(count for _, count in ended))
 
     def begin(
         self, override: Override, event_for: Callable[[Sequence[Override]], OverrideEvent], *, warned: bool = False
