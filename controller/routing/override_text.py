@@ -89,9 +89,10 @@ def begun_event(
     """
     to = f" to {override.target}" if override.target else ""
     lasts = f"{format_end(override, override.at)} ({format_elapsed((override.until - override.at).total_seconds())})"
-    done = f"{override.kind.participle} {_subject(override)}"
-    done = f"put {override.subject} in maintenance" if override.kind is OverrideKind.MAINTENANCE else done
-    text = f"{override.author} {done}{to} {lasts}: {override.reason}"
+    verb = f"{override.kind.participle} {_subject(override)}"
+    if override.kind is OverrideKind.MAINTENANCE:
+        verb = f"put {override.subject} in maintenance"
+    text = f"{override.author} {verb}{to} {lasts}: {override.reason}"
     if before and before != override.target:
         text += f"; it pointed at {before}"
     for old in replaced:

@@ -104,8 +104,9 @@ def _may_stay(route: Route, state: Decision | None, health: Mapping[str, TargetH
     first = route.candidates[0]
     if state is None or state.target != first or state.weights:
         return False
-    laid = overrides.active and (overrides.pin(route.name) or overrides.drill(route.name))
-    if laid or (overrides.active and overrides.drained(first, first.partition("/")[0])):
+    if overrides.active and (
+        overrides.pin(route.name) or overrides.drill(route.name) or overrides.drained(first, first.partition("/")[0])
+    ):
         return False
     state_of_first = health.get(first)
     return state_of_first is None or state_of_first.health not in route.fail_over_on

@@ -13,11 +13,10 @@ _TIMES: Final = 3
 _SHARE: Final = 0.995
 #: Where more answers than this are no streams, applications wait for whole ones.
 _FEW: Final = 0.05
-_NO_TIMES: Final = AnswerTimes()
 
 
 def request_limits(
-    latency: LatencyEvidence, *, longest_probe_s: float, reported: AnswerTimes = _NO_TIMES
+    latency: LatencyEvidence, *, longest_probe_s: float, reported: AnswerTimes | None = None
 ) -> dict[str, float]:
     """The `limits` of a target in the routing file, in seconds; empty until enough is known.
 
@@ -25,7 +24,7 @@ def request_limits(
     reported enough of is taken from that. A probe is given up after `longest_probe_s`, so that none of its answers took
     longer, whatever a skewed course suggests.
     """
-    return _limits_of_probes(latency, longest_probe_s) | _limits_of_traffic(reported)
+    return _limits_of_probes(latency, longest_probe_s) | (_limits_of_traffic(reported) if reported else {})
 
 
 def _limits_of_probes(latency: LatencyEvidence, longest_probe_s: float) -> dict[str, float]:

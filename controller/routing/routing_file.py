@@ -85,7 +85,7 @@ def build_table(
                 limits=request_limits(
                     latency.get(target.id, NO_LATENCY),
                     longest_probe_s=target.timeouts.total_s,
-                    **({"reported": reported[target.id]} if target.id in reported else {}),
+                    reported=reported.get(target.id),
                 ),
                 context=contexts.get(target.id, target.context),
                 low_limit=low_limits.get(target.id),

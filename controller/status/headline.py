@@ -297,8 +297,8 @@ class _Facts:
         yield Level.GOOD, f"{first}{up}"
 
     def _override_sentence(self, route: RouteView, override: Override) -> str:
-        done = f"{override.kind.participle} {'to' if override.kind is OverrideKind.PIN else 'on'} {route.target}"
-        done = f"pinned to {override.target}" if override.kind is OverrideKind.PIN else done
+        pinned = override.kind is OverrideKind.PIN
+        done = f"pinned to {override.target}" if pinned else f"{override.kind.participle} on {route.target}"
         return f"{route.name} is {done} by {override.author} until {clock(override.until, self.now)}"
 
     def _cause(self, targets: Sequence[str]) -> str:
