@@ -1,7 +1,7 @@
 """Writes the tables of configuration and scenario keys in the documents from their schemas: `make reference`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ DOCS = Path(__file__).parents[1]
 _MARKED = re.compile(r"(?s)(<!-- keys: (.*?) -->\n).*?(<!-- end of keys -->)")
 _CHANGE_WHEN = " Change it when "
 _FILES = "files"
+_SHORT = 40
+"""Characters of a meaning that is said again rather than referred to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +95,7 @@ def _table(name: str) -> str:
     if name == "scenario":
         rows = [f"|`{key.path}`|{key.default}|{key.meaning}|\n" for key in keys_of(ScenarioDocument)]
         return "|key|default|meaning|\n|---|---|---|\n" + "".join(rows)
-    keys = [key for key in keys_of(Settings) if key.is_value and _table_of(key) == name]
+    keys = [key for key in _said_once(keys_of(Settings)) if key.is_value and _table_of(key) == name]
     inherited = [key for key in keys if key.inherited]
     if inherited:
         prefix = inherited[0].path.removesuffix("interval")
@@ -103,6 +105,16 @@ def _table(name: str) -> str:
     rows = [f"|`{key.path}`|{key.default}|{key.meaning}|{key.change_when}|\n" for key in keys]
     head = "|key|default|what it does|change it when|\n|---|---|---|---|\n"
     return head + "".join(rows)
+
+
+def _said_once(keys: Iterable[DocumentedKey]) -> Iterator[DocumentedKey]:
+    """The keys; one that means what an earlier one of the same name means refers to that."""
+    earlier: dict[DocumentedKey, str] = {}
+    for key in keys:
+        of_its_name = replace(key, path=key.path.rpartition(".")[2])
+        first = earlier.setdefault(of_its_name, key.path)
+        is_short = key.inherited or len(key.meaning) < _SHORT
+        yield key if first == key.path or is_short else replace(key, meaning=f"as `{first}`", change_when="")
 
 
 def _table_of(key: DocumentedKey) -> str:
