@@ -119,10 +119,10 @@ class Detector:
             targets = provider_bursts.testable_targets(members, self._states, self.fresh, failed.finished_at)
         if len(targets) > 1:
             rates = self._rates.of(members, self._states)
-            model = fresh_tests.provider_model(members, targets, rates, hanging=failed.under_way)
+            model = fresh_tests.provider_model(members, targets, rates)
             self.fresh.begin(failed, targets, members, model)
         else:  # alone at its provider, or the only one that is in service
-            model = fresh_tests.model_of(state, parameters, hanging=failed.under_way)
+            model = fresh_tests.model_of(state, parameters)
             self.fresh.begin(failed, [failed.target], parameters, model, reported)
 
     def hang_s(self, target: str) -> float:

@@ -4,13 +4,13 @@ It stands beside the CUSUM, which must wait for `min_outage`, and has probes of 
 
 1. A failed probe begins it: three more. When all of them are answered, it is over.
 2. As soon as one of them fails, it waits until the longest blip must be over (`controller.blips`).
-3. Then it asks four afresh, and four more until they speak as clearly against an outage as eight good answers do, up
-   to 32. The verdict comes when their log-likelihood ratio, as of the CUSUM but from zero, must reach the threshold
+3. Then it asks eight afresh, and eight more until they speak as clearly against an outage as eight good answers do, up
+   to 64. The verdict comes when their log-likelihood ratio, as of the CUSUM but from zero, must reach the threshold
    however those end that are still under way.
 
-Of several targets of a provider, the three go to the others, and each of (at most eight) is asked afresh. What counts
-is what is left without the worst third of them, and twice as many as that third must have failed; but all that fails
-speaks for going on.
+Of several targets of a provider, the three go to the others, and each of (at most eight) is asked afresh equally often.
+What counts is what is left without the worst third of them, and twice as many as that third must have failed; but all
+that fails speaks for going on.
 
 A probe that hangs, longer than but one in 10,000 of its target's answers, begins the rounds at once: so long is no
 blip. The probes asked afresh are given up after that time, and have then failed.
@@ -27,7 +27,7 @@ False verdicts a day are at most (C·a + B + H)·(b + r·E[L]):
 - r·E[L]: the chance that another blip is on by then.
 
 The threshold is the smallest at which that is within the promise (Wald, "Sequential Tests of Statistical Hypotheses",
-1945, with truncation; his bounds are for single steps, too rough for rounds of four).
+1945, with truncation; his bounds are for single steps, too rough for rounds of eight).
 """
 
 import math
@@ -49,17 +49,15 @@ DAY_S = 86400.0
 #: Probes asked at once to see whether a failure was a single one.
 CONFIRMING_PROBES = 3
 #: Probes of one round at the least, and rounds at the most.
-_ROUND = 4
+_ROUND = 8
 _ROUNDS = 8
-#: So many rounds without a failure end it, or as good ones after some.
-_CLEAN_ROUNDS = 2
 #: The most targets of a provider that are asked in a round.
 MOST_TARGETS = 8
 _WORST = 1 / 3
 #: Sums of the same steps differ by less.
 _TINY = 1e-9
 #: Courses less likely than this are not carried on: they count as verdicts.
-_UNLIKELY = 1e-10
+_UNLIKELY = 1e-13
 #: Beyond the longest blip: probes do not start on the millisecond.
 _MARGIN_S = 0.3
 #: Between the starts of probes that are asked at once.
@@ -83,8 +81,6 @@ class FreshModel:
     blips: Blips
     targets: int = 1
     """How many are asked afresh."""
-    hanging: bool = False
-    """Whether a probe hangs, so that a round takes long: it is then twice as large."""
 
     @property
     def left_out(self) -> int:
@@ -94,7 +90,7 @@ class FreshModel:
     @property
     def repeats(self) -> int:
         """How often each target is asked in a round."""
-        return math.ceil(_ROUND / self.targets) * (2 if self.hanging else 1)
+        return math.ceil(_ROUND / self.targets)
 
     @property
     def asked(self) -> int:
@@ -107,8 +103,8 @@ class FreshModel:
         return (self.targets - self.left_out) * self.repeats
 
     def speaks_against(self, failures: int, rounds: int) -> bool:
-        """Whether so many failures of all probes asked speak as clearly against an outage as two good rounds do."""
-        return self.evidence(failures, rounds * self.asked) <= self.evidence(0, _CLEAN_ROUNDS * self.asked) + _TINY
+        """Whether so many failures of all probes asked speak as clearly against an outage as a good round does."""
+        return self.evidence(failures, rounds * self.asked) <= self.evidence(0, self.asked) + _TINY
 
     def evidence(self, failures: int, probes: int) -> float:
         """The log-likelihood ratio of p1 against p0."""
@@ -161,12 +157,15 @@ def verdict_chance(model: FreshModel, height: float, rate: float) -> float:
     alive: Mapping[tuple[int, int], float] = {(0, 0): 1.0}
     reached = _ROUNDS * (1 - sum(single.values()))
     for rounds in range(1, _ROUNDS + 1):
+        most = rounds * model.counted
+        needed = next((n for n in range(most + 1) if _reaches(model.evidence(n, most), height)), most + 1)
+        too_few = next(n for n in range(rounds * model.asked + 1) if not model.speaks_against(n, rounds))
         moved: dict[tuple[int, int], float] = defaultdict(float)
         for (counted, others), chance in alive.items():
             for (more, beside), share in single.items():
-                if _reaches(model.evidence(counted + more, rounds * model.counted), height):
+                if counted + more >= needed:
                     reached += chance * share
-                elif not model.speaks_against(counted + more + others + beside, rounds):
+                elif counted + more + others + beside >= too_few:
                     moved[counted + more, others + beside] += chance * share
         reached += sum(chance for chance in moved.values() if chance < _UNLIKELY)
         alive = {failures: chance for failures, chance in moved.items() if chance >= _UNLIKELY}

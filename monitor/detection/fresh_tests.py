@@ -123,21 +123,17 @@ class FreshTests:
         self._wanted.clear()
 
 
-def model_of(state: TargetState, parameters: TargetParameters, *, hanging: bool = False) -> FreshModel:
+def model_of(state: TargetState, parameters: TargetParameters) -> FreshModel:
     """What the rate of false verdicts on this target depends on, by what is usual for it now."""
-    return target_model(parameters, state.background(parameters.interval_s).rate, hanging=hanging)
+    return target_model(parameters, state.background(parameters.interval_s).rate)
 
 
-def target_model(parameters: TargetParameters, p0: float, *, hanging: bool = False) -> FreshModel:
+def target_model(parameters: TargetParameters, p0: float) -> FreshModel:
     """What the rate of false verdicts on one target depends on."""
-    return FreshModel(
-        p0=p0, p1=parameters.p1, interval_s=parameters.interval_s, blips=parameters.blips, hanging=hanging
-    )
+    return FreshModel(p0=p0, p1=parameters.p1, interval_s=parameters.interval_s, blips=parameters.blips)
 
 
-def provider_model(
-    parameters: ProviderParameters, targets: Sequence[str], rates: Mapping[str, float], *, hanging: bool = False
-) -> FreshModel:
+def provider_model(parameters: ProviderParameters, targets: Sequence[str], rates: Mapping[str, float]) -> FreshModel:
     """The same of a provider with these targets; `rates` are their background failure rates.
 
     Of unequal rates the mean counts: so many failures are never likelier under them than under their mean (Hoeffding,
@@ -151,7 +147,6 @@ def provider_model(
         interval_s=1 / sum(frequency.values()),
         blips=parameters.blips,
         targets=min(len(targets), MOST_TARGETS),
-        hanging=hanging,
     )
 
 

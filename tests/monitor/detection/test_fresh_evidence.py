@@ -69,9 +69,9 @@ def test_the_chance_of_a_verdict_is_exact(rate: float, p0: float) -> None:
     alive, reached = {0: (confirmed, 1.0)}, 0.0
     while alive:
         moved: dict[int, tuple[FreshTest, float]] = {}
-        for (before, (test, weight)), failures in product(alive.items(), range(5)):
-            chance = weight * math.comb(4, failures) * rate**failures * (1 - rate) ** (4 - failures)
-            after = one_round(test, "x" * failures + "." * (4 - failures))
+        for (before, (test, weight)), failures in product(alive.items(), range(9)):
+            chance = weight * math.comb(8, failures) * rate**failures * (1 - rate) ** (8 - failures)
+            after = one_round(test, "x" * failures + "." * (8 - failures))
             if after and after.is_conclusive:
                 reached += chance
             elif after:
@@ -88,17 +88,18 @@ def test_no_threshold_breaks_the_promise_or_rests_on_one_failure(p0: float, inte
     model = replace(MODEL, p0=p0, interval_s=interval_s)
     height = fresh_evidence.threshold(model, per_day=PER_DAY)
     assert height == math.inf or fresh_evidence.false_verdicts_per_day(model, height) <= PER_DAY
-    assert height == math.inf or not played(["x...", *["...."] * 7], model)
+    assert height == math.inf or not played(["x.......", *["........"] * 7], model)
     test, asked = fresh_evidence.begin(observation("x", name=A), [A], model, needed=math.inf, pause_s=8.3)
     assert (test, asked) == (None, [])
 
 
 def test_a_verdict_is_made_as_soon_as_it_is_certain() -> None:
-    """Two failures of four suffice at the defaults, however the other two end."""
+    """Two failures suffice at the defaults, however the others end; a clean round ends it."""
     assert played(["xx"])
-    assert played(["...x", "..x"])
-    assert played(["....", "x..x"])
-    assert not played(["....", "...."])
+    assert played(["......xx"])
+    assert played([".......x", "..xx"])
+    assert not played([".......x", "........"])
+    assert not played(["........"])
 
 
 def test_three_good_answers_end_it() -> None:
@@ -113,12 +114,12 @@ def test_three_good_answers_end_it() -> None:
 
 @pytest.mark.parametrize(("min_outage_s", "waits_s"), [(0.0, 8.3), (15.0, 8.3), (40.0, 40.0)])
 def test_it_waits_until_the_longest_blip_is_over(min_outage_s: float, waits_s: float) -> None:
-    """And for `min_outage` where somebody asked for more than its default; then it asks for four probes."""
+    """And for `min_outage` where somebody asked for more than its default; then it asks for eight probes."""
     test = begun(pause_s=fresh_evidence.wait_s(Blips(), min_outage_s))
     after, asked = fresh_evidence.add_probe(test, afresh(test, "x"))
     assert after
     assert [round((probe.at - test.asked_at).total_seconds(), 2) for probe in asked] == [
-        pytest.approx(waits_s + 0.05 * place) for place in range(4)
+        pytest.approx(waits_s + 0.05 * place) for place in range(8)
     ]
     late, more = fresh_evidence.add_probe(after, afresh(test, "x"))
     assert (late, more) == (after, [])
@@ -181,7 +182,7 @@ def test_its_probes_are_no_evidence_of_the_cusum() -> None:
     assert len(after.recent) == len(before.recent) + 3, "which of several fails least is told by all probes"
     beside = {"extra_at": (), "regular_at": None, "recent": (), "periods": NO_PERIODS}
     assert after.replace(**beside) == before.replace(**beside)
-    assert len(wanted(detector)) == 4
+    assert len(wanted(detector)) == 8
     assert detector.observe(observation("x", at_s=38.5, name=A, afresh=True)) == ()
     [moved] = detector.observe(observation("x", at_s=38.5, name=A, afresh=True))
     assert (moved.after, moved.evidence >= moved.threshold, len(moved.trail)) == (Health.DOWN, True, 2)
