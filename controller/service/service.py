@@ -49,6 +49,8 @@ _PATIENCE_S = 4.0
 #: How far back the last service's answers about our own network are of use.
 _CONNECTIVITY_TRUSTED = timedelta(hours=1)
 _LOOKUPS = 64
+#: Collections of the middle generation between two of everything; Python makes ten.
+_YOUNG_PER_FULL_COLLECTION = 100
 #: Incidents that were resolved longer ago than this before people could be told are not told any more.
 _STALE = timedelta(hours=24)
 
@@ -117,6 +119,8 @@ class Service:
         # The garbage of start-up is looked at once and never again: collecting it later would stall the loop.
         gc.collect()
         gc.freeze()
+        # Full collections hold up all threads, for a tenth of a second where thousands of clients are connected.
+        gc.set_threshold(*gc.get_threshold()[:2], _YOUNG_PER_FULL_COLLECTION)
         self._record_traces()
         self._probing.start()
         await self._run_tasks(stop)
