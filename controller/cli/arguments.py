@@ -4,7 +4,7 @@ import argparse
 import getpass
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from math import inf
@@ -69,12 +69,13 @@ def load_settings(path: Path, *, keys: bool = True, stores: bool = True, warns: 
     return settings
 
 
-def warn_about_budget(settings: Settings) -> None:
-    """Print what the configured budget does to the intervals, where there is one."""
-    if settings.budget.usd_per_month is not None:
-        from monitor.budget import summary  # noqa: PLC0415 - SQLAlchemy and the price list are slow to import
+def budget_warnings(settings: Settings) -> Sequence[str]:
+    """What the configured budget does to the intervals, where there is one."""
+    if settings.budget.usd_per_month is None:
+        return ()
+    from monitor.budget import summary  # noqa: PLC0415 - SQLAlchemy and the price list are slow to import
 
-        output.warn(summary.warnings(settings, utc_now()))
+    return summary.warnings(settings, utc_now())
 
 
 def warn_about_backgrounds(settings: Settings) -> dict[str, float]:

@@ -13,9 +13,9 @@ from controller.cli.arguments import (
     add_config,
     add_json,
     add_schema,
+    budget_warnings,
     load_settings,
     warn_about_backgrounds,
-    warn_about_budget,
 )
 from controller.cli.machine_check import MachineProblem, machine_faults, print_machine
 from controller.cli.probe import all_ok, ask, print_table, probe_document
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Ask and print; 1 unless every provider answers rightly, every channel can be reached, and the machine is fit."""
     settings = load_settings(args.config, warns=True)
-    warn_about_budget(settings)
+    output.warn(budget_warnings(settings))
     warn_about_backgrounds(settings)
     answers = check_now(settings, offline=args.offline)
     output.print_answer(args, check_document(settings, answers), print_check, settings, answers)

@@ -127,9 +127,11 @@ EVENTS: Final = {
     "press_not_answered": "who pressed was not answered",
     "press_not_acknowledged": "Slack was not told that a press came in",
     # The service, its page, its API
+    "configuration_warning": "something in the configuration deserves a look",
     "service_started": "the service has started, and what it watches",
     "service_stopped": "it stops in good order",
     "ended_late": "it did not stop in time",
+    "log_lines_left_out": "nobody read the log for so long that lines are not in it",
     "cycle_failed": "a cycle could not be stored, and is tried again",
     "housekeeping_failed": "signs of life or sums were not stored",
     "clock_stepped": "the clock was set",

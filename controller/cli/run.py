@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from controller.cli import output
-from controller.cli.arguments import add_config, add_json, load_settings, port, warn_about_budget
+from controller.cli.arguments import add_config, add_json, budget_warnings, load_settings, port
 from controller.cli.log_events import EVENTS
 from controller.cli.run_log import LogFormat, log_to_stderr, secrets_in
 from controller.demo.scenes import BY_NAME, SCENES
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_log_options(parser: argparse.ArgumentParser) -> None:
-    text = "auto: for people on a terminal, else text; text: event key=value: text; json: an object on each line"
+    text = "auto: for people on a terminal, else json; text: event key=value: text; json: an object on each line"
     parser.add_argument("--log-format", type=LogFormat, choices=list(LogFormat), default=LogFormat.AUTO, help=text)
     parser.add_argument(
         "--log-level", choices=("info", "warning", "error"), default="info", help="default: %(default)s"
@@ -76,12 +76,13 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.command == "demo":
         return _demo(args)
-    settings = load_settings(args.config, keys=args.command != "page", warns=args.command != "page")
+    settings = load_settings(args.config, keys=args.command != "page")
     if args.command == "page":
         sys.stdout.flush()
         os.execv(sys.executable, _page_command(args))  # noqa: S606 - our own interpreter and module
-    warn_about_budget(settings)
     log_to_stderr(args.log_format, args.log_level, secrets_in(settings))
+    for warning in (*settings.warnings, *budget_warnings(settings)):
+        log.warning("configuration_warning: %s", warning)
     if args.command == "run":
         asyncio.run(_serve(settings, asyncio.Event()))
         return output.OK
@@ -160,4 +161,5 @@ async def _serve(settings: Settings, stop: asyncio.Event) -> None:
 
 def _end_late() -> None:
     log.error("ended_late: not in good order within %g s of the signal", _LONGEST_END_S)
+    logging.shutdown()
     os._exit(output.BAD_NEWS)

@@ -3,17 +3,17 @@
 import json
 import logging
 import re
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import IO, Any, Final, cast
 from urllib.parse import quote
 
 from rich.console import Console
 from rich.text import Text
 
+from controller.cli.background_log import BackgroundHandler, DescriptorStream
 from probes.redaction import MASK
 from probes.target import Secret
 
@@ -33,21 +33,25 @@ class LogFormat(StrEnum):
     """How lines are written."""
 
     AUTO = "auto"
-    """For people on a terminal, else as text."""
+    """For people on a terminal, else as JSON."""
     TEXT = "text"
     """`2026-11-21T18:00:00.000Z WARNING event key=value: text`, times in UTC."""
     JSON = "json"
     """The same as one JSON object on each line."""
 
 
+_STDERR: Final = 2
+
+
 def log_to_stderr(form: LogFormat = LogFormat.AUTO, level: str = "info", secrets: Iterable[Secret] = ()) -> None:
     """Log to standard error from now on, from this level on, with the secrets as `***`."""
     mask = Mask(secrets)
-    handler: logging.Handler = logging.StreamHandler()
-    if form is LogFormat.AUTO and sys.stderr.isatty():
-        handler = TerminalHandler(Console(stderr=True, highlight=False), mask)
-    handler.setFormatter(JsonFormatter(mask) if form is LogFormat.JSON else TextFormatter(mask))
-    logging.basicConfig(level=level.upper(), handlers=[handler])
+    stream = DescriptorStream(_STDERR)
+    handler: logging.Handler = logging.StreamHandler(stream)
+    if form is LogFormat.AUTO and stream.isatty():
+        handler = TerminalHandler(Console(file=cast(IO[str], stream), highlight=False), mask)
+    handler.setFormatter(TextFormatter(mask) if form is LogFormat.TEXT else JsonFormatter(mask))
+    logging.basicConfig(level=level.upper(), handlers=[BackgroundHandler(handler)])
     for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     # It warns of every skipped probe; the service logs those itself, less often.

@@ -83,7 +83,7 @@ async def _run_demo(screen: Screen, finished: list[Summary], scene: Scene, *, on
         configuration = files.write_configuration(folder, world, slack_url=slack.url)
         settings = load(configuration, files.environment())
         processes = stack.enter_context(Processes(folder))
-        for command, *options in (["run"], ["page", "--port", str(port)]):
+        for command, *options in (["run", "--log-format", "text"], ["page", "--port", str(port)]):
             words = [sys.executable, "-m", "controller.cli.main", command, "-c", str(configuration), *options]
             processes.start(f"hotspare {command}", words, environment=files.environment())
         routing = Routing(settings.routing_file, check_every_s=0.02)

@@ -216,7 +216,8 @@ def test_a_vendor_report_that_cannot_be_stored_stops_nothing(lab: Lab) -> None:
         service.send_signal(signal.SIGTERM)
         _, errors = service.communicate(timeout=PATIENCE_S)
     assert service.returncode == 0
-    assert re.search(rf"vendor_report_lost page={re.escape(page.url)}: .*disk full", errors)
+    [lost] = [line for line in map(json.loads, errors.splitlines()) if line["event"] == "vendor_report_lost"]
+    assert (lost["fields"], "disk full" in lost["text"]) == ({"page": page.url}, True)
 
 
 def test_the_hand_of_an_operator_is_heeded_and_told(lab: Lab) -> None:

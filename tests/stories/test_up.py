@@ -89,7 +89,7 @@ def test_one_signal_ends_both(number: signal.Signals, tmp_path: Path) -> None:
     finally:
         process.kill()
         process.wait()
-    assert "service_stopped: in good order" in (tmp_path / "log").read_text()
+    assert '"event": "service_stopped", "text": "in good order"' in (tmp_path / "log").read_text()
 
 
 def test_a_port_that_is_taken_ends_both_with_2(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_port_that_is_taken_ends_both_with_2(tmp_path: Path) -> None:
             process.wait()
     log = (tmp_path / "log").read_text()
     assert "choose another with --port" in log
-    assert "service_stopped: in good order" in log
+    assert '"event": "service_stopped", "text": "in good order"' in log
 
 
 def test_a_second_one_is_refused_and_leaves_no_page(tmp_path: Path) -> None:
