@@ -1,12 +1,14 @@
 """Hands spans to a collector, on a thread of the SDK's: nothing waits for it, and what does not fit is left out."""
 
+import io
 import logging
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 
+import requests
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -34,7 +36,7 @@ class Traces:
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # it says everything once more for each batch
         self._targets = targets
         self._processor = BatchSpanProcessor(
-            _ToldExporter(OTLPSpanExporter(endpoint=endpoint, timeout=_TIMEOUT_S), endpoint),
+            _ToldExporter(OTLPSpanExporter(endpoint=endpoint, timeout=_TIMEOUT_S, session=_HeadsAlone()), endpoint),
             max_queue_size=_MOST_WAITING,
             schedule_delay_millis=_EVERY_S * 1000,
         )
@@ -71,6 +73,16 @@ class Traces:
         closing = threading.Thread(target=self._provider.shutdown, name="traces", daemon=True)
         closing.start()
         closing.join(_CLOSE_S)
+
+
+class _HeadsAlone(requests.Session):
+    """Reads the head of an answer alone: the status is all that counts, and what follows may never end."""
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        response = super().send(request, **{**options, "stream": True, "allow_redirects": False})
+        response.close()
+        response.raw = io.BytesIO()
+        return response
 
 
 class _ToldExporter(SpanExporter):

@@ -1,8 +1,10 @@
 """Traces, as a collector receives them: built from `opentelemetry-proto`, over HTTP."""
 
 import logging
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -137,3 +139,27 @@ def builders_later(second: int) -> Observation:
     return Observation(
         target=LUNA.id, check="chat", started_at=T0 + timedelta(seconds=second), outcome=Outcome.OK, duration_s=0.5
     )
+
+
+def test_an_answer_without_an_end_is_not_read() -> None:
+    """Of what a collector says the status is enough."""
+    sent, closed = [0], threading.Event()
+
+    def flood(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.recv(65_536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            while True:
+                connection.sendall(b"10000\r\n" + b"x" * 65_536 + b"\r\n")
+                sent[0] += 65_536
+        closed.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=flood, args=(listener,), daemon=True).start()
+        traces = Traces(f"http://127.0.0.1:{listener.getsockname()[1]}/v1/traces", {LUNA.id: LUNA})
+        traces.probe(seen(Outcome.OK))
+        traces.flush()
+        assert closed.wait(10)
+        traces.close()
+    assert sent[0] < 16 * 2**20
