@@ -56,3 +56,19 @@ async def test_a_model_reads_what_people_read(config: Path) -> None:
     assert {"routes", "targets"} <= history.keys()
     assert [answer.is_error for answer in answers] == [False] * 4 + [True] * 2
     assert "there is no incident 99" in str(answers[4].content)
+
+
+async def test_a_model_asks_what_the_configuration_will_do(config: Path) -> None:
+    """By the same plan as the command's; a mistake in the file meanwhile is told as the command tells it."""
+    answers = asked(config, ("plan", {}), ("plan", {}))
+    await anext(answers)
+    planned = await anext(answers)
+    assert not planned.is_error
+    outages = [outage for route in planned.structured_content["routes"] for outage in route["outages"]]
+    assert all(outage["flipped"] == outage["runs"] for outage in outages if outage["failure_rate"] == 1.0)
+    with config.open("a") as file:
+        file.write("nonsense: 1\n")
+    refused = await anext(answers)
+    assert refused.is_error
+    assert "nonsense" in str(refused.content)
+    assert [answer async for answer in answers] == []
