@@ -69,16 +69,20 @@ def most_connections(open_files: int) -> int:
 
 
 class BoundedListener(socket.socket):
-    """A listening socket that closes at once what is beyond its bound, before anything is read or encrypted."""
+    """A listening socket for so many connections at once.
+
+    Beyond them the longest idle one gives way to the next, so that who asks for its health gets an answer; where none
+    is idle, the next is closed before anything is read or encrypted.
+    """
 
     most = MOST_CONNECTIONS
-    refused: RefusedClients | None = None
+    protocol: "type[BoundedProtocol] | None" = None
 
-    def __init__(self, family: socket.AddressFamily, *, most: int, refused: RefusedClients) -> None:
+    def __init__(self, family: socket.AddressFamily, *, most: int, protocol: "type[BoundedProtocol]") -> None:
         super().__init__(family, socket.SOCK_STREAM)
         self._batch = 0
         self.accepted: weakref.WeakSet[socket.socket] = weakref.WeakSet()
-        self.most, self.refused = most, refused
+        self.most, self.protocol = most, protocol
 
     def accept(self) -> tuple[socket.socket, Any]:
         """The next connection within the bound; raises BlockingIOError where there is none."""
@@ -86,13 +90,20 @@ class BoundedListener(socket.socket):
         if not self._batch:
             raise BlockingIOError  # the loop comes back, after those that ask already
         connection, address = super().accept()
-        if len(self.accepted) < self.most:
+        if len(self.accepted) < self.most or (self.protocol and self._give_way(self.protocol)):
             self.accepted.add(connection)
             return connection, address
         connection.close()
-        if self.refused:
-            self.refused.refuse("api_too_many_connections", f"more than {self.most} connections: the next are closed")
         raise BlockingIOError
+
+    def _give_way(self, protocol: "type[BoundedProtocol]") -> bool:
+        """Whether an idle connection could be closed."""
+        idle = next(iter(protocol.idle), None)
+        which = "the next are" if idle is None else "the longest idle one is"
+        protocol.refused.refuse("api_too_many_connections", f"more than {self.most} connections: {which} closed")
+        if idle is not None:
+            idle.end("", "")
+        return idle is not None
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -102,6 +113,8 @@ class BoundedProtocol(HttpToolsProtocol):
     patience: Patience
     unread: dict["BoundedProtocol", None]
     """Those whose answer is not read now, the oldest first."""
+    idle: dict["BoundedProtocol", None]
+    """Those without a request, the longest idle first."""
 
     _deadline: asyncio.TimerHandle | None = None
     _slow_reader: asyncio.TimerHandle | None = None
@@ -112,6 +125,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         """Wait for a request, but not for ever."""
         super().connection_made(transport)
+        self.idle[self] = None
         self._expect(self.patience.idle_s, "")
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -119,11 +133,12 @@ class BoundedProtocol(HttpToolsProtocol):
         for timer in (self._deadline, self._slow_reader):
             if timer:
                 timer.cancel()
-        self.unread.pop(self, None)
+        self._forget()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Read on within the bounds."""
+        self.idle.pop(self, None)
         if not self._in_request:
             self._in_request, self._head, self._body = True, 0, 0
             self._expect(self.patience.request_s, "api_slow_request")
@@ -155,6 +170,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self._deadline.cancel()
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        super().on_response_complete()
+        if not (self.transport.is_closing() or self._in_request or self.pipeline):
+            self.idle[self] = None
+
     def pause_writing(self) -> None:
         """What was answered is not read."""
         super().pause_writing()
@@ -185,10 +206,16 @@ class BoundedProtocol(HttpToolsProtocol):
         if event:
             client = self.client[0] if self.client else "unknown"
             self.refused.refuse(event, f"{client}: {text}; the connection was closed")
-        self.unread.pop(self, None)
+        self._forget()
         self.transport.abort()
+
+    def _forget(self) -> None:
+        self.unread.pop(self, None)
+        self.idle.pop(self, None)
 
 
 def bounded(refused: RefusedClients, patience: Patience) -> type[BoundedProtocol]:
     """The protocol of one server, which counts what it refuses."""
-    return type("ServerProtocol", (BoundedProtocol,), {"refused": refused, "patience": patience, "unread": {}})
+    return type(
+        "ServerProtocol", (BoundedProtocol,), {"refused": refused, "patience": patience, "unread": {}, "idle": {}}
+    )

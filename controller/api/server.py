@@ -21,7 +21,15 @@ from starlette.types import ASGIApp
 
 from controller.api.access import AccessRules
 from controller.api.app import Sources, build_app
-from controller.api.bounds import PATIENCE, BoundedListener, Patience, RefusedClients, bounded, most_connections
+from controller.api.bounds import (
+    PATIENCE,
+    BoundedListener,
+    BoundedProtocol,
+    Patience,
+    RefusedClients,
+    bounded,
+    most_connections,
+)
 from controller.api.control import OperatorDesk
 from controller.api.reader import ReadModel
 from controller.api.routing_feed import RoutingFeed
@@ -86,8 +94,9 @@ class ApiServer:
     def _start(self) -> None:
         api = self.settings.api
         try:
-            config = self._configuration()
-            listener = self._listen()
+            protocol = bounded(self.refused, self.patience)
+            config = self._configuration(protocol)
+            listener = self._listen(protocol)
         except OSError as error:
             self._tell_failure(error.strerror or str(error))
             return
@@ -102,10 +111,10 @@ class ApiServer:
         reads = "reading takes no token" if api.reads_openly else "reading takes a token"
         log.info("api_listening at=%s: %s, %s", self.url, reach, reads)
 
-    def _configuration(self) -> uvicorn.Config:
+    def _configuration(self, protocol: type[BoundedProtocol]) -> uvicorn.Config:
         config = uvicorn.Config(
             self._application,
-            http=bounded(self.refused, self.patience),
+            http=protocol,
             ws="none",
             lifespan="off",
             loop="asyncio",
@@ -123,10 +132,10 @@ class ApiServer:
         config.load()
         return config
 
-    def _listen(self) -> BoundedListener:
+    def _listen(self, protocol: type[BoundedProtocol]) -> BoundedListener:
         host, port = self.settings.api.address or ("", 0)
         family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
-        listener = BoundedListener(family, most=most_connections(_raise_open_files()), refused=self.refused)
+        listener = BoundedListener(family, most=most_connections(_raise_open_files()), protocol=protocol)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((host, port))

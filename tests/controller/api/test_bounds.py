@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,8 +11,19 @@ from pathlib import Path
 
 import pytest
 import trustme
+import uvicorn
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
-from controller.api.bounds import MOST_BODY, Patience, RefusedClients, most_connections
+from controller.api.bounds import (
+    MOST_BODY,
+    PATIENCE,
+    BoundedListener,
+    Patience,
+    RefusedClients,
+    bounded,
+    most_connections,
+)
 from monitor.config.settings import Settings
 from tests.controller.api.conftest import ApiLab, serving
 
@@ -118,6 +130,48 @@ def test_an_attack_does_not_fill_the_log() -> None:
 def test_probes_keep_their_files() -> None:
     """Connections may take what the process may open, but for what it needs itself."""
     assert [most_connections(files) for files in (256, 1024, 65_536)] == [16, 512, 12_000]
+
+
+async def test_the_longest_idle_gives_way() -> None:
+    """Beyond the bound, one that asks is answered; where all are busy, the next is closed."""
+    over = asyncio.Event()
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/busy":
+            await over.wait()
+        await PlainTextResponse("well")(scope, receive, send)
+
+    refused = RefusedClients(tell=lambda *_: None)
+    protocol = bounded(refused, PATIENCE)
+    listener = BoundedListener(socket.AF_INET, most=3, protocol=protocol)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    config = uvicorn.Config(answer, http=protocol, ws="none", lifespan="off", log_config=None)
+    server = uvicorn.Server(config)
+    serving_it = asyncio.create_task(server.serve(sockets=[listener]))
+    clients = [await asyncio.open_connection(*listener.getsockname()) for _ in range(3)]
+    await ask(*clients[0], "/")  # it is idle again, the shortest
+    clients.append(await asyncio.open_connection(*listener.getsockname()))
+    assert await ask(*clients[3], "/")
+    assert await ended(clients[1][0]) == b""
+    assert [reader.at_eof() for reader, _ in clients] == [False, True, False, False]
+    for number in (0, 2, 3):
+        clients[number][1].write(b"GET /busy HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    await asyncio.sleep(0.2)
+    clients.append(await asyncio.open_connection(*listener.getsockname()))
+    assert await ended(clients[4][0]) == b""
+    assert refused.counts == {"api_too_many_connections": 2}
+    server.should_exit = True
+    over.set()
+    for _, writer in clients:
+        writer.close()
+    await serving_it
+
+
+async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> bool:
+    """Whether the answer is 200."""
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    return (await reader.readuntil(b"well")).startswith(b"HTTP/1.1 200")
 
 
 async def test_a_taken_port_stops_nothing(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
