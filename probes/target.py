@@ -1,7 +1,7 @@
 """Providers, their models as targets, and the checks that a probe can run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -38,6 +38,16 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderKey:
+    """A key of a provider, and where it came from."""
+
+    secret: Secret
+    variable: str | None = None
+    """The environment variable, if any."""
+    file: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """An endpoint of an organisation, and how to talk to it."""
 
@@ -51,6 +61,8 @@ class Provider:
     """The environment variable that the key came from, if any."""
     api_key_file: str | None = None
     """The file that the key came from, if any."""
+    other_keys: tuple[ProviderKey, ...] = ()
+    """To go on with when `api_key` is refused, in this order."""
     preset: str | None = None
     """A key of `probes.dialects.presets.PRESETS`."""
     region: str | None = None
@@ -65,6 +77,15 @@ class Provider:
     """The address of the vendor's status page; None: it is not read."""
     owner: "Owner | None" = None
     """Who looks after it."""
+
+    @property
+    def keys(self) -> tuple[ProviderKey, ...]:
+        """All of them, in the order of the configuration."""
+        return (ProviderKey(secret=self.api_key, variable=self.api_key_env, file=self.api_key_file), *self.other_keys)
+
+    def with_key(self, key: ProviderKey) -> "Provider":
+        """The provider, to be asked with this key alone."""
+        return replace(self, api_key=key.secret, api_key_env=key.variable, api_key_file=key.file, other_keys=())
 
     @property
     def key_source(self) -> str:

@@ -25,6 +25,7 @@ _SHORTEST_SECRET: Final = 8
 #: What stands before a notice: the first symbol with a part of its kind's name.
 _SYMBOLS: Final = {
     "💰": ("budget", "interval", "reserve"),
+    "🔑": ("key",),
     "⚠️": ("stopped", "failing", "attention", "ignored", "held", "database"),
     "📡": ("network",),
     "🔁": ("model",),

@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rich.console import Console
@@ -94,8 +94,15 @@ def print_check(settings: Settings, answers: CheckAnswers, console: Console) -> 
 
 
 def _cheapest_questions(settings: Settings) -> list[tuple[Target, str]]:
-    """Ask each provider's first model a chat, unless it only embeds. The configuration is already valid."""
+    """Ask each provider's first model a chat, unless it only embeds, with each of its keys."""
     first = {target.provider.name: target for target in reversed(settings.targets)}
     asked = [first[provider.name] for provider in settings.providers]
     only_embeds = (Check.EMBEDDING,)
-    return [(each, Check.EMBEDDING if each.questions == only_embeds else Check.CHAT) for each in asked]
+    return [
+        (
+            replace(each, provider=each.provider.with_key(key)),
+            Check.EMBEDDING if each.questions == only_embeds else Check.CHAT,
+        )
+        for each in asked
+        for key in each.provider.keys
+    ]

@@ -14,6 +14,7 @@ from monitor.detection.detector import Detector
 from monitor.storage.store import Store
 from monitor.traffic.answer_times import AnswerTimes
 from probes import pricing
+from probes.target import ProviderKey
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ class RoutingPublisher:
         self._store = store
         self._reported = reported
         self._started_at: datetime | None = None
+        self._key_variables: dict[str, str] = {}
+        """That of the key that works, by provider."""
         self.changed = True
         """What the file says has changed: the next `publish` writes it."""
         self._published_at: datetime | None = None
@@ -52,7 +55,13 @@ class RoutingPublisher:
         self._file_generation = self._file.read_generation()
         self.generation = max(self.generation, decided_generation, self._file_generation)
         self._shown = self._file.read_targets() if self._settings.controller.dry_run else {}
+        self._key_variables = self._file.read_key_variables()
         self._started_at = now
+
+    def use_key(self, provider: str, key: ProviderKey) -> None:
+        """Point applications at this key from the next `publish` on."""
+        self._key_variables[provider] = key.variable or ""
+        self.changed = True
 
     def reconfigure(self, settings: Settings) -> None:
         """Write the file by other settings, at the next call of `publish`."""
@@ -112,6 +121,7 @@ class RoutingPublisher:
                 for target, state in detector.health.items()
                 if state.low_limit and state.low_limit.text(now)
             },
+            key_variables=self._key_variables,
             contexts={target.id: pricing.context_tokens(target) for target in self._settings.targets},
         )
         self._file.publish(table)

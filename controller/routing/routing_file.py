@@ -37,6 +37,7 @@ _NO_LATENCIES: Mapping[str, LatencyEvidence] = {}
 _NO_TIMES: Mapping[str, AnswerTimes] = {}
 _NO_CONTEXTS: Mapping[str, int | None] = {}
 _NO_LIMITS: Mapping[str, LowLimit] = {}
+_NO_VARIABLES: Mapping[str, str] = {}
 
 
 class RoutingFileError(Exception):
@@ -56,12 +57,14 @@ def build_table(
     reported: Mapping[str, AnswerTimes] = _NO_TIMES,
     contexts: Mapping[str, int | None] = _NO_CONTEXTS,
     low_limits: Mapping[str, LowLimit] = _NO_LIMITS,
+    key_variables: Mapping[str, str] = _NO_VARIABLES,
 ) -> dict[str, Any]:
     """The table for `RoutingFile.publish`, as `routing.schema.json` describes it, in the order of the configuration.
 
     `routes` are to be published: in a dry run, as configured. A route without a state is left out, a target without a
     known health is `unknown`; `latency`, `reported`, `low_limits` and `contexts`, beyond the configured ones, are by
-    target, as `health`. Raises KeyError when a route points at a target that the configuration does not have.
+    target, as `health`; `key_variables`, of the keys in use, by provider. Raises KeyError when a route points at a
+    target that the configuration does not have.
     """
     published = [(route, routes[route.name]) for route in settings.routes if route.name in routes]
     wanted = {name for route, state in published for name in (*route.candidates, state.target, *dict(state.weights))}
@@ -89,6 +92,7 @@ def build_table(
                 ),
                 context=contexts.get(target.id, target.context),
                 low_limit=low_limits.get(target.id),
+                key_variable=key_variables.get(target.provider.name),
             )
             for target in ordered
         },
@@ -114,8 +118,10 @@ def _target(
     limits: Mapping[str, float],
     context: int | None,
     low_limit: LowLimit | None,
+    key_variable: str | None,
 ) -> dict[str, Any]:
     provider = target.provider
+    others = {key.variable for key in provider.other_keys}
     rare = {
         "context": context,
         "preset": provider.preset,
@@ -127,7 +133,7 @@ def _target(
         "model": target.model,
         "dialect": provider.dialect,
         "base_url": provider.base_url,
-        "api_key_env": provider.api_key_env,
+        "api_key_env": key_variable if key_variable in others else provider.api_key_env,
         "health": health.value,
         "drained": drained,
         **({"limits": {name: _number(seconds) for name, seconds in limits.items()}} if limits else {}),
@@ -212,6 +218,12 @@ class RoutingFile:
             return {name: str(route["target"]) for name, route in table["routes"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return {}
+
+    def read_key_variables(self) -> dict[str, str]:
+        """The variable of the key of each provider in the file as it stands; empty when there is no such file."""
+        targets = self.read_table().get("targets")
+        fields = [each for each in targets.values() if isinstance(each, dict)] if isinstance(targets, dict) else []
+        return {str(each.get("provider")): str(each["api_key_env"]) for each in fields if each.get("api_key_env")}
 
     def find_tampering(self) -> str | None:
         """One sentence when the file is no longer what we last wrote; None when it is, or when we wrote none yet.

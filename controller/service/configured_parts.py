@@ -15,12 +15,14 @@ from controller.alerts.slack.buttons.listener import ButtonService
 from controller.api.server import ApiServer
 from controller.history.store import RouteHistory
 from controller.service.background import BackgroundRecorder
+from controller.service.keyed_prober import KeyedProber
 from controller.service.static_page_writer import StaticPageWriter
 from controller.service.traffic_intake import TrafficIntake
 from monitor.config.settings import Settings
 from monitor.status_pages.poller import StatusPagePoller, status_pages
 from monitor.storage.traffic_store import TrafficStore
 from probes.prober import Prober
+from probes.target import ProviderKey
 from probes.transport.fetch import ask_endpoints, fetch_page
 from probes.transport.http_transport import tls_context
 
@@ -41,6 +43,8 @@ class PartsContext:
     trouble: Callable[[], str | None]
     cannot_write: Callable[[], str | None]
     clock: Callable[[], datetime]
+    use_key: Callable[[str, ProviderKey], None]
+    """Points applications at this key of a provider."""
 
 
 @dataclass(kw_only=True)
@@ -48,7 +52,7 @@ class ConfiguredParts:
     """The parts of one configuration. Making them opens, reads and sends nothing."""
 
     settings: Settings
-    prober: Prober
+    prober: KeyedProber
     ask_endpoints: Callable[[], Awaitable[frozenset[str]]]
     """The neutral endpoints that answer right now."""
     buttons: ButtonService
@@ -76,7 +80,13 @@ def build_parts(settings: Settings, context: PartsContext, traffic: TrafficIntak
     buttons = ButtonService(settings, context.engine, in_database=in_database, clock=context.clock)
     return ConfiguredParts(
         settings=settings,
-        prober=Prober(proxy=network.proxy, ca_bundle=network.ca_bundle, clock=context.clock),
+        prober=KeyedProber(
+            ask=Prober(proxy=network.proxy, ca_bundle=network.ca_bundle, clock=context.clock).probe,
+            providers=settings.providers,
+            clock=context.clock,
+            use_key=context.use_key,
+            report=lambda kind, provider, text: context.recorder.event(kind, provider, text, notify=True),
+        ),
         ask_endpoints=lambda: ask_endpoints(
             settings.connectivity.endpoints, timeout_s=_NEUTRAL_S, tls=tls, proxy=network.proxy
         ),

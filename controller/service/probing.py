@@ -14,6 +14,7 @@ from controller.alerts.heartbeat import ServiceHealth
 from controller.cycle.cycle import Cycle
 from controller.routing.spend_where_used import spend_where_used
 from controller.service.background import BackgroundRecorder
+from controller.service.keyed_prober import KeyedProber
 from monitor.budget import tracker as budget_tracker
 from monitor.budget.allocation import month_of
 from monitor.budget.tracker import BudgetTracker
@@ -25,7 +26,6 @@ from monitor.storage.database import DatabaseError
 from probes.observation import Observation, replaced
 from probes.outcome import Outcome
 from probes.pricing import usual_usd
-from probes.prober import Prober
 from probes.target import Target
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Probing:
     budget: BudgetTracker
     cycle: Cycle
     """Hears, on the database's thread, what the budget changes."""
-    prober: Prober
+    prober: KeyedProber
     observations: asyncio.Queue[Observation | None]
     """Each observation is put here."""
     health: ServiceHealth
@@ -70,7 +70,7 @@ class Probing:
         self._probe_early()
         self.request(self.cycle.detection.resumed_probes)
 
-    def reconfigure(self, settings: Settings, budget: BudgetTracker, prober: Prober) -> None:
+    def reconfigure(self, settings: Settings, budget: BudgetTracker, prober: KeyedProber) -> None:
         """Go on with other settings, once the cycle has them. What is asked otherwise now is asked at once."""
         asked = {target.id: target for target in self.settings.targets}
         now, providers = self.recorder.clock(), {target.provider for target in self.settings.targets}

@@ -171,6 +171,9 @@ class Service:
             trouble=self._trouble,
             cannot_write=self._cannot_write,
             clock=self._clock,
+            use_key=lambda provider, key: self._database.submit(
+                "key_lost", self._cycle.publisher.use_key, provider, key
+            ),
         )
         self._parts = build_parts(self._settings, self._context)
         self._read_parts(self._parts)

@@ -12,7 +12,8 @@ from pydantic import ValidationInfo
 from monitor.config.checks import CHECK_TURNS, CheckTurns
 from monitor.config.document import Node
 from monitor.config.owner import OwnerSection
-from monitor.config.reading import ReadContext, Text, file_of, variable_of
+from monitor.config.provider_keys import KEYS, provider_keys
+from monitor.config.reading import ReadContext, Text
 from monitor.config.requirements import CAPABILITIES, LARGEST_CONTEXT, REGION
 from monitor.config.section import Key, NamedSections, Section
 from monitor.config.sentinel import interval_beside_sentinel
@@ -24,7 +25,6 @@ from monitor.config.values import (
     choice,
     duration,
     flag,
-    key_variable,
     must,
     number,
     secret,
@@ -157,6 +157,9 @@ class ProviderSection(Section):
     api_key: Annotated[Secret | None, secret("", "key"), Key(default_text="required")] = None
     """The key, as `${NAME}` or `${file:PATH}`. Not needed with `signing` and the presets `vllm`, `ollama` and
     `litellm`; for another server that wants none, write any text."""
+    api_keys: Annotated[tuple[Secret, ...], KEYS, Key(default_text="none")] = ()
+    """Several in place of `api_key`, in order: `["${A}", "${B}"]`. The first that works is used, by applications too;
+    see [several keys](#several-keys). Change it when one may be refused or run out of money."""
     region: Annotated[str | None, _config_field("region"), Key(default_text="required for `bedrock`")] = None
     """`bedrock` only: the account's region, such as `us-east-1`; not needed with a `base_url` and a key."""
     signing: Annotated[bool, _config_field("signing")] = False
@@ -296,20 +299,25 @@ def _provider(provider_name: str, section: ProviderSection, node: Node, context:
             problem = f"is not used by the dialect {dialect}, only by {takers}; leave it out"
             context.report(node.at(name), problem)
     signing = section.signing
-    if signing and node.has("api_key"):
-        context.report(node.at("api_key"), "is not used where requests are signed; leave it or signing out")
     if signing and dialect and takes["signing"]:
         context.require(node, "region", "the region to sign for, such as us-east-1")
-    if not signing and (preset is None or preset.key_needed):
-        context.require(node, "api_key", f"a variable such as ${{{key_variable(provider_name)}}}")
     base_url = _base_url(section, dialect, preset, node, context)
+    first, *others = provider_keys(
+        section.api_key,
+        section.api_keys,
+        node,
+        context,
+        signing=signing,
+        needed=preset is None or preset.key_needed,
+    )
     return Provider(
         name=provider_name,
         dialect=dialect,
         base_url=base_url,
-        api_key=section.api_key or Secret(""),
-        api_key_env=variable_of(node.child("api_key")),
-        api_key_file=file_of(node.child("api_key")),
+        api_key=first.secret,
+        api_key_env=first.variable,
+        api_key_file=first.file,
+        other_keys=tuple(others),
         preset=preset.name if preset else None,
         region=section.region,
         api_version=section.api_version,

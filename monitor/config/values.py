@@ -315,7 +315,7 @@ def secret(
     """
 
     def read(node: Node, context: ReadContext) -> Secret:
-        name = variable or key_variable(str(node.place.steps[-2]))
+        name = variable or key_variable(str(node.place.steps[1]))
         if not context.keys and isinstance(node, Scalar):
             return Secret("not-read")
         value = context.text(node, expected.format(name))
