@@ -130,11 +130,11 @@ def best_alternative(
 def best_eligible(candidates: Sequence[Candidate], now: datetime, *, avoid: str | None = None) -> Candidate | None:
     """The healthiest eligible candidate, of those that were ever proven where there are any.
 
-    Among equals one that is not at the provider `avoid`, then one without a limit that is nearly used up, then as
-    configured.
+    Among equals one that is not at the provider `avoid`, then as configured. One whose limit is nearly used up comes
+    last: what a route brings it would be refused.
     """
     eligible = [candidate for candidate in candidates if candidate.is_eligible(now)]
-    return min(eligible, key=lambda c: (*_merit(c, avoid), bool(c.low_limit(now))), default=None)
+    return min(eligible, key=lambda c: (bool(c.low_limit(now)), *_merit(c, avoid)), default=None)
 
 
 def passed_over(
@@ -146,9 +146,10 @@ def passed_over(
 ) -> str:
     """A clause on each candidate that would be the best alternative but for its limit; empty where there is none."""
     avoid = _provider_to_avoid(present, targets)
-    before = [c for c in candidates[: candidates.index(chosen)] if c is not present and c.is_eligible(now)]
-    equals = (c for c in before if _merit(c, avoid) == _merit(chosen, avoid))
-    return "".join(f"; {c.id} is passed over: {c.low_limit(now)}" for c in equals)
+    places = {c.id: (_merit(c, avoid), place) for place, c in enumerate(candidates)}
+    eligible = (c for c in candidates if c is not present and c.is_eligible(now))
+    better = (c for c in eligible if places[c.id] < places[chosen.id])
+    return "".join(f"; {c.id} is passed over: {c.low_limit(now)}" for c in better)
 
 
 def _merit(candidate: Candidate, avoid: str | None) -> tuple[bool, int, bool]:

@@ -278,7 +278,10 @@ def _leave_drained(case: RouteCase, present: Candidate, drain: Override) -> Rout
 
 
 def _fail_over(case: RouteCase, present: Candidate, home: Candidate | None) -> RouteVerdict:
-    to = best_alternative(present, case.candidates, case.targets, case.now)
+    better = [other for other in case.candidates if other.rank < present.rank]
+    to = best_alternative(present, better, case.targets, case.now) or best_alternative(
+        present, case.candidates, case.targets, case.now
+    )
     if to and to.rank < present.rank:
         limits = passed_over(present, to, case.candidates, case.targets, case.now)
         return case.move(MoveKind.FAILOVER, to, f"{present.health.reason}{limits}")
@@ -313,7 +316,8 @@ def _improve(case: RouteCase, current: Decision, present: Candidate, home: Candi
     up = [c for c in case.candidates[place + 1 :] if c.could_be_eligible and c.health.health is Health.UP]
     if verdict.decision or home or not place or present.health.health is not Health.DEGRADED or not up:
         return verdict
-    to = next((c for c in up if c.is_eligible(case.now) and not c.is_held_back(case.now)), None)
+    free = (c for c in up if not c.is_held_back(case.now) and not c.low_limit(case.now))
+    to = next((c for c in free if c.is_eligible(case.now)), None)
     if to is None or not case.has_passed(current.at, case.controller.dwell_s):
         return replace(verdict, settled=False)
     return case.move(MoveKind.FAILOVER, to, present.health.sentence)

@@ -88,6 +88,28 @@ def test_the_invariants_hold_for_every_combination() -> None:
 
 
 @pytest.mark.slow
+def test_a_candidate_close_to_a_limit_is_the_last_choice_in_every_combination() -> None:
+    """A failing target is left for it where nothing better has room, and for nothing else."""
+    for healths, recents, present, for_s, fail_over_on in COMBINATIONS:
+        if not all(recents) or for_s < DWELL_S:
+            continue
+        route = Route(name="chat", candidates=IDS, fail_over_on=fail_over_on)
+        candidates = [candidate(name, health) for name, health in zip(IDS, healths, strict=True)]
+        for limited in itertools.product((False, True), repeat=3):
+            shown = [near_limit(one) if low else one for one, low in zip(candidates, limited, strict=True)]
+            verdict = ask(at(IDS[present]), *shown, route=route)
+            mine = ELIGIBLE.get(healths[present], len(ELIGIBLE))
+            others = [one for one in shown if one.id != IDS[present] and one.is_eligible(T0)]
+            better = [one for one in others if ELIGIBLE[one.health.health] < mine]
+            if healths[present] not in fail_over_on or not better:
+                continue
+            assert verdict.decision, (healths, present, limited)
+            chosen = shown[IDS.index(verdict.decision.target)]
+            assert chosen in better
+            assert not chosen.low_limit(T0) or all(one.low_limit(T0) for one in better)
+
+
+@pytest.mark.slow
 def test_a_failing_target_is_left_whenever_anything_better_is_eligible() -> None:
     """It never stays on what fails while an eligible candidate exists."""
     for healths, recents, present, for_s, fail_over_on in COMBINATIONS:
@@ -165,13 +187,26 @@ def test_a_route_does_not_go_back_into_a_limit(for_s: float, target: str) -> Non
     assert decision.target == home.id
 
 
-@pytest.mark.parametrize("worse", [Health.SUSPECT, Health.DEGRADED, Health.DOWN])
-def test_a_limit_refuses_nobody_a_standby(worse: Health) -> None:
-    """A candidate that is close to a limit is better than one that is not well, and than none."""
+@pytest.mark.parametrize(
+    ("worse", "target"), [(Health.SUSPECT, IDS[2]), (Health.DEGRADED, IDS[2]), (Health.DOWN, IDS[1])]
+)
+def test_a_candidate_close_to_a_limit_is_the_last_choice(worse: Health, target: str) -> None:
+    """It would refuse what a route brings it; but it is better than none that is eligible."""
     present, first, second = (candidate(n, h) for n, h in zip(IDS, (Health.DOWN, Health.UP, worse), strict=True))
     decision = ask(at(present.id), present, near_limit(first), second).decision
     assert decision
-    assert decision.target == first.id
+    assert decision.target == target
+
+
+def test_off_a_degraded_standby_no_route_goes_into_a_limit() -> None:
+    """It stays until the limit is over."""
+    home, standby, third = (
+        candidate(n, h) for n, h in zip(IDS, (Health.DOWN, Health.DEGRADED, Health.UP), strict=True)
+    )
+    assert ask(at(standby.id), home, standby, near_limit(third)).decision is None
+    decision = ask(at(standby.id), home, standby, third).decision
+    assert decision
+    assert decision.target == third.id
 
 
 @pytest.mark.parametrize(
