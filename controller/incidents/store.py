@@ -23,7 +23,8 @@ from controller.incidents.tracker import lead_incident_id
 from controller.routing.operator_requests import RefusalKind, RefusedError
 from monitor.storage.column_conversions import RowMapper, storable
 from monitor.storage.database import durable
-from monitor.storage.tables import IncidentRow
+from monitor.storage.tables import INCIDENTS, IncidentRow
+from monitor.storage.upsert import count_on
 from probes.redaction import one_line
 
 LONGEST_NOTE: Final = 1_000
@@ -140,6 +141,8 @@ def _replace(session: Session, incident: Incident) -> Incident:
     if row is None:  # another database than the one that it was first stored in
         new = replace(incident, timeline=number_entries(incident.timeline))
         session.add(IncidentRow(**_columns(new), told_revision=0, told_lines=0))
+        session.flush()
+        count_on(session.connection(), INCIDENTS)
         return new
     stored = incident_of(row)
     again = stored.resolved_at is not None and incident.resolved_at is None

@@ -18,6 +18,7 @@ from monitor.storage.database import durable, reading
 from monitor.storage.store import insert_event
 from monitor.storage.tables import OVERRIDES, DecisionRow
 from monitor.storage.traffic_store import read_outcomes
+from monitor.storage.upsert import count_on, insert_into
 from probes.outcome import ANSWERED
 from probes.redaction import one_line
 
@@ -148,7 +149,8 @@ class OverrideStore:
         ]
         if rows:
             with self._engine.begin() as connection:
-                connection.execute(insert(OVERRIDES).prefix_with("OR IGNORE"), rows)
+                connection.execute(insert_into(connection.dialect.name, OVERRIDES).on_conflict_do_nothing(), rows)
+                count_on(connection, OVERRIDES)
 
     def begin_scheduled(self, override: Override, event: OverrideEvent) -> bool:
         """Add what the configuration schedules, unless it is there, ended or not; it replaces nobody's override."""

@@ -2,8 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import TEXT, Column
-from sqlmodel import Field, SQLModel
+from sqlmodel import SQLModel
 
 from monitor.storage.table_columns import (
     KeyedTable,
@@ -22,7 +21,7 @@ class RollupRow(KeyedTable, table=True):
     span_s: int = integer_column(key=True)
     """3,600 or 86,400."""
     start_ms: int = integer_column(key=True)
-    check: str = Field(sa_column=Column("check_", TEXT, primary_key=True))
+    check: str = text_column(key=True, name="check_")
     region: str = text_column(key=True)
     asked: str = text_column()
     """How many ended how, as a JSON object by outcome; without those that failed here."""

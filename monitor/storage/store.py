@@ -3,13 +3,14 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, func
 from sqlalchemy import select as select_columns
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import Session, SQLModel, col, select
 
 from monitor.connectivity.state import ConnectivityObservation
@@ -53,7 +54,7 @@ from monitor.storage.tables import (
     TransitionRow,
     VendorReportRow,
 )
-from monitor.storage.upsert import replace_rows
+from monitor.storage.upsert import Insert, insert_into, replace_rows
 from probes.observation import Observation
 
 _KEY: Final = list(OBSERVATIONS.primary_key.columns)
@@ -61,17 +62,23 @@ _DAY_MS: Final = 86_400_000
 _ALL_ROLLUPS: Final[Mapping[timedelta, datetime]] = {}
 _ONLY_ROW: Final = 1
 NO_POOLS: Final[Mapping[str, str]] = {}
-# Core, and built once: these run for every batch of observations and in every cycle.
-_RECORD: Final = (
-    insert(OBSERVATIONS)
-    .on_conflict_do_nothing(index_elements=OBSERVATIONS.primary_key.columns)
-    .returning(*OBSERVATIONS.primary_key.columns)
-)
-_COST: Final = insert(SPENDING)
-_ADD_COST: Final = _COST.on_conflict_do_update(
-    index_elements=SPENDING.primary_key.columns,
-    set_={name: SPENDING.c[name] + _COST.excluded[name] for name in ("usd", "probes", "unpriced")},
-)
+
+
+# Core, and built once: these run for every batch of observations.
+@cache
+def _record(dialect: str) -> ReturningInsert[Any]:
+    """Adds observations; returns the keys of those that are new."""
+    insert = insert_into(dialect, OBSERVATIONS)
+    new = insert.on_conflict_do_nothing(index_elements=OBSERVATIONS.primary_key.columns)
+    return new.returning(*OBSERVATIONS.primary_key.columns)
+
+
+@cache
+def _add_cost(dialect: str) -> Insert:
+    """Adds to the spending of a target's day."""
+    insert = insert_into(dialect, SPENDING)
+    sums = {name: SPENDING.c[name] + insert.excluded[name] for name in ("usd", "probes", "unpriced")}
+    return insert.on_conflict_do_update(index_elements=SPENDING.primary_key.columns, set_=sums)
 
 
 class Store:
@@ -99,9 +106,10 @@ class Store:
             for row, observation in zip(rows, observations, strict=True):
                 by_key.setdefault(tuple(row[column.name] for column in _KEY), observation)
             with self._engine.begin() as connection:
-                stored = [by_key[tuple(key)] for key in connection.execute(_RECORD, rows)]
+                dialect = connection.dialect.name
+                stored = [by_key[tuple(key)] for key in connection.execute(_record(dialect), rows)]
                 if stored:
-                    connection.execute(_ADD_COST, [_spending_row(o) for o in stored])
+                    connection.execute(_add_cost(dialect), [_spending_row(o) for o in stored])
                     add_to_rollups(connection, stored)
 
     def observations(self, target: str, *, after: datetime, limit: int = 100_000) -> list[Observation]:

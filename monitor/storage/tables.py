@@ -5,8 +5,7 @@ Instants are epoch milliseconds (UTC) as integers, durations are seconds as floa
 
 from typing import Final
 
-from sqlalchemy import INTEGER, TEXT, Column
-from sqlmodel import Field, SQLModel
+from sqlmodel import SQLModel
 
 from monitor.storage.table_columns import (
     KeyedTable,
@@ -26,7 +25,7 @@ class ObservationRow(KeyedTable, table=True):
 
     target: str = text_column(key=True)
     started_ms: int = integer_column(key=True)
-    check: str = Field(sa_column=Column("check_", TEXT, primary_key=True))
+    check: str = text_column(key=True, name="check_")
     region: str = text_column(key=True)
     outcome: str = text_column()
     duration_s: float = real_column()
@@ -140,7 +139,7 @@ class BudgetRow(StrictTable, table=True):
 
     __tablename__ = "budget"
 
-    id: int = Field(sa_column=Column(INTEGER, primary_key=True))
+    id: int = integer_column(key=True)
     at_ms: int = integer_column()
     """When this throttling began."""
     pace: str = text_column()
@@ -314,7 +313,7 @@ class ServiceRow(StrictTable, table=True):
 
     __tablename__ = "service"
 
-    id: int = Field(sa_column=Column(INTEGER, primary_key=True))
+    id: int = integer_column(key=True)
     pid: int = integer_column()
     host: str = text_column()
     version: str = text_column()
