@@ -118,10 +118,11 @@ class Cycle:
     def _keep(self, decisions: Sequence[Decision], now: datetime) -> None:
         """Journal decisions of a former service now, or once the database can be written."""
         facts = CycleFacts(settings=self._settings, now=now, health={}, routes={}, decisions=decisions)
-        if not decisions:
-            return
         try:
-            self._journal.commit(decisions, ())
+            if decisions:
+                self._journal.commit(decisions, ())
+            if not self._unread:
+                self._unjournalled.clear()
         except DatabaseError:
             if not self._is_unusable():
                 raise
@@ -231,8 +232,9 @@ class Cycle:
             self.detection.write_all(now)
             self._incidents.write_into_new()
             self._active_overrides.write_into(self._journal.overrides, now)
-            waiting = {(decision.route, decision.generation) for decision in self._incidents.deferred}
-            routes = [each for each in self._routes.values() if (each.route, each.generation) not in waiting]
+            known = [*self._incidents.deferred, *self._journal.decisions()]
+            known_as = {(decision.route, decision.generation) for decision in known}
+            routes = [each for each in self._routes.values() if (each.route, each.generation) not in known_as]
             self._journal.commit(routes, ())
             self.publisher.generation = max(self.publisher.generation, self._journal.generation())
         except DatabaseError:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import ExceptionContext
 
-from monitor.storage.bounded_sqlite import DEADLINE_S, DiskCalls
+from monitor.storage.bounded_sqlite import DiskCalls
 from monitor.storage.database import DatabaseError, database_path, prepare, reading, writer_engine
 from monitor.storage.lock import InstanceLock, LockError
 
@@ -59,10 +59,10 @@ class WriterDatabase:
         *,
         monotonic: Callable[[], float] = time.monotonic,
         busy_s: float = BUSY_S,
-        deadline_s: float = DEADLINE_S,
+        calls: DiskCalls | None = None,
     ) -> None:
         self._path = database_path(url)
-        self.calls = DiskCalls(deadline_s)
+        self.calls = calls or DiskCalls()
         """Those of SQLite: one that hangs is a fault of the disk."""
         self._monotonic = monotonic
         self._lock = InstanceLock(self._path)

@@ -68,6 +68,10 @@ class Stage:
         self.now_s = at_s
         self.database = WriterDatabase(self.settings.database, monotonic=lambda: self.now_s, busy_s=0.01)
         self.database.open()
+        self.go_on(at_s)
+
+    def go_on(self, at_s: float) -> None:
+        """A new process has opened the database."""
         self.store, self.journal = BufferedStore(self.database), Journal(self.database.engine)
         self.cycle = Cycle(self.settings, self.store, self.journal, WatchedFile(self))
         self.cycle.start(T0 + timedelta(seconds=at_s))
@@ -183,6 +187,30 @@ def test_a_restart_without_the_database_goes_on_from_the_files(stage: Stage) -> 
     assert not stage.unjournalled().exists()
 
 
+def test_a_restart_with_the_database_journals_what_waited_once(stage: Stage) -> None:
+    """The decisions beside the routing file are taken over at the start; the file is then gone."""
+    stage.lock()
+    stage.play(OUTAGE)
+    stage.unlock()
+    stage.restart(MOVED_S)
+    assert not stage.unjournalled().exists()
+    assert [(each.target, each.generation) for each in stage.journal.decisions()] == [(C, 2), (A, 1)]
+
+
+def test_a_new_database_at_the_start_gets_each_decision_once(stage: Stage) -> None:
+    """What the routing file says is journalled as the service begins, and not again as the new one is found."""
+    stage.play(OUTAGE)
+    stage.database.close()
+    Path(stage.settings.database.removeprefix("sqlite:///")).write_bytes(b"no database" * 1000)
+    stage.database = WriterDatabase(stage.settings.database, monotonic=lambda: stage.now_s)
+    with pytest.raises(DatabaseError):
+        stage.database.open()
+    assert stage.database.recover(T0)
+    stage.go_on(MOVED_S)
+    stage.run((".", C), at_s=MOVED_S)
+    assert [(each.target, each.generation) for each in stage.journal.decisions()] == [(C, 2)]
+
+
 def test_a_database_deleted_under_the_service_loses_no_route(stage: Stage) -> None:
     """Health, routes and open incidents are written into the new one, and people are told."""
     stage.play(OUTAGE)
@@ -208,9 +236,7 @@ def test_a_database_damaged_before_the_start_is_told(stage: Stage) -> None:
     with pytest.raises(DatabaseError):
         stage.database.open()
     assert stage.database.recover(T0)
-    stage.store, stage.journal = BufferedStore(stage.database), Journal(stage.database.engine)
-    stage.cycle = Cycle(stage.settings, stage.store, stage.journal, WatchedFile(stage))
-    stage.cycle.start(T0 + timedelta(seconds=MOVED_S))
+    stage.go_on(MOVED_S)
     stage.run((".", C), at_s=MOVED_S)
     assert (stage.target(), stage.table()["generation"]) == (C, 2)
     assert "database_replaced" in stage.kinds()

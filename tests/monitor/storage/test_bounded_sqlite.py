@@ -90,7 +90,7 @@ def hang(database: WriterDatabase, released: threading.Event) -> None:
 
 def test_writes_wait_in_memory_while_the_disk_hangs(tmp_path: Path, released: threading.Event) -> None:
     """The database counts as unusable, nobody waits for it, and nothing is stored twice once it answers."""
-    database = WriterDatabase(f"sqlite:///{tmp_path}/hotspare.db", deadline_s=PATIENT_S)
+    database = WriterDatabase(f"sqlite:///{tmp_path}/hotspare.db", calls=DiskCalls(PATIENT_S))
     database.open()
     store = BufferedStore(database)
     changes = [
