@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 .DEFAULT_GOAL := help
 
-.PHONY: help setup node adapters demo test quick coverage golden fuzz lint format wheel bench client-faults pictures reference lock clean
+.PHONY: help setup node adapters demo test quick coverage golden fuzz drills lint format wheel bench client-faults pictures reference lock clean
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -55,6 +55,9 @@ golden: .venv/.ready ## Write the expected texts in tests/data anew; review them
 
 fuzz: .venv/.ready ## Damaged answers through every parser; ARGS="--seconds 600 --seed 7"
 	@$(BIN)/python -m tests.support.fuzz $(ARGS)
+
+drills: .venv/.ready ## Faults in virtual time, or for real; ARGS="simulation --histories 10000 --seed 1", ARGS=reliability
+	@$(BIN)/python -m benchmarks.drills $(ARGS)
 
 lint: .venv/.ready ## Style and types
 	@$(BIN)/ruff check .

@@ -1,0 +1,88 @@
+"""Plays histories by their seeds, makes a failing one smaller, and prints it with the command that replays it."""
+
+import gc
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from benchmarks.drills.simulation.history import History, draw
+from benchmarks.drills.simulation.service import SimulatedService
+from benchmarks.drills.simulation.watch import MOST_CALM_S, Watch
+
+_MOST_SHOWN = 5
+_ROOM = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """What came of one history."""
+
+    history: History
+    wrong: tuple[str, ...]
+    virtual_s: float
+    steps: int
+    exposed_s: float
+    """The longest time that users were on a target that fails, with nothing in the way."""
+    kinds: tuple[str, ...]
+
+
+def play(history: History) -> Played:
+    """One history, from its start until all has been well for long."""
+    with _folder() as folder:
+        service = SimulatedService(history, folder)
+        watch = Watch(service)
+        try:
+            service.run(history.over_s)
+            service.end_overrides(history.faults)
+            service.run(history.over_s + MOST_CALM_S, watch.is_settled)
+            watch.finish()
+        finally:
+            service.close()
+        return Played(
+            history=history,
+            wrong=tuple(watch.wrong),
+            virtual_s=service.at_s,
+            steps=service.disk.steps,
+            exposed_s=watch.longest_exposed_s,
+            kinds=tuple(fault.kind.value for fault in history.faults),
+        )
+
+
+def play_seed(seed: int) -> Played:
+    """The history of a seed; one that goes wrong without as many of its faults as it can."""
+    logging.disable()
+    gc.freeze()
+    gc.disable()  # a worker plays few histories
+    played = play(draw(seed))
+    return shrunk(played) if played.wrong else played
+
+
+def shrunk(played: Played) -> Played:
+    """The same failure, or another one, with fewer faults."""
+    place = 0
+    while place < len(played.history.faults):
+        smaller = play(played.history.without(place))
+        played, place = (smaller, place) if smaller.wrong else (played, place + 1)
+    return played
+
+
+def play_all(seeds: range, jobs: int) -> Iterator[Played]:
+    """Each in turn, in processes of their own whose sets have the same order every time."""
+    os.environ["PYTHONHASHSEED"] = "0"
+    with get_context("spawn").Pool(jobs, maxtasksperchild=50) as pool:
+        yield from pool.imap_unordered(play_seed, seeds, chunksize=10)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    name = tempfile.mkdtemp(prefix="hotspare-drill-", dir=_ROOM if os.access(_ROOM, os.W_OK) else None)
+    try:
+        yield Path(name)
+    finally:
+        shutil.rmtree(name, ignore_errors=True)
