@@ -3,6 +3,7 @@
 import logging
 import os
 import sqlite3
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,8 @@ SCHEMA: Final = "0013"
 
 BUSY_TIMEOUT_S: Final = 5.0
 _PREFIX: Final = "sqlite:///"
+#: Of a new file, and so of the log beside it: what providers wrote is nobody else's.
+_MODE: Final = 0o600
 _LARGEST_IDLE_WAL: Final = 64 * 1024 * 1024
 
 #: What SQLite's primary error codes mean for the person who runs Hotspare.
@@ -194,6 +197,9 @@ def _engine(
     uri = f"{path.absolute().as_uri()}?mode={mode}"
 
     def connect() -> sqlite3.Connection:
+        if mode == "rwc":
+            with suppress(OSError):  # there is one, or SQLite says why there can be none
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE))
         # Without isolation_level=None the driver would begin transactions by itself, and deferred ones.
         open_file = partial(connect_bounded, calls) if calls else sqlite3.connect
         connection = open_file(uri, uri=True, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)

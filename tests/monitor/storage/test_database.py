@@ -115,6 +115,17 @@ def test_a_relative_path_is_of_the_folder_it_was_opened_in(tmp_path: Path, monke
     writer.dispose()
 
 
+def test_a_new_file_is_its_owner_s_alone(writer: Engine, path: Path) -> None:
+    """With the log beside it; one that is there already keeps the mode that people gave it."""
+    with writer.begin() as connection:
+        connection.execute(text("CREATE TABLE t (x)"))
+    assert {each.stat().st_mode & 0o777 for each in path.parent.glob(f"{path.name}*")} == {0o600}
+    writer.dispose()
+    path.chmod(0o640)
+    open_writer(f"sqlite:///{path}").dispose()
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
 def test_the_file_is_write_ahead_logged(writer: Engine, path: Path) -> None:
     """Readers never wait for the writer: the journal mode is WAL."""
     with sqlite3.connect(path) as other:
