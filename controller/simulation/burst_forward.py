@@ -82,7 +82,8 @@ class BurstForward:
             if heap[0] < mine[0]:
                 if heap[0][0] >= until_s or not self._is_confirming(heap[0], going):
                     break
-                handle(*heappop(heap))
+                if not self._confirm(heappop(heap), going, handle):
+                    break
                 continue
             now_s, serial, kind, subject = mine[0]
             if now_s >= until_s:
@@ -106,13 +107,11 @@ class BurstForward:
         mine, burst, now_s = going.mine, going.burst, going.mine[0][0]
         if burst.ends_next:
             self._choose(going)
-        after = burst.add_answer(self._detector.state_of(target.id), observation)
-        if after is None:
+        if not burst.add_answer(observation):
             return False
         heappop(mine)
         target.in_flight, target.observed_at_s = False, now_s
-        self._detector.accept(after)
-        if (gap_s := burst.next_of_target_s(after)) is not None:
+        if (gap_s := burst.next_of_target_s(target.id)) is not None:
             probe = BurstProbe(slot=target.id, targets=(target.id,), delay_s=gap_s)
             self._plan(probe, now_s + gap_s, mine)
         if (gap_s := burst.next_s()) is not None:
@@ -131,7 +130,7 @@ class BurstForward:
         if not self._is_planned(going.mine[0]):
             heappop(going.mine)
             return True
-        names = probe.targets or self._chosen(going.burst).targets
+        names = probe.targets or going.burst.next_probe().targets
         target = next((self._targets[name] for name in names if not self._targets[name].in_flight), None)
         observation = target.probe_if_clean(now_s) if target else None
         if target and not observation:
@@ -155,12 +154,18 @@ class BurstForward:
         """Choose the target of the next probe of the burst, which is not known once the burst is over."""
         number, probe = self._planned.get(going.provider, (-1, None))
         if probe and not probe.targets:
-            chosen = self._chosen(going.burst)
+            chosen = going.burst.next_probe()
             self._planned[going.provider] = number, chosen
             going.mine[:] = [(*event[:3], chosen) if event[1] == number else event for event in going.mine]
 
-    def _chosen(self, burst: AnsweredBurst) -> BurstProbe:
-        return burst.next_probe({name: self._detector.state_of(name) for name in burst.members})
+    def _confirm(self, event: Event, going: "_GoingBurst", handle: Handler) -> bool:
+        """Handle an event of a probe that is asked afresh; False where the burst is then more than evidence."""
+        _, _, kind, subject = event
+        name = subject.targets[0] if kind == BURST else subject[0].id
+        if state := going.burst.take(name):
+            self._detector.accept(state)
+        handle(*event)
+        return going.burst.go_on(self._detector.state_of(name))
 
     def _is_confirming(self, event: Event, going: "_GoingBurst") -> bool:
         """Whether it is the begin of a probe of this provider that is asked afresh, or the end of one that confirms."""

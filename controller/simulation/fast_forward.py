@@ -12,7 +12,7 @@ from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from controller.simulation.simulated_target import SimulatedTarget
-from monitor.detection import foresight, state_machine
+from monitor.detection import foresight, limits, state_machine
 from monitor.detection.detector import Detector
 from monitor.detection.latency import LatencyPoint, extend_course
 from monitor.detection.target_state import TargetState
@@ -72,7 +72,8 @@ class FastForward:
         _, next_at = target.clean_times(0)
         fading = 0
         if state.no_evidence:
-            state = foresight.noted(state, target.started_at(0), parameters)
+            first_at = target.started_at(0)
+            state = limits.note_starts(state, (first_at,), parameters.interval_s, in_quiet=True)
             count = self._foreseen(target, state, min(count, _FORESEEN_CLEAN))
         elif fading := foresight.fading_probes(state, next_at, target.check, parameters):
             count = self._foreseen(target, state, min(count, fading), no_evidence=False)
@@ -123,7 +124,7 @@ class FastForward:
         course = course[passed : passed + count + 1]
         if stretch.fades:
             answers = [target.clean_observation(place) for place in range(count)]
-            return state_machine.fade_regularly(state, course, answers, parameters)
+            return state_machine.fade_all(state, course, answers, parameters)
         return state_machine.observe_clean(state, target.check, course, target.clean_observation, parameters)
 
     def _foreseen(self, target: SimulatedTarget, state: TargetState, count: int, *, no_evidence: bool = True) -> int:

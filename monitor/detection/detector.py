@@ -208,8 +208,10 @@ class Detector:
         return foresight.answered_burst(pool, parameters, members, self._states)
 
     def accept_burst(self, provider: str, burst: AnsweredBurst, planned_for: datetime | None) -> None:
-        """Go on from after this burst, whose targets are in the states that were `accept`ed, and its next probe."""
-        if (pool := burst.result) is not None:
+        """Go on from after this burst, and from its next probe."""
+        for state in burst.states:
+            self.accept(state)
+        if (pool := burst.pool) is not None:
             self._pools[provider] = pool
             self._plan_provider_verdict(provider)
         if planned_for:

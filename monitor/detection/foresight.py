@@ -5,6 +5,7 @@ from datetime import datetime
 
 from monitor.detection import limits, pacing, provider_bursts, provider_pool, state_machine
 from monitor.detection.evidence import step_down
+from monitor.detection.latency import extend_course
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import (
     BURST_CLEAN_PROBES,
@@ -16,16 +17,6 @@ from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE, ProviderEviden
 from monitor.detection.target_state import TargetState
 from monitor.health import HEALTHY
 from probes.observation import Observation, replaced
-
-
-def noted(state: TargetState, started_at: datetime, parameters: TargetParameters) -> TargetState:
-    """The state with the start of the first clean probe of several, one an interval, where that is beside them.
-
-    Without evidence the probes change nothing else but the target's times and its latency.
-    """
-    if limits.is_extra(state, started_at, parameters.interval_s):
-        return limits.note_start(state, started_at, parameters.interval_s)
-    return state
 
 
 def fading_probes(state: TargetState, next_at: datetime, check: str, parameters: TargetParameters) -> int:
@@ -64,10 +55,66 @@ def uneventful_states(
     return states
 
 
+class AnsweredRun:
+    """The `ok` answers of one target while they change nothing but its evidence: taken in together, as one by one."""
+
+    def __init__(self, state: TargetState, parameters: TargetParameters, *, fades: bool) -> None:
+        self._begins, self._parameters = state, parameters
+        self._check = parameters.checks[0]
+        self._course = [state.latency.point(self._check)]
+        self._answers: list[Observation] = []
+        self.fades = fades
+        """Whether they take from evidence that it fails; else there is none."""
+        self.evidence = state.down.evidence
+        """The evidence after them, without their trail."""
+        self.last_seen_at = state.last_seen_at or state.since
+        self._step = step_down(state.down.background.rate, parameters.p1) if fades else 0.0
+
+    def add(self, answer: Observation) -> bool:
+        """Take in one more answer; False where it is more than evidence."""
+        if answer.check != self._check or answer.first_token_s is not None or answer.limit_left:
+            return False
+        parameters, before, at = self._parameters, len(self._course), answer.finished_at
+        if self.fades:
+            evidence, value = self.evidence, self.evidence.value - self._step
+            if value <= 0 or not self._is_on_time(at):
+                return False
+        threshold, no_evidence = parameters.late_threshold, not self.fades
+        extend_course(self._course, (answer.duration_s,), threshold, no_evidence=no_evidence)
+        if len(self._course) == before:
+            return False
+        if self.fades:
+            probes, streak = evidence.probes + 1, evidence.clean_streak + 1
+            self.evidence = replaced(evidence, value=value, probes=probes, clean_streak=streak)
+        self._answers.append(answer)
+        self.last_seen_at = at
+        return True
+
+    def _is_on_time(self, at: datetime) -> bool:
+        return abs((at - self.last_seen_at).total_seconds()) <= self._parameters.patience_s
+
+    def next_s(self, pool: ProviderEvidence | None) -> float | None:
+        """Seconds from the last answer until the next probe of the target's own burst; None where there is none."""
+        return pacing.own_burst_s(self.evidence, self._parameters, pool) if self.fades else None
+
+    @property
+    def result(self) -> TargetState | None:
+        """The state after these answers; None without any."""
+        answers, state, parameters = self._answers, self._begins, self._parameters
+        if not answers:
+            return None
+        if self.fades:
+            return state_machine.fade_all(state, self._course, answers, parameters)
+        starts = [answer.started_at for answer in answers]
+        state = limits.note_starts(state, starts, parameters.interval_s, in_quiet=True)
+        return state_machine.observe_clean(state, self._check, self._course, answers.__getitem__, parameters)
+
+
 class AnsweredBurst:
     """What follows a failure at a provider while all probes are answered in time, so that no verdict comes.
 
-    The evidence is that of `Detector.observe`; the trail of the provider's is mostly only made in the end.
+    The evidence is that of `Detector.observe`; the states of the targets and the trail of the provider's are only made
+    in the end.
     """
 
     def __init__(
@@ -75,26 +122,25 @@ class AnsweredBurst:
         pool: ProviderEvidence | None,
         provider: ProviderParameters | None,
         members: Mapping[str, TargetParameters],
+        runs: dict[str, AnsweredRun],
     ) -> None:
-        self.pool = self._begins = pool
-        """The evidence against the provider, None where it has one target: without the trail, and without what it would
-        be without each target, unless several have failed."""
         self.members = members
-        self._provider = provider
+        self._begins, self._provider, self._runs = pool, provider, runs
         self._answers: list[Observation] = []
+        self._pool = pool
+        """The evidence against the provider, None where it has one target: without its trail, and without what it would
+        be without each target, unless several have failed."""
         self._several = bool(pool and min(pool.without.values(), default=0.0))
 
-    def add_answer(self, before: TargetState, answer: Observation) -> TargetState | None:
-        """The state after one more `ok` answer of the schedule or of a burst; None where it is more than evidence."""
-        parameters = self.members[answer.target]
-        after = state_machine.observe(before, answer, parameters)
-        if after.reason is not before.reason:
-            return None
-        if self.pool and self._provider and self.pool.evidence.value:
+    def add_answer(self, answer: Observation) -> bool:
+        """Take in one more `ok` answer of the schedule or of a burst; False where it is more than evidence."""
+        if not self._runs[answer.target].add(answer):
+            return False
+        if self.has_evidence and self._pool and self._provider:
             self._answers.append(answer)
-            if provider_pool.counts(self.pool, answer, self._provider):
-                self.pool = self._weigh(self.pool, answer, self._provider)
-        return after
+            if provider_pool.counts(self._pool, answer, self._provider):
+                self._pool = self._weigh(self._pool, answer, self._provider)
+        return True
 
     def _weigh(self, pool: ProviderEvidence, answer: Observation, provider: ProviderParameters) -> ProviderEvidence:
         if self._several:
@@ -108,43 +154,58 @@ class AnsweredBurst:
     @property
     def has_evidence(self) -> bool:
         """Whether there is any evidence against the whole provider."""
-        return self.pool is not None and bool(self.pool.evidence.value)
+        return self._pool is not None and bool(self._pool.evidence.value)
 
     @property
     def ends_next(self) -> bool:
         """Whether there may be no further probe of the provider's burst after one more answer."""
-        if not (self.pool and self._provider and self.pool.evidence.value):
+        if not (self._pool and self._provider and self._pool.evidence.value):
             return True
-        evidence = self.pool.evidence
+        evidence = self._pool.evidence
         over = evidence.clean_streak >= BURST_CLEAN_PROBES or evidence.probes >= LONGEST_BURST
-        return over or evidence.value <= step_down(self.pool.p0, self._provider.p1)
+        return over or evidence.value <= step_down(self._pool.p0, self._provider.p1)
 
     def next_s(self) -> float | None:
         """Seconds from the answer until the next probe of the provider's burst; None where there is none."""
-        return pacing.provider_burst_s(self.pool, self._provider) if self.pool and self._provider else None
+        return pacing.provider_burst_s(self._pool, self._provider) if self._pool and self._provider else None
 
-    def next_of_target_s(self, after: TargetState) -> float | None:
+    def next_of_target_s(self, target: str) -> float | None:
         """The same of the burst of the target that was just asked."""
-        if after.no_evidence:
-            return None
-        return pacing.target_burst_s(after, self.members[after.target], pool=self.pool)
+        return self._runs[target].next_s(self._pool)
 
-    def next_probe(self, states: Mapping[str, TargetState]) -> BurstProbe:
+    def next_probe(self) -> BurstProbe:
         """The next probe of the provider's burst, where there is to be one."""
-        if not (self.pool and self._provider):
+        if not (self._pool and self._provider):
             raise ValueError("a provider with one target has no burst")
-        (burst,) = provider_bursts.plan_burst(self.pool, self._provider, states)
-        return burst
+        evidence = {target: self._runs[target].evidence.value for target in self._provider.members}
+        last_seen_at = {target: self._runs[target].last_seen_at for target in self._provider.members}
+        return provider_bursts.next_probe(self._pool, self._provider, last_seen_at, evidence)
+
+    def take(self, target: str) -> TargetState | None:
+        """The state of a target after its answers so far, which are then forgotten; None where there are none."""
+        return self._runs[target].result
+
+    def go_on(self, state: TargetState) -> bool:
+        """Go on from this state of a target; False where answers change more than evidence."""
+        parameters = self.members[state.target]
+        run = _answered_run(state, parameters)
+        self._runs[state.target] = run or AnsweredRun(state, parameters, fades=False)
+        return run is not None
 
     @property
-    def result(self) -> ProviderEvidence | None:
+    def states(self) -> list[TargetState]:
+        """The states after these answers, of the targets that gave any."""
+        return [state for state in (run.result for run in self._runs.values()) if state]
+
+    @property
+    def pool(self) -> ProviderEvidence | None:
         """The evidence against the provider after these answers."""
-        if self._several or self.pool is self._begins or not (self.pool and self._provider and self._begins):
-            return self.pool
+        if self._several or self._pool is self._begins or not (self._pool and self._provider and self._begins):
+            return self._pool
         pool = self._begins
-        for answer in self._answers if self.pool.evidence.value else ():
+        for answer in self._answers if self._pool.evidence.value else ():
             pool = provider_pool.add_success(pool, answer, self._provider)
-        return pool if self.pool.evidence.value else NO_PROVIDER_EVIDENCE
+        return pool if self._pool.evidence.value else NO_PROVIDER_EVIDENCE
 
 
 def answered_burst(
@@ -156,16 +217,24 @@ def answered_burst(
     """What follows a failure at this provider, where good answers change nothing but evidence."""
     if pool and 0 < pool.threshold <= pool.evidence.value:
         return None
-    for target, known in members.items():
-        state = states[target]
-        at = state.last_seen_at or state.since
-        if state.resting_until or state.low_limit or limits.is_limited(state, at):
+    if provider and pool and pool.evidence.value and len(members) < len(provider.members):
+        return None
+    runs = dict[str, AnsweredRun]()
+    for target, parameters in members.items():
+        run = _answered_run(states[target], parameters)
+        if run is None or (provider and parameters.interval_s < provider.failed_s):
             return None
-        if not (state.no_evidence or state_machine.fades(state, known.checks[0], known)):
-            return None
-        if provider and known.interval_s < provider.failed_s:
-            return None
-    return AnsweredBurst(pool, provider, members)
+        runs[target] = run
+    return AnsweredBurst(pool, provider, members, runs)
+
+
+def _answered_run(state: TargetState, parameters: TargetParameters) -> AnsweredRun | None:
+    if state.resting_until or state.low_limit or limits.is_limited(state, state.last_seen_at or state.since):
+        return None
+    if state.no_evidence:
+        return AnsweredRun(state, parameters, fades=False)
+    fades = state_machine.fades(state, parameters.checks[0], parameters)
+    return AnsweredRun(state, parameters, fades=True) if fades else None
 
 
 def _pool(parameters: TargetParameters) -> ProviderEvidence | None:

@@ -93,20 +93,32 @@ def note_limit(state: TargetState, observation: Observation) -> TargetState:
 
 def note_start(state: TargetState, started_at: datetime, interval_s: float) -> TargetState:
     """The state with the start of one more probe, as a regular or an extra one."""
-    if not is_extra(state, started_at, interval_s):
-        return state.replace(regular_at=started_at)
-    return state.replace(extra_at=(*state.extra_at, started_at)[-MOST_EXTRA - 1 :])
+    return note_starts(state, (started_at,), interval_s)
 
 
-def is_extra(state: TargetState, started_at: datetime, interval_s: float) -> bool:
-    """Whether a probe that starts then is beside the regular ones."""
-    last_at, regular_at = state.last_started_at, state.regular_at
+def note_starts(
+    state: TargetState, starts: Iterable[datetime], interval_s: float, *, in_quiet: bool = False
+) -> TargetState:
+    """The state with the starts of so many more probes, in their order; in quiet time only those of extra ones."""
+    last_at, regular_at, extra_at = state.last_started_at, state.regular_at, state.extra_at
+    for at in starts:
+        if _is_extra(at, last_at, regular_at, interval_s):
+            extra_at = (*extra_at, at)[-MOST_EXTRA - 1 :]
+        elif not in_quiet:
+            regular_at = at
+        last_at = at
+    if extra_at is state.extra_at and regular_at is state.regular_at:
+        return state
+    return state.replace(regular_at=regular_at, extra_at=extra_at)
+
+
+def _is_extra(started_at: datetime, last_at: datetime | None, regular_at: datetime | None, interval_s: float) -> bool:
+    """Whether a probe that starts then is beside the regular ones, the last of which was noted if not in quiet time."""
     if last_at is None or abs((started_at - last_at).total_seconds()) >= _REGULAR_SHARE * interval_s:
         return False
     since_s = (started_at - regular_at).total_seconds() if regular_at else math.inf
     if 0 <= since_s < 2 * interval_s:
         return since_s < _REGULAR_SHARE * interval_s
-    # The last regular probe was in quiet time, when it is not noted.
     return (started_at - last_at).total_seconds() < interval_s / 2
 
 

@@ -92,9 +92,16 @@ def target_burst_s(
     if limited:
         wanted = limits.is_unsettled(state) or _is_in_burst(failures)
         return limits.extra_probe_s(state, parameters, sharing=sharing) if wanted else None
-    if _is_unreported(state, failures) and _is_in_burst(failures) and (pool is None or fails_alone(failures, pool)):
-        return parameters.passed_s if failures.clean_streak else parameters.failed_s
+    if _is_unreported(state, failures) and (delay_s := own_burst_s(failures, parameters, pool)):
+        return delay_s
     return parameters.degraded_s if _needs_degraded_burst(state, parameters) else None
+
+
+def own_burst_s(evidence: Evidence, parameters: TargetParameters, pool: ProviderEvidence | None) -> float | None:
+    """The same of its burst after these failures alone."""
+    if _is_in_burst(evidence) and (pool is None or fails_alone(evidence, pool)):
+        return parameters.passed_s if evidence.clean_streak else parameters.failed_s
+    return None
 
 
 def fails_alone(evidence: Evidence, pool: ProviderEvidence) -> bool:

@@ -51,23 +51,29 @@ def plan_burst(
     pool: ProviderEvidence, provider: ProviderParameters, states: Mapping[str, TargetState]
 ) -> list[BurstProbe]:
     """The next extra probe of any target of the provider, if there is evidence against it."""
-    delay_s = pacing.provider_burst_s(pool, provider)
-    if delay_s is None:
+    if pacing.provider_burst_s(pool, provider) is None:
         return []
-    last_seen_at, suspect, highest = dict[str, datetime](), "", -1.0
+    last_seen_at, evidence = dict[str, datetime](), dict[str, float]()
     for target in provider.members:
         state = states[target]
         at = state.last_seen_at or state.since
         if state.health in NO_VERDICT and not state.resting_until and not limits.is_limited(state, at):
-            last_seen_at[target] = at
-            if (evidence := state.down.evidence.value) > highest:
-                suspect, highest = target, evidence
-    if not last_seen_at:
-        return []
+            last_seen_at[target], evidence[target] = at, state.down.evidence.value
+    return [next_probe(pool, provider, last_seen_at, evidence)] if last_seen_at else []
+
+
+def next_probe(
+    pool: ProviderEvidence,
+    provider: ProviderParameters,
+    last_seen_at: Mapping[str, datetime],
+    evidence: Mapping[str, float],
+) -> BurstProbe:
+    """The next extra probe of any of these targets of the provider, against which there is so much evidence."""
+    suspect = max(evidence, key=evidence.__getitem__)
     if provider.members[suspect].interval_s <= provider_pool.SUSPECT_TURN * provider.failed_s:
         suspect = ""  # the schedule of a sentinel brings it as soon
     targets = provider_pool.burst_order(pool, last_seen_at, suspect)
-    return [BurstProbe(slot=provider.provider, targets=targets, delay_s=delay_s)]
+    return BurstProbe(slot=provider.provider, targets=targets, delay_s=pacing.provider_burst_s(pool, provider) or 0.0)
 
 
 def testable_targets(

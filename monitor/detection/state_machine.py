@@ -48,8 +48,7 @@ def observe(
         known = state.latency.add_observation(observation, no_evidence=True)
         at, began_at = observation.finished_at, observation.started_at
         if not _is_rewound(state, began_at, parameters) and not known.is_suspicious(parameters.late_threshold):
-            if limits.is_extra(state, began_at, parameters.interval_s):
-                state = limits.note_start(state, began_at, parameters.interval_s)
+            state = limits.note_starts(state, (began_at,), parameters.interval_s, in_quiet=True)
             return state.add_clean_probes(1, began_at, at, known, parameters.probe)
     if observation.outcome is Outcome.OK and (faded := fade(state, observation, parameters)):
         return faded
@@ -65,7 +64,8 @@ def observe_clean(
 ) -> TargetState:
     """The state after `ok` answers on this course of latency, which change nothing but times: as one by one.
 
-    To be called where there is `no_evidence`, not for streams. `answer`: one by its place; they come in in order.
+    To be called where there is `no_evidence`, not for streams. `answer`: one by its place; they come in in order, and
+    any but the first that is no regular one is to be noted (`limits.note_starts`) before.
     """
 
     def timing(place: int) -> tuple[float, datetime]:
@@ -110,13 +110,13 @@ def fade(state: TargetState, observation: Observation, parameters: TargetParamet
     return state if down.value else _no_verdict(state, observation, parameters)
 
 
-def fade_regularly(
+def fade_all(
     state: TargetState,
     course: Sequence[LatencyPoint],
     answers: Sequence[Observation],
     parameters: TargetParameters,
 ) -> TargetState:
-    """The state after these `ok` answers on this course of latency, an interval apart: as one by one.
+    """The state after these `ok` answers on this course of latency: as one by one.
 
     To be called where it `fades`, for no more of them than leave evidence; not for streams.
     """
@@ -125,14 +125,14 @@ def fade_regularly(
     recent = (*state.recent, *(RecentProbe(at=at, effect=Effect.UP) for _, at in timings))[-RECENT_PROBES:]
     down = state.down.add_successes(answers, p1=parameters.p1)
     # Tracks that are the same value stay one.
-    tracks = {id(track): track.add_good(at for _, at in timings) for track in state.tracks[1:]}
+    tracks = {id(track): track for track in state.tracks[1:]}
+    tracks = {place: track.add_good(at for _, at in timings) for place, track in tracks.items()}
     slow, wrong, throttled = (tracks[id(track)] for track in state.tracks[1:])
-    state = limits.note_start(state, answers[0].started_at, parameters.interval_s)
+    state = limits.note_starts(state, (answer.started_at for answer in answers), parameters.interval_s)
     for answer in answers if state.periods.value else ():
         state = note_period(state, answer, parameters)
-    regular_at = last.started_at if len(answers) > 1 else state.regular_at
-    state = _faded(state, last, parameters).replace(recent=recent, latency=latency, down=down, regular_at=regular_at)
-    return state.replace(slow=slow, wrong=wrong, throttled=throttled)
+    state = _faded(state, last, parameters)
+    return state.replace(recent=recent, latency=latency, down=down, slow=slow, wrong=wrong, throttled=throttled)
 
 
 def _faded(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:

@@ -228,9 +228,10 @@ class TargetState:
         if not self.clean_pending:
             return self
         # Tracks that are the same value stay one: nearly always those of slow, wrong and throttled answers.
-        count, until = self.clean_pending, self.last_seen_at or self.since
-        learned = {id(track): track.add_clean_probes(count, until, interval_s) for track in self.tracks}
-        down, slow, wrong, throttled = (learned[id(track)] for track in self.tracks)
+        count, until, tracks = self.clean_pending, self.last_seen_at or self.since, self.tracks
+        learned = {id(track): track for track in tracks}
+        learned = {place: track.add_clean_probes(count, until, interval_s) for place, track in learned.items()}
+        down, slow, wrong, throttled = (learned[id(track)] for track in tracks)
         return self.replace(down=down, slow=slow, wrong=wrong, throttled=throttled, clean_pending=0)
 
     def clear_degradation(self) -> "TargetState":
