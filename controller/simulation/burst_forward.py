@@ -12,7 +12,9 @@ from datetime import datetime, timedelta
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import Any
 
+from controller.simulation.fast_forward import FastForward
 from controller.simulation.simulated_target import SimulatedTarget
+from monitor.detection.answered_runs import FadingRun
 from monitor.detection.detector import Detector
 from monitor.detection.foresight import AnsweredBurst
 from monitor.detection.pacing import BurstProbe
@@ -34,6 +36,7 @@ class BurstForward:
     def __init__(
         self,
         detector: Detector,
+        fast_forward: FastForward,
         targets: Mapping[str, SimulatedTarget],
         heap: list[Event],
         planned: dict[str, tuple[int, BurstProbe]],
@@ -41,6 +44,7 @@ class BurstForward:
         numbers: Iterator[int],
     ) -> None:
         self._detector = detector
+        self._fast_forward = fast_forward
         self._targets = targets
         self._heap = heap
         self._planned = planned
@@ -48,7 +52,7 @@ class BurstForward:
         self._stopped_by = -1
         """The event that ended the last one."""
 
-    def skip(self, provider: str, targets: Collection[str], until_s: float, handle: Handler) -> bool:
+    def skip(self, provider: str, targets: Collection[SimulatedTarget], until_s: float, handle: Handler) -> bool:
         """Go through what happens to this provider until then, while it is this; whether anything did.
 
         `targets` are those of the provider that are not skipped; `handle` takes the events of probes asked afresh.
@@ -58,7 +62,8 @@ class BurstForward:
         if first == self._stopped_by:
             return False
         self._stopped_by = first
-        burst = self._detector.answered_burst(provider, targets)
+        runs = self._fast_forward.runs(targets)
+        burst = self._detector.answered_burst(provider, runs) if runs else None
         if burst is None:
             return False
         going = _GoingBurst(provider, burst, [], [])
@@ -100,6 +105,8 @@ class BurstForward:
             if not goes_on:
                 break
         self._choose(going)
+        for name in burst.runs:
+            self._settle_fading(name, going)
         self._detector.accept_burst(going.provider, burst, going.planned_for)
 
     def _take_in(self, going: "_GoingBurst", target: SimulatedTarget, observation: Observation) -> bool:
@@ -109,6 +116,7 @@ class BurstForward:
             self._choose(going)
         if not burst.add_answer(observation):
             return False
+        self._fast_forward.note_answer(target, burst.runs[target.id])
         heappop(mine)
         target.in_flight, target.observed_at_s = False, now_s
         if (gap_s := burst.next_of_target_s(target.id)) is not None:
@@ -162,20 +170,27 @@ class BurstForward:
         """Handle an event of a probe that is asked afresh; False where the burst is then more than evidence."""
         _, _, kind, subject = event
         name = subject.targets[0] if kind == BURST else subject[0].id
-        if state := going.burst.take(name):
-            self._detector.accept(state)
+        self._settle_fading(name, going)
         handle(*event)
-        return going.burst.go_on(self._detector.state_of(name))
+        run = self._fast_forward.runs([self._targets[name]])
+        if run:
+            going.burst.runs.update(run)
+        return bool(run) and going.burst.runs[name].undisturbed
+
+    def _settle_fading(self, name: str, going: "_GoingBurst") -> None:
+        run = going.burst.runs[name]
+        if isinstance(run, FadingRun) and run.has_answers:
+            self._detector.accept(run.state)
 
     def _is_confirming(self, event: Event, going: "_GoingBurst") -> bool:
         """Whether it is the begin of a probe of this provider that is asked afresh, or the end of one that confirms."""
         _, _, kind, subject = event
         if kind == BURST:
-            return bool(subject.afresh and subject.targets[0] in going.burst.members)
+            return bool(subject.afresh and subject.targets[0] in going.burst.runs)
         if kind != OBSERVED:
             return False
         target, observation = subject
-        if target.id not in going.burst.members or not observation.afresh or observation.outcome is not Outcome.OK:
+        if target.id not in going.burst.runs or not observation.afresh or observation.outcome is not Outcome.OK:
             return False
         fresh = self._detector.fresh
         return fresh.at_most_confirms(target.id if target.id in fresh else going.provider)
@@ -203,10 +218,10 @@ class _GoingBurst:
         """Whether the event is one of this burst."""
         _, _, kind, subject = event
         if kind == DUE:
-            return subject.id in self.burst.members
+            return subject.id in self.burst.runs
         if kind == BURST:
-            return subject.slot == self.provider or subject.slot in self.burst.members
+            return subject.slot == self.provider or subject.slot in self.burst.runs
         if kind != OBSERVED:
             return False
         target, observation = subject
-        return target.id in self.burst.members and observation.outcome is Outcome.OK and not observation.afresh
+        return target.id in self.burst.runs and observation.outcome is Outcome.OK and not observation.afresh

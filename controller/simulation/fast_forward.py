@@ -6,13 +6,17 @@ what is usual for it; else they take from its evidence. Each target resumes by i
 clean, change its health, or call for an extra probe: which that is follows from its random numbers, drawn ahead, and
 from its own state machine. All targets of a provider resume when one of them fails. Control cycles look at the present
 states.
+
+The answers of a target without evidence are one run, in quiet time as in the bursts on its provider: the detector is
+only given its state (`settle`) before something else is judged.
 """
 
-from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from controller.simulation.simulated_target import SimulatedTarget
-from monitor.detection import foresight, limits, state_machine
+from monitor.detection import answered_runs, foresight, state_machine
+from monitor.detection.answered_runs import AnsweredRun, CleanRun
 from monitor.detection.detector import Detector
 from monitor.detection.latency import LatencyPoint, extend_course
 from monitor.detection.target_state import TargetState
@@ -21,32 +25,33 @@ from probes.observation import replaced
 
 #: The probes of a target with evidence, and of one without, are foreseen so many at a time: the failure of a sibling
 #: may make the rest useless.
-_FORESEEN, _FORESEEN_CLEAN = 8, 40
+_FORESEEN, _FORESEEN_CLEAN = 8, 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stretch:
     """The probes of one target that are skipped."""
 
-    count: int
-    begins: TargetState
-    """The state before them."""
-    fades: bool = False
-    """Whether they take from its evidence; else there is none, or the `states` say more."""
+    run: CleanRun | None = None
+    """That which they are part of; None where there is evidence."""
     states: Sequence[TargetState] = ()
-    """After each of them."""
+    """Then the states after each of them,"""
+    begins: TargetState | None = None
+    """or the one before them, where they take from the evidence,"""
+    course: Sequence[LatencyPoint] = ()
+    """and the latency that is foreseen."""
 
 
 class FastForward:
-    """The targets of one seed whose probes are skipped at present."""
+    """The targets of one seed whose probes are skipped at present, and the answers that the detector does not know."""
 
     def __init__(self, detector: Detector, targets: Mapping[str, SimulatedTarget]) -> None:
         self._detector = detector
         self._targets = targets
         self._skipped: dict[SimulatedTarget, _Stretch] = {}
-        self._courses: dict[SimulatedTarget, tuple[int, float, bool, list[LatencyPoint]]] = {}
-        """How latency is foreseen to go on, from after so many probes of the target, for which threshold, and whether
-        they teach what is usual."""
+        self._runs: dict[SimulatedTarget, CleanRun] = {}
+        self._ahead: dict[SimulatedTarget, CleanRun] = {}
+        """The runs that are ahead of the detector."""
 
     def __bool__(self) -> bool:
         return bool(self._skipped)
@@ -65,26 +70,68 @@ class FastForward:
         Not after `until_s`; a target with evidence against it only if `with_evidence`.
         """
         count = target.clean_before(min(until_s, target.clean_until_s()))
-        state, parameters = self._detector.state_of(target.id), self._detector.parameters_of(target.id)
-        if state.low_limit or not (count and (with_evidence or state.no_evidence)):
-            return None  # where a limit is low, the next answer says whether it is replenished
-        states: Sequence[TargetState] = ()
-        _, next_at = target.clean_times(0)
-        fading = 0
-        if state.no_evidence:
-            first_at = target.started_at(0)
-            state = limits.note_starts(state, (first_at,), parameters.interval_s, in_quiet=True)
-            count = self._foreseen(target, state, min(count, _FORESEEN_CLEAN))
-        elif fading := foresight.fading_probes(state, next_at, target.check, parameters):
-            count = self._foreseen(target, state, min(count, fading), no_evidence=False)
-        else:
-            observations = map(target.clean_observation, range(min(count, _FORESEEN)))
-            states = foresight.uneventful_states(state, observations, parameters)
-            count = len(states)
         if not count:
             return None
-        self._skipped[target] = _Stretch(count=count, begins=state, fades=bool(fading), states=states)
+        if run := self._clean_run(target):
+            count = run.foresee(target.clean_times_s(0, min(count, _FORESEEN_CLEAN)))
+            stretch = _Stretch(run=run)
+        elif with_evidence:
+            count, stretch = self._foresee_with_evidence(target, count)
+        else:
+            return None
+        if not count:
+            return None
+        self._skipped[target] = stretch
         return target.due_after_s(count)
+
+    def _foresee_with_evidence(self, target: SimulatedTarget, count: int) -> tuple[int, _Stretch]:
+        state, parameters = self._detector.state_of(target.id), self._detector.parameters_of(target.id)
+        if state.low_limit:
+            return 0, _Stretch()
+        _, next_at = target.clean_times(0)
+        if fading := foresight.fading_probes(state, next_at, target.check, parameters):
+            times_s, course = target.clean_times_s(0, min(count, fading)), [state.latency.point(target.check)]
+            extend_course(course, times_s, parameters.late_threshold, no_evidence=False)
+            return len(course) - 1, _Stretch(begins=state, course=course)
+        observations = map(target.clean_observation, range(min(count, _FORESEEN)))
+        states = foresight.uneventful_states(state, observations, parameters)
+        return len(states), _Stretch(states=states)
+
+    def runs(self, targets: Iterable[SimulatedTarget]) -> dict[str, AnsweredRun] | None:
+        """The answers that these targets have given, by id; None where those of any do more than take from evidence."""
+        runs = dict[str, AnsweredRun]()
+        for target in targets:
+            run = self._clean_run(target) or answered_runs.fading_run(
+                self._detector.state_of(target.id), self._detector.parameters_of(target.id)
+            )
+            if run is None:
+                return None
+            runs[target.id] = run
+        return runs
+
+    def _clean_run(self, target: SimulatedTarget) -> CleanRun | None:
+        """The run of a target without evidence that goes on from the state that the detector has of it."""
+        state, parameters = self._detector.state_of(target.id), self._detector.parameters_of(target.id)
+        run = self._runs.get(target)
+        if run is None or run.accepted is not state or run.parameters is not parameters:
+            if not answered_runs.is_clean(state):
+                return None
+            run = self._runs[target] = CleanRun(state, parameters)
+        return run
+
+    def note_answer(self, target: SimulatedTarget, run: AnsweredRun) -> None:
+        """One more answer of this target was taken in by its run."""
+        if isinstance(run, CleanRun):
+            self._ahead[target] = run
+
+    def settle(self, targets: Container[SimulatedTarget]) -> None:
+        """Let the detector know the runs of these targets, as far as they have been gone through."""
+        for target in [target for target in self._ahead if target in targets]:
+            self._accept(self._ahead.pop(target))
+
+    def _accept(self, run: CleanRun) -> None:
+        run.accepted = run.state
+        self._detector.accept(run.accepted)
 
     def update_states(self, now_s: float) -> None:
         """Let the detector know the evidence and the times of all that has ended by now; not yet what is usual."""
@@ -94,54 +141,42 @@ class FastForward:
     def update_state(self, target: SimulatedTarget, now_s: float) -> None:
         """The same of one target, if it is skipped."""
         stretch = self._skipped.get(target)
-        if stretch and (count := target.clean_before(now_s)):
-            if stretch.states or stretch.fades:
-                self._detector.accept(self._state_after(target, stretch, count))
-                return
-            began_at, at = target.clean_times(count - 1)
-            self._detector.accept(replaced(stretch.begins, last_started_at=began_at, last_seen_at=at, last_ok_at=at))
+        if not stretch or not (count := target.clean_before(now_s)):
+            return
+        if not stretch.run:
+            self._detector.accept(self._state_after(target, stretch, count))
+            return
+        began_at, at = target.clean_times(count - 1)
+        self._ahead[target] = run = stretch.run
+        run.accepted = replaced(run.state, last_started_at=began_at, last_seen_at=at, last_ok_at=at)
+        self._detector.accept(run.accepted)
 
     def health(self, now_s: float) -> Mapping[str, TargetHealth]:
         """The health of each target at this instant, by id; each is found when it is asked for."""
         return _HealthNow(self, self._detector, self._targets, now_s)
 
     def resume(self, now_s: float, targets: Container[SimulatedTarget] | None = None) -> list[SimulatedTarget]:
-        """Take in the probes of these targets, or of all, that have ended by now; returns those skipped until now."""
+        """Go through the probes of these targets, or of all, that have ended by now; returns those skipped until now."""
         resumed = [target for target in self._skipped if targets is None or target in targets]
         for target in resumed:
             stretch = self._skipped.pop(target)
-            if count := target.clean_before(now_s):
+            if not (count := target.clean_before(now_s)):
+                continue
+            if run := stretch.run:
+                first_at, last_at = target.started_at(0), target.started_at(count - 1)
+                run.pass_over(count, first_at, last_at, target.clean_timing)
+                self._ahead[target] = run
+            else:
                 self._detector.accept(self._state_after(target, stretch, count))
-                target.take_clean(count)
+            target.take_clean(count)
         return resumed
 
     def _state_after(self, target: SimulatedTarget, stretch: _Stretch, count: int) -> TargetState:
-        if stretch.states:
+        if not stretch.begins:
             return stretch.states[count - 1]
-        state, parameters = stretch.begins, self._detector.parameters_of(target.id)
-        begin, *_, course = self._courses[target]
-        passed = target.probes - begin
-        course = course[passed : passed + count + 1]
-        if stretch.fades:
-            answers = [target.clean_observation(place) for place in range(count)]
-            return state_machine.fade_all(state, course, answers, parameters)
-        return state_machine.observe_clean(state, target.check, course, target.clean_observation, parameters)
-
-    def _foreseen(self, target: SimulatedTarget, state: TargetState, count: int, *, no_evidence: bool = True) -> int:
-        """Foresee the latency over so many clean probes after this state; how many until one is suspiciously late.
-
-        What was foreseen before holds as long as it has led to the present point.
-        """
-        made, now = target.probes, state.latency.point(target.check)
-        needed = self._detector.parameters_of(target.id).late_threshold
-        begin, threshold, teaches, course = self._courses.get(target, (made, needed, no_evidence, []))
-        passed, same = made - begin, (threshold, teaches) == (needed, no_evidence)
-        if not same or passed >= len(course) or course[passed] != now:
-            begin, passed, course = made, 0, [now]
-            self._courses[target] = begin, needed, no_evidence, course
-        known = len(course) - 1 - passed
-        extend_course(course, target.clean_times_s(known, count), needed, no_evidence=no_evidence)
-        return min(count, len(course) - 1 - passed)
+        answers = [target.clean_observation(place) for place in range(count)]
+        parameters = self._detector.parameters_of(target.id)
+        return state_machine.fade_all(stretch.begins, stretch.course[: count + 1], answers, parameters)
 
 
 class _HealthNow(Mapping[str, TargetHealth]):

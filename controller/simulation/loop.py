@@ -117,7 +117,9 @@ class _SeedRun:
         self._number = count(len(self._targets) + 1)
         self._planned: dict[str, tuple[int, BurstProbe]] = {}
         """The burst probe planned in each slot, and its number; any other has been replaced."""
-        self._bursts = BurstForward(self._detector, self._targets, self._heap, self._planned, numbers=self._number)
+        self._bursts = BurstForward(
+            *(self._detector, self._fast_forward, self._targets, self._heap, self._planned), numbers=self._number
+        )
         self._cycle_at_s: float | None = None
         self._now_s = 0.0
         """When the event takes place that is being handled."""
@@ -181,6 +183,7 @@ class _SeedRun:
                 continue
             # Nothing happens before it ends: it need not wait for its turn.
             subject.observed_at_s = end_s
+            skipped.settle(self._siblings[subject.provider])
             if is_blind:
                 is_blind(observation, end_s)
             changed = observe(observation)
@@ -210,19 +213,21 @@ class _SeedRun:
         ):
             return False
         until_s = min(self._until_s, self._endpoints.next_failure_s(now_s))
-        stepped = [each.id for each in self._siblings[provider] if each not in self._fast_forward]
+        stepped = [each for each in self._siblings[provider] if each not in self._fast_forward]
         return self._bursts.skip(provider, stepped, until_s, self._handle)
 
     def _resume(self, now_s: float, targets: Collection[SimulatedTarget] | None = None) -> None:
         """Probe these targets again, or all, because something happens that concerns them."""
-        if resumed := self._fast_forward.resume(now_s, targets):
+        resumed = self._fast_forward.resume(now_s, targets)
+        self._fast_forward.settle(self._all if targets is None else targets)
+        if resumed:
             gone = set(resumed)
             self._heap[:] = [event for event in self._heap if event[2] != DUE or event[3] not in gone]
             self._heap += [(target.due_s, target.place, DUE, target) for target in resumed]
             heapify(self._heap)
 
     def _probe(self, target: SimulatedTarget, now_s: float, *, afresh: bool = False) -> Observation:
-        observation = target.probe(now_s, partial(self._detector.hang_s, target.id) if afresh else None)
+        observation = target.probe(now_s, partial(self._hang_s, target) if afresh else None)
         if afresh:
             observation = replaced(observation, afresh=True)
         if self._on_probe:
@@ -254,6 +259,8 @@ class _SeedRun:
         """A probe has ended."""
         if observation.outcome is not Outcome.OK or observation.afresh:
             self._resume(now_s, self._siblings[target.provider])
+        else:
+            self._fast_forward.settle(self._siblings[target.provider])
         if not (observation.afresh or observation.under_way):
             target.in_flight = False
         target.observed_at_s = now_s
@@ -304,10 +311,14 @@ class _SeedRun:
         """The detector is told when a probe that begins now takes longer than its target ever does."""
         if observation.duration_s <= SHORTEST_HANG_S:
             return
-        hang_s = self._detector.hang_s(target.id)
+        hang_s = self._hang_s(target)
         if observation.duration_s > hang_s:
             hanging = replaced(observation, outcome=Outcome.TIMEOUT, duration_s=hang_s, under_way=True)
             self._push(now_s + hang_s, OBSERVED, (target, hanging))
+
+    def _hang_s(self, target: SimulatedTarget) -> float:
+        self._fast_forward.settle((target,))
+        return self._detector.hang_s(target.id)
 
     def _probe_afresh(self, now_s: float, target: SimulatedTarget) -> None:
         if not self._resting(target, now_s):
@@ -319,6 +330,7 @@ class _SeedRun:
         """Decide as a control cycle does, and plan the next one for when it is needed at the latest."""
         self._cycle_at_s = None
         now = _instant(now_s)
+        self._settle_stepped()
         self._detector.tick(now, quiet=self._fast_forward.targets)
         generation = len(self._decisions) + 1
         verdicts = policy.decide_all(
@@ -377,6 +389,7 @@ class _SeedRun:
         stepped = [target for target in self._all if target not in self._fast_forward]
         late = any(now_s - target.observed_at_s > _LATE_INTERVALS * target.interval_s for target in stepped)
         if late:
+            self._settle_stepped()
             self._fast_forward.update_states(now_s)
         if late and self._detector.tick(_instant(now_s)):
             self._cycle_by(now_s)
@@ -384,6 +397,9 @@ class _SeedRun:
         while not stepped and next_s < self._heap[0][0]:
             next_s += self._silence_check_s
         heappush(self._heap, (next_s, place, _SILENCE, None))
+
+    def _settle_stepped(self) -> None:
+        self._fast_forward.settle([target for target in self._all if target not in self._fast_forward])
 
     def _resting(self, target: SimulatedTarget, now_s: float) -> bool:
         return is_resting(self._detector.state_of(target.id), _instant(now_s))

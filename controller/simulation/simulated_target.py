@@ -204,6 +204,11 @@ class SimulatedTarget:
         started_at = self.started_at(place)
         return started_at, started_at + timedelta(0, self._latencies_s[self._place + place])
 
+    def clean_timing(self, place: int) -> tuple[float, datetime]:
+        """How long it takes, and when it ends."""
+        _, ended_at = self.clean_times(place)
+        return self._latencies_s[self._place + place], ended_at
+
     def take_clean(self, count: int) -> None:
         """So many probes of `clean_before` were made."""
         self.observed_at_s = self.due_after_s(count - 1) + self._latencies_s[self._place + count - 1]

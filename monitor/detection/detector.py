@@ -21,6 +21,7 @@ from monitor.detection import (
     state_machine,
     verdict_rules,
 )
+from monitor.detection.answered_runs import AnsweredRun
 from monitor.detection.detector_state import DetectorState
 from monitor.detection.evidence import Evidence
 from monitor.detection.foresight import AnsweredBurst
@@ -199,18 +200,14 @@ class Detector:
         self._states[state.target] = state
         self._health.stale.add(state.target)
 
-    def answered_burst(self, provider: str, targets: Iterable[str]) -> AnsweredBurst | None:
+    def answered_burst(self, provider: str, runs: dict[str, AnsweredRun]) -> AnsweredBurst | None:
         """What follows a failure at this provider with these targets, while answers only take from evidence."""
         if self._due or self.blind:
             return None
-        members = {target: self._parameters[target] for target in targets}
-        parameters, pool = self._provider_parameters.get(provider), self._pools.get(provider)
-        return foresight.answered_burst(pool, parameters, members, self._states)
+        return foresight.answered_burst(self._pools.get(provider), self._provider_parameters.get(provider), runs)
 
     def accept_burst(self, provider: str, burst: AnsweredBurst, planned_for: datetime | None) -> None:
-        """Go on from after this burst, and from its next probe."""
-        for state in burst.states:
-            self.accept(state)
+        """Go on from after this burst, whose targets are in the states that are `accept`ed, and its next probe."""
         if (pool := burst.pool) is not None:
             self._pools[provider] = pool
             self._plan_provider_verdict(provider)

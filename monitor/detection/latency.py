@@ -120,6 +120,10 @@ class LatencyBaseline:
         return LatencyBaseline(usual_s=usual_s, high_s=high_s, answers=answers)
 
 
+#: For one check, without streams: `usual_s`, `high_s` and `answers` of its baseline, the height of the evidence.
+LatencyPoint = tuple[float, float, int, float]
+
+
 @hot_dataclass
 class LateAnswers:
     """Late answers by one measure."""
@@ -165,16 +169,25 @@ class LatencyExcursion:
         trail = extended_trail(self.trail, WeighedProbe(at=at, target=target, outcome=Outcome.OK, evidence=value))
         return LatencyExcursion(value=value, late=self.late, answers=self.answers + 1, since=self.since, trail=trail)
 
+    def add_clean_answers(
+        self, target: str, check: str, course: Sequence[LatencyPoint], answer: Callable[[int], tuple[float, datetime]]
+    ) -> "LatencyExcursion":
+        """The excursion after `ok` answers; arguments as for `LatencyEvidence.add_clean_answers`."""
+        end = len(course) - 1
+        begin = next((place for place in range(end, 0, -1) if not course[place][3]), 0)
+        lateness = _NONE if begin else self
+        for place in range(begin, end):
+            took_s, at = answer(place)
+            late = course[place + 1][3] > course[place][3]
+            lateness = lateness.add_late(check, took_s, at, target) if late else lateness.add_in_time(at, target)
+        return lateness
+
     def span_s(self, at: datetime) -> float:
         """Seconds from the first late answer to `at`."""
         return max(0.0, (at - self.since).total_seconds()) if self.since else 0.0
 
 
 _NONE = LatencyExcursion()
-
-
-#: For one check, without streams: `usual_s`, `high_s` and `answers` of its baseline, the height of the evidence.
-LatencyPoint = tuple[float, float, int, float]
 
 
 def extend_course(
@@ -288,14 +301,13 @@ class LatencyEvidence:
 
         The same as adding them one by one; no stream, and no lag of our own.
         """
-        usual_s, high_s, answers, _ = course[-1]
+        lateness = self.lateness.add_clean_answers(target, check, course, answer)
+        return self.at_point(check, course[-1], lateness)
+
+    def at_point(self, check: str, point: LatencyPoint, lateness: LatencyExcursion) -> "LatencyEvidence":
+        """The evidence where answers to this check have brought it to this point."""
+        usual_s, high_s, answers, _ = point
         learned = LatencyBaseline(usual_s=usual_s, high_s=high_s, answers=answers)
-        begin = next((place for place in range(len(course) - 1, 0, -1) if not course[place][3]), 0)
-        lateness = _NONE if begin else self.lateness
-        for place in range(begin, len(course) - 1):
-            took_s, at = answer(place)
-            late = course[place + 1][3] > course[place][3]
-            lateness = lateness.add_late(check, took_s, at, target) if late else lateness.add_in_time(at, target)
         return LatencyEvidence(usual={**self.usual, check: learned}, lateness=lateness)
 
     def is_suspicious(self, threshold: float) -> bool:

@@ -102,8 +102,8 @@ def note_starts(
     """The state with the starts of so many more probes, in their order; in quiet time only those of extra ones."""
     last_at, regular_at, extra_at = state.last_started_at, state.regular_at, state.extra_at
     for at in starts:
-        if _is_extra(at, last_at, regular_at, interval_s):
-            extra_at = (*extra_at, at)[-MOST_EXTRA - 1 :]
+        if is_extra(at, last_at, regular_at, interval_s):
+            extra_at = with_extra(extra_at, at)
         elif not in_quiet:
             regular_at = at
         last_at = at
@@ -112,7 +112,12 @@ def note_starts(
     return state.replace(regular_at=regular_at, extra_at=extra_at)
 
 
-def _is_extra(started_at: datetime, last_at: datetime | None, regular_at: datetime | None, interval_s: float) -> bool:
+def with_extra(extra_at: tuple[datetime, ...], started_at: datetime) -> tuple[datetime, ...]:
+    """The starts of extra probes, as many as are kept, after one more."""
+    return (*extra_at, started_at)[-MOST_EXTRA - 1 :]
+
+
+def is_extra(started_at: datetime, last_at: datetime | None, regular_at: datetime | None, interval_s: float) -> bool:
     """Whether a probe that starts then is beside the regular ones, the last of which was noted if not in quiet time."""
     if last_at is None or abs((started_at - last_at).total_seconds()) >= _REGULAR_SHARE * interval_s:
         return False

@@ -13,7 +13,7 @@ any that is not down ──no observation for long, or our own network is down�
 `monitor.detection.verdict_rules` decides on down, degraded, unusable and misconfigured, and on the return from them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from monitor.detection import degradation, hold, latency, limits, recent_probes, verdict_rules
@@ -53,28 +53,6 @@ def observe(
     if observation.outcome is Outcome.OK and (faded := fade(state, observation, parameters)):
         return faded
     return observe_in_full(state, observation, parameters, blind=blind, blip_s=blip_s)
-
-
-def observe_clean(
-    state: TargetState,
-    check: str,
-    course: Sequence[LatencyPoint],
-    answer: Callable[[int], Observation],
-    parameters: TargetParameters,
-) -> TargetState:
-    """The state after `ok` answers on this course of latency, which change nothing but times: as one by one.
-
-    To be called where there is `no_evidence`, not for streams. `answer`: one by its place; they come in in order, and
-    any but the first that is no regular one is to be noted (`limits.note_starts`) before.
-    """
-
-    def timing(place: int) -> tuple[float, datetime]:
-        answered = answer(place)
-        return answered.duration_s, answered.finished_at
-
-    count = len(course) - 1
-    latency, last = state.latency.add_clean_answers(state.target, check, course, timing), answer(count - 1)
-    return state.add_clean_probes(count, last.started_at, last.finished_at, latency, parameters.probe)
 
 
 def fades(state: TargetState, check: str, parameters: TargetParameters) -> bool:
