@@ -28,16 +28,14 @@ from probes.observation import replaced
 _FORESEEN, _FORESEEN_CLEAN = 8, 25
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class _Stretch:
-    """The probes of one target that are skipped."""
+    """The probes of one target that are skipped although there is evidence against it."""
 
-    run: CleanRun | None = None
-    """That which they are part of; None where there is evidence."""
     states: Sequence[TargetState] = ()
-    """Then the states after each of them,"""
+    """The states after each of them,"""
     begins: TargetState | None = None
-    """or the one before them, where they take from the evidence,"""
+    """or the one before them, where they only take from the evidence,"""
     course: Sequence[LatencyPoint] = ()
     """and the latency that is foreseen."""
 
@@ -48,7 +46,8 @@ class FastForward:
     def __init__(self, detector: Detector, targets: Mapping[str, SimulatedTarget]) -> None:
         self._detector = detector
         self._targets = targets
-        self._skipped: dict[SimulatedTarget, _Stretch] = {}
+        self._skipped: dict[SimulatedTarget, CleanRun | _Stretch] = {}
+        """The run that their probes are part of; what is foreseen where there is evidence."""
         self._runs: dict[SimulatedTarget, CleanRun] = {}
         self._ahead: dict[SimulatedTarget, CleanRun] = {}
         """The runs that are ahead of the detector."""
@@ -73,15 +72,13 @@ class FastForward:
         if not count:
             return None
         if run := self._clean_run(target):
-            count = run.foresee(target.clean_times_s(0, min(count, _FORESEEN_CLEAN)))
-            stretch = _Stretch(run=run)
+            count = run.foresee(target.clean_times_s(min(count, _FORESEEN_CLEAN)))
+            self._skipped[target] = run
         elif with_evidence:
-            count, stretch = self._foresee_with_evidence(target, count)
-        else:
+            count, self._skipped[target] = self._foresee_with_evidence(target, count)
+        if not count or target not in self._skipped:
+            self._skipped.pop(target, None)
             return None
-        if not count:
-            return None
-        self._skipped[target] = stretch
         return target.due_after_s(count)
 
     def _foresee_with_evidence(self, target: SimulatedTarget, count: int) -> tuple[int, _Stretch]:
@@ -90,7 +87,7 @@ class FastForward:
             return 0, _Stretch()
         _, next_at = target.clean_times(0)
         if fading := foresight.fading_probes(state, next_at, target.check, parameters):
-            times_s, course = target.clean_times_s(0, min(count, fading)), [state.latency.point(target.check)]
+            times_s, course = target.clean_times_s(min(count, fading)), [state.latency.point(target.check)]
             extend_course(course, times_s, parameters.late_threshold, no_evidence=False)
             return len(course) - 1, _Stretch(begins=state, course=course)
         observations = map(target.clean_observation, range(min(count, _FORESEEN)))
@@ -140,14 +137,14 @@ class FastForward:
 
     def update_state(self, target: SimulatedTarget, now_s: float) -> None:
         """The same of one target, if it is skipped."""
-        stretch = self._skipped.get(target)
-        if not stretch or not (count := target.clean_before(now_s)):
+        run = self._skipped.get(target)
+        if not run or not (count := target.clean_before(now_s)):
             return
-        if not stretch.run:
-            self._detector.accept(self._state_after(target, stretch, count))
+        if isinstance(run, _Stretch):
+            self._detector.accept(self._state_after(target, run, count))
             return
         began_at, at = target.clean_times(count - 1)
-        self._ahead[target] = run = stretch.run
+        self._ahead[target] = run
         run.accepted = replaced(run.state, last_started_at=began_at, last_seen_at=at, last_ok_at=at)
         self._detector.accept(run.accepted)
 
@@ -159,15 +156,14 @@ class FastForward:
         """Go through the probes of these targets, or of all, that have ended by now; returns those skipped until now."""
         resumed = [target for target in self._skipped if targets is None or target in targets]
         for target in resumed:
-            stretch = self._skipped.pop(target)
+            run = self._skipped.pop(target)
             if not (count := target.clean_before(now_s)):
                 continue
-            if run := stretch.run:
-                first_at, last_at = target.started_at(0), target.started_at(count - 1)
-                run.pass_over(count, first_at, last_at, target.clean_timing)
-                self._ahead[target] = run
+            if isinstance(run, _Stretch):
+                self._detector.accept(self._state_after(target, run, count))
             else:
-                self._detector.accept(self._state_after(target, stretch, count))
+                run.pass_over(count, target.started_at(0), target.started_at(count - 1), target.clean_timing)
+                self._ahead[target] = run
             target.take_clean(count)
         return resumed
 

@@ -184,15 +184,18 @@ class SimulatedTarget:
 
     def clean_before(self, until_s: float) -> int:
         """How many regular probes start and end before, from `due_s` on; not later than `clean_until_s`."""
-        count = max(0, ceil((until_s - self._phase_s) / self.interval_s) - self._due_count + 1)
-        count = min(count, len(self._draws) - self._place)
-        while count and self.due_after_s(count - 1) + self._latencies_s[self._place + count - 1] >= until_s:
+        before, place, interval_s = self._due_count - 1, self._place, self.interval_s
+        count = min(ceil((until_s - self._phase_s) / interval_s) - before, len(self._draws) - place)
+        if count <= 0:
+            return 0
+        latencies_s = self._latencies_s
+        while count and self._phase_s + (before + count - 1) * interval_s + latencies_s[place + count - 1] >= until_s:
             count -= 1
         return count
 
-    def clean_times_s(self, begin: int, end: int) -> Sequence[float]:
-        """How long each of these regular probes takes, the next one being the 0th; `clean_before` says how many."""
-        return self._latencies_s[self._place + begin : self._place + end]
+    def clean_times_s(self, count: int) -> Sequence[float]:
+        """How long each of the next regular probes takes; `clean_before` says how many there are."""
+        return self._latencies_s[self._place : self._place + count]
 
     def clean_observation(self, place: int) -> Observation:
         """What the regular probe observes that comes so many after the next; one of those of `clean_before`."""

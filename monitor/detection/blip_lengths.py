@@ -100,4 +100,4 @@ NO_PERIODS = BlipLengths()
 
 def learned_s(targets: Iterable[BlipLengths], at: datetime, blips: Blips) -> float:
     """How long the longest blip of a provider is, as any of its targets has learned; 0: as it is configured."""
-    return max(periods.longest_s(at, blips) for periods in targets)
+    return max((periods.longest_s(at, blips) for periods in targets if periods.ended), default=0.0)
