@@ -33,7 +33,9 @@ def refuge_probes(
     """
     failing = {moved.target for moved in transitions if moved.after in _BEGINS_TO_FAIL}
     routes = [route for route in settings.routes if (at := states.get(route.name)) and at.target in failing]
-    candidates = build_candidates(settings, routes, health, overrides, now) if routes else {}
+    if not routes:
+        return ()
+    candidates = build_candidates(settings, routes, health, overrides, now)
     wanted: dict[str, None] = {probe.targets[0]: None for probe in planned if not probe.delay_s}
     asked = len(wanted)
     intervals_s = {target.id: target.interval_s for target in settings.targets}

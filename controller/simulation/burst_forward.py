@@ -14,7 +14,6 @@ from typing import Any
 
 from controller.simulation.fast_forward import FastForward
 from controller.simulation.simulated_target import SimulatedTarget
-from monitor.detection.answered_runs import FadingRun
 from monitor.detection.detector import Detector
 from monitor.detection.foresight import AnsweredBurst
 from monitor.detection.pacing import BurstProbe
@@ -105,8 +104,6 @@ class BurstForward:
             if not goes_on:
                 break
         self._choose(going)
-        for name in burst.runs:
-            self._settle_fading(name, going)
         self._detector.accept_burst(going.provider, burst, going.planned_for)
 
     def _take_in(self, going: "_GoingBurst", target: SimulatedTarget, observation: Observation) -> bool:
@@ -116,7 +113,7 @@ class BurstForward:
             self._choose(going)
         if not burst.add_answer(observation):
             return False
-        self._fast_forward.note_answer(target, burst.runs[target.id])
+        self._fast_forward.note_answer(target)
         heappop(mine)
         target.in_flight, target.observed_at_s = False, now_s
         if (gap_s := burst.next_of_target_s(target.id)) is not None:
@@ -170,17 +167,11 @@ class BurstForward:
         """Handle an event of a probe that is asked afresh; False where the burst is then more than evidence."""
         _, _, kind, subject = event
         name = subject.targets[0] if kind == BURST else subject[0].id
-        self._settle_fading(name, going)
         handle(*event)
         run = self._fast_forward.runs([self._targets[name]])
         if run:
             going.burst.runs.update(run)
         return bool(run) and going.burst.runs[name].undisturbed
-
-    def _settle_fading(self, name: str, going: "_GoingBurst") -> None:
-        run = going.burst.runs[name]
-        if isinstance(run, FadingRun) and run.has_answers:
-            self._detector.accept(run.state)
 
     def _is_confirming(self, event: Event, going: "_GoingBurst") -> bool:
         """Whether it is the begin of a probe of this provider that is asked afresh, or the end of one that confirms."""

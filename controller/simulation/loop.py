@@ -389,8 +389,8 @@ class _SeedRun:
         stepped = [target for target in self._all if target not in self._fast_forward]
         late = any(now_s - target.observed_at_s > _LATE_INTERVALS * target.interval_s for target in stepped)
         if late:
-            self._settle_stepped()
-            self._fast_forward.update_states(now_s)
+            for target in self._all:
+                self._fast_forward.update_state(target, now_s)
         if late and self._detector.tick(_instant(now_s)):
             self._cycle_by(now_s)
         next_s = now_s + (TICK_S if late else self._silence_check_s)

@@ -3,24 +3,38 @@
 A simulation makes nearly all of its probes so. The state is made when somebody asks for it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Protocol
 
 from monitor.detection import limits, pacing, state_machine
 from monitor.detection.evidence import step_down
 from monitor.detection.latency import LatencyPoint, extend_course
 from monitor.detection.parameters import TargetParameters
-from monitor.detection.provider_pool import ProviderEvidence
+from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE, ProviderEvidence
 from monitor.detection.target_state import TargetState
+from monitor.health import HEALTHY
 from probes.observation import Observation, replaced
 
-Timing = Callable[[int], tuple[float, datetime]]
-"""How long an answer took and when it ended, by its place."""
+#: The answers of a target with evidence, and of one without, are foreseen so many at a time: the failure of a sibling
+#: may make the rest useless.
+_FORESEEN, _FORESEEN_CLEAN = 8, 25
 
 
-def is_clean(state: TargetState) -> bool:
-    """Whether a `CleanRun` goes on from this state. Where a limit is low, each answer says whether it is replenished."""
-    return state.no_evidence and state.low_limit is None
+class Answers(Protocol):
+    """The next regular probes of a target, one an interval, as far as they are `ok`; the next one is the 0th."""
+
+    def started_at(self, place: int) -> datetime:
+        """When one begins."""
+
+    def clean_times_s(self, count: int) -> Sequence[float]:
+        """How long so many of them take."""
+
+    def clean_timing(self, place: int) -> tuple[float, datetime]:
+        """How long one takes, and when it ends."""
+
+    def clean_observation(self, place: int) -> Observation:
+        """What it observes."""
 
 
 class CleanRun:
@@ -31,7 +45,8 @@ class CleanRun:
         self.accepted = state
         """The state that the detector has; the run may be ahead of it."""
         self.last_seen_at = state.last_seen_at or state.since
-        self.undisturbed = is_undisturbed(state)
+        self.undisturbed = _is_undisturbed(state)
+        """Whether the target has not asked for fewer probes of late."""
         self.evidence = state.down.evidence
         self._begins, self._count = state, 0
         self._last_started_at, self._extra_at = state.last_started_at, state.extra_at
@@ -43,27 +58,29 @@ class CleanRun:
         self._place = 0
         """Of the present point of the course."""
 
-    def foresee(self, times_s: Sequence[float]) -> int:
-        """How many of the next answers, which take so long, come before one that is suspiciously late."""
-        known = len(self._times_s) - self._place
-        if known < len(times_s):
+    def foresee(self, answers: Answers, count: int) -> int:
+        """How many of these answers come before one that is suspiciously late, as far as it is looked."""
+        known, count = len(self._times_s) - self._place, min(count, _FORESEEN_CLEAN)
+        if known < count:
+            times_s = answers.clean_times_s(count)
             del self._course[: self._place], self._times_s[: self._place]
             self._place = 0
             extend_course(self._course, times_s[known:], self.parameters.late_threshold)
             known = len(self._course) - 1
             self._times_s[:] = times_s[:known]
-        return min(known, len(times_s))
+        return min(known, count)
 
-    def pass_over(self, count: int, first_at: datetime, last_at: datetime, timing: Timing) -> None:
-        """Take in so many of the answers that were foreseen, one an interval; when the first and the last began."""
+    def pass_over(self, answers: Answers, count: int) -> None:
+        """Take in so many of the answers that were foreseen."""
         place = self._place + count
         if self._course[place][3] or self._lateness.answers:
             course = self._course[self._place : place + 1]
-            self._lateness = self._lateness.add_clean_answers(self._begins.target, self._check, course, timing)
-        _, ended_at = timing(count - 1)
-        self._note(first_at)
+            target, timing = self._begins.target, answers.clean_timing
+            self._lateness = self._lateness.add_clean_answers(target, self._check, course, timing)
+        self._note(answers.started_at(0))
         self._place, self._count = place, self._count + count
-        self._last_started_at, self.last_seen_at = last_at, ended_at
+        self._last_started_at = answers.started_at(count - 1)
+        _, self.last_seen_at = answers.clean_timing(count - 1)
 
     def add(self, answer: Observation) -> bool:
         """Take in one more answer, whenever it came; False where it is more than usual."""
@@ -76,7 +93,12 @@ class CleanRun:
             if len(self._course) == place + 1:
                 return False
             self._times_s.append(took_s)
-        self.pass_over(1, answer.started_at, answer.started_at, lambda _: (took_s, at))
+        if self._course[place + 1][3] or self._lateness.answers:
+            course, target = self._course[place : place + 2], answer.target
+            self._lateness = self._lateness.add_clean_answers(target, self._check, course, lambda _: (took_s, at))
+        self._note(answer.started_at)
+        self._place, self._count = place + 1, self._count + 1
+        self._last_started_at, self.last_seen_at = answer.started_at, at
         return True
 
     def _note(self, started_at: datetime) -> None:
@@ -105,8 +127,9 @@ class FadingRun:
 
     def __init__(self, state: TargetState, parameters: TargetParameters) -> None:
         self.parameters = parameters
+        self.accepted = state
         self.last_seen_at = state.last_seen_at or state.since
-        self.undisturbed = is_undisturbed(state)
+        self.undisturbed = _is_undisturbed(state)
         self.evidence = state.down.evidence
         """Of its failures, after these answers and without their trail."""
         self._begins, self._answers = state, list[Observation]()
@@ -114,12 +137,30 @@ class FadingRun:
         self._course: list[LatencyPoint] = [state.latency.point(self._check)]
         self._step = step_down(state.down.background.rate, parameters.p1)
 
+    def foresee(self, answers: Answers, count: int) -> int:
+        """How many of these answers leave evidence, come in time, and call for no extra probe."""
+        _, at = answers.clean_timing(0)
+        pool = None if self.parameters.alone else NO_PROVIDER_EVIDENCE
+        if not self.undisturbed or not self._is_on_time(at) or self.next_s(pool) is not None:
+            return 0
+        left, most = self.evidence.value, 0
+        while most < count and (left := left - self._step) > 0:
+            most += 1
+        course = self._course[-1:]
+        extend_course(course, answers.clean_times_s(most), self.parameters.late_threshold, no_evidence=False)
+        return len(course) - 1
+
+    def pass_over(self, answers: Answers, count: int) -> None:
+        """Take in so many of the answers that were foreseen."""
+        for place in range(count):
+            self.add(answers.clean_observation(place))
+
     def add(self, answer: Observation) -> bool:
-        """Take in one more answer; False where it does more."""
+        """Take in one more answer, whenever it came; False where it does more."""
         evidence, value, at = self.evidence, self.evidence.value - self._step, answer.finished_at
-        silent_s, known = (at - self.last_seen_at).total_seconds(), len(self._course)
-        if value <= 0 or abs(silent_s) > self.parameters.patience_s or not _is_plain(answer, self._check):
+        if value <= 0 or not self._is_on_time(at) or not _is_plain(answer, self._check):
             return False
+        known = len(self._course)
         extend_course(self._course, (answer.duration_s,), self.parameters.late_threshold, no_evidence=False)
         if len(self._course) == known:
             return False
@@ -128,6 +169,9 @@ class FadingRun:
         self._answers.append(answer)
         self.last_seen_at = at
         return True
+
+    def _is_on_time(self, at: datetime) -> bool:
+        return abs((at - self.last_seen_at).total_seconds()) <= self.parameters.patience_s
 
     def next_s(self, pool: ProviderEvidence | None) -> float | None:
         """Seconds until the next probe of its own burst; None where there is none."""
@@ -141,24 +185,39 @@ class FadingRun:
             self._course, self._answers = self._course[-1:], []
         return self._begins
 
-    @property
-    def has_answers(self) -> bool:
-        """Whether any came in since its state was last asked for."""
-        return bool(self._answers)
-
 
 AnsweredRun = CleanRun | FadingRun
 
 
-def fading_run(state: TargetState, parameters: TargetParameters) -> FadingRun | None:
-    """The run of a target whose evidence of failures fades; None for any other."""
-    if state.low_limit or not state_machine.fades(state, parameters.checks[0], parameters):
+def answered_run(state: TargetState, parameters: TargetParameters) -> AnsweredRun | None:
+    """The run of a target whose answers change nothing but evidence; None for any other.
+
+    Where a limit is low, each answer says whether it is replenished.
+    """
+    if state.low_limit:
         return None
-    return FadingRun(state, parameters)
+    if state.no_evidence:
+        return CleanRun(state, parameters)
+    return FadingRun(state, parameters) if state_machine.fades(state, parameters.checks[0], parameters) else None
 
 
-def is_undisturbed(state: TargetState) -> bool:
-    """Whether it has not asked for fewer probes of late."""
+def uneventful_states(
+    state: TargetState, answers: Answers, count: int, parameters: TargetParameters
+) -> list[TargetState]:
+    """The states after these answers of any other target, while they change no health and call for no extra probe."""
+    states, pool = list[TargetState](), None if parameters.alone else NO_PROVIDER_EVIDENCE
+    if state.low_limit or state.health not in HEALTHY or not _is_undisturbed(state):
+        return states
+    observations: Iterable[Observation] = map(answers.clean_observation, range(min(count, _FORESEEN)))
+    for observation in observations:
+        before, state = state, state_machine.observe(state, observation, parameters)
+        if state.reason is not before.reason or pacing.target_burst_s(state, parameters, pool=pool) is not None:
+            break
+        states.append(state)
+    return states
+
+
+def _is_undisturbed(state: TargetState) -> bool:
     return not state.resting_until and not limits.is_limited(state, state.last_seen_at or state.since)
 
 

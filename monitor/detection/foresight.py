@@ -1,58 +1,12 @@
-"""What clean probes will do to a target that is judged alone, before they are made: a simulation skips them (pure)."""
+"""What follows a failure at a provider while its probes are answered: a simulation goes quickly through it (pure)."""
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
-
-from monitor.detection import limits, pacing, provider_bursts, provider_pool, state_machine
+from monitor.detection import pacing, provider_bursts, provider_pool
 from monitor.detection.answered_runs import AnsweredRun
 from monitor.detection.evidence import step_down
 from monitor.detection.pacing import BurstProbe
-from monitor.detection.parameters import (
-    BURST_CLEAN_PROBES,
-    LONGEST_BURST,
-    ProviderParameters,
-    TargetParameters,
-)
+from monitor.detection.parameters import BURST_CLEAN_PROBES, LONGEST_BURST, ProviderParameters
 from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE, ProviderEvidence
-from monitor.detection.target_state import TargetState
-from monitor.health import HEALTHY
 from probes.observation import Observation, replaced
-
-
-def fading_probes(state: TargetState, next_at: datetime, check: str, parameters: TargetParameters) -> int:
-    """How many clean probes of this check, one an interval, only take from the evidence that the target fails.
-
-    The next of them ends then. None where one would also call for an extra probe.
-    """
-    if state.resting_until or not state_machine.fades(state, check, parameters):
-        return 0
-    if limits.is_limited(state, state.last_seen_at or next_at) or not state_machine.is_on_time(
-        state, next_at, parameters
-    ):
-        return 0
-    evidence, p0, pool = state.down.evidence, state.down.background.rate, _pool(parameters)
-    if pacing.target_burst_s(state.replace(check_failures=()), parameters, pool=pool) is not None:
-        return 0
-    left, step, probes = evidence.value, step_down(p0, parameters.p1), 0
-    while (left := left - step) > 0:
-        probes += 1
-    return probes
-
-
-def uneventful_states(
-    state: TargetState, observations: Iterable[Observation], parameters: TargetParameters
-) -> list[TargetState]:
-    """The states after these `ok` observations, while they change no health and call for no extra probe."""
-    states, pool = list[TargetState](), _pool(parameters)
-    limited = limits.is_limited(state, state.last_seen_at or state.since)
-    if state.health not in HEALTHY or state.resting_until or limited:
-        return states
-    for observation in observations:
-        before, state = state, state_machine.observe(state, observation, parameters)
-        if state.reason is not before.reason or pacing.target_burst_s(state, parameters, pool=pool) is not None:
-            break
-        states.append(state)
-    return states
 
 
 class AnsweredBurst:
@@ -147,7 +101,3 @@ def answered_burst(
     if provider and min(parameters.interval_s for parameters in provider.members.values()) < provider.failed_s:
         return None
     return AnsweredBurst(pool, provider, runs) if all(run.undisturbed for run in runs.values()) else None
-
-
-def _pool(parameters: TargetParameters) -> ProviderEvidence | None:
-    return None if parameters.alone else NO_PROVIDER_EVIDENCE
