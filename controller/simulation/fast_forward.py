@@ -107,7 +107,7 @@ class FastForward:
         return _HealthNow(self, self._detector, self._targets, now_s)
 
     def resume(self, now_s: float, targets: Container[SimulatedTarget] | None = None) -> list[SimulatedTarget]:
-        """Go through the probes of these targets, or of all, that have ended by now; returns those skipped until now."""
+        """Pass over the probes of these targets, or of all, that have ended by now; returns those skipped until now."""
         resumed = [target for target in self._skipped if targets is None or target in targets]
         for target in resumed:
             self._pass_over(target, now_s)

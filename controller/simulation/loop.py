@@ -200,7 +200,7 @@ class _SeedRun:
             return None
         if self._planned and any(target.id in burst.targets for _, burst in self._planned.values()):
             return None
-        until_s = min(self._until_s, self._endpoints.next_failure_s(now_s)) if self._endpoints.can_fail else self._until_s
+        until_s = min(self._until_s, self._endpoints.next_failure_s(now_s))
         return self._fast_forward.add(target, until_s, with_evidence=not self._stuck)
 
     def _skips_burst(self, kind: int, subject: Any, now_s: float) -> bool:
