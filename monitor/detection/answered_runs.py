@@ -218,7 +218,9 @@ def uneventful_states(
 
 
 def _is_undisturbed(state: TargetState) -> bool:
-    return not state.resting_until and not limits.is_limited(state, state.last_seen_at or state.since)
+    """Whether it is probed as others are, now and after the next answers."""
+    at = state.last_seen_at or state.since
+    return not state.resting_until and not limits.is_limited(state, max(at, state.limit_met_at or at))
 
 
 def _is_plain(answer: Observation, check: str) -> bool:

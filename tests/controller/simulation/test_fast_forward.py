@@ -27,6 +27,24 @@ def world(
     return scenario(*outages, **{"settings": settings, "hours": 5.0, **changed})
 
 
+def breathing() -> list[Any]:
+    """A background that rises and falls within a few hours, at other times for each of two targets."""
+    return [
+        outage(at_s=1200.0 * step + 400 * place, for_s=1200.0, targets=(name,), failure_rate=0.004 * (1 + step % 8))
+        for step in range(24)
+        for place, name in enumerate(("openai/m0", NAMES[-1]))
+    ]
+
+
+def at_intervals(*intervals_s: float, **changed: Any) -> Scenario:
+    """The first targets at these intervals, the others at the last of them."""
+    made_up = world(**changed)
+    targets = made_up.settings.targets
+    paced = (*intervals_s, *[intervals_s[-1]] * (len(targets) - len(intervals_s)))
+    targets = tuple(replace(each, interval_s=every_s) for each, every_s in zip(targets, paced, strict=True))
+    return replace(made_up, settings=replace(made_up.settings, targets=targets))
+
+
 def spending(made_up: Scenario) -> Scenario:
     """The same where targets in use are probed more often than those that wait."""
     controller = replace(made_up.settings.controller, spend_where_used=True)
@@ -50,6 +68,25 @@ def spending(made_up: Scenario) -> Scenario:
         pytest.param(
             world(background=QuietBehaviour(latency=LatencyDistribution(median_s=2.0, p99_s=40.0)), interval_s=10.0),
             id="longer than the interval",
+        ),
+        pytest.param(world(*breathing(), hours=9.0), id="backgrounds that breathe"),
+        pytest.param(
+            at_intervals(10.0, 94.7, hours=8.0, background=QuietBehaviour(failure_rate=0.02)), id="stretched, uneven"
+        ),
+        pytest.param(at_intervals(3.0, 45.0, blips=BlipStream(per_day=30.0)), id="a sentinel"),
+        pytest.param(
+            world(outage(outcome=Outcome.BAD_ANSWER, failure_rate=0.3), background=QuietBehaviour(failure_rate=0.03)),
+            id="wrong answers, noisy",
+        ),
+        pytest.param(
+            world(outage(outcome=Outcome.RATE_LIMITED, failure_rate=0.3), background=QuietBehaviour(failure_rate=0.03)),
+            id="some throttled, noisy",
+        ),
+        pytest.param(
+            world(
+                outage(failure_rate=0.0, latency_factor=1.7, for_s=9000.0), background=QuietBehaviour(failure_rate=0.03)
+            ),
+            id="later, noisy",
         ),
     ],
 )
