@@ -68,6 +68,19 @@ def most_connections(open_files: int) -> int:
     return max(16, min(MOST_CONNECTIONS, open_files - _FILES_FOR_OTHERS))
 
 
+class _Connection(socket.socket):
+    """Counts among `open_now` until it is closed, and no longer: collecting it as garbage may come much later."""
+
+    def __init__(self, accepted: socket.socket, open_now: "weakref.WeakSet[socket.socket]") -> None:
+        super().__init__(accepted.family, accepted.type, accepted.proto, accepted.detach())
+        self._open_now = open_now
+        open_now.add(self)
+
+    def close(self) -> None:
+        self._open_now.discard(self)
+        super().close()
+
+
 class BoundedListener(socket.socket):
     """A listening socket for so many connections at once.
 
@@ -81,7 +94,7 @@ class BoundedListener(socket.socket):
     def __init__(self, family: socket.AddressFamily, *, most: int, protocol: "type[BoundedProtocol]") -> None:
         super().__init__(family, socket.SOCK_STREAM)
         self._batch = 0
-        self.accepted: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self.open_now: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self.most, self.protocol = most, protocol
 
     def accept(self) -> tuple[socket.socket, Any]:
@@ -90,9 +103,8 @@ class BoundedListener(socket.socket):
         if not self._batch:
             raise BlockingIOError  # the loop comes back, after those that ask already
         connection, address = super().accept()
-        if len(self.accepted) < self.most or (self.protocol and self._give_way(self.protocol)):
-            self.accepted.add(connection)
-            return connection, address
+        if len(self.open_now) < self.most or (self.protocol and self._give_way(self.protocol)):
+            return _Connection(connection, self.open_now), address
         connection.close()
         raise BlockingIOError
 

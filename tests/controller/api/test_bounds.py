@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import socket
 import ssl
@@ -132,9 +133,9 @@ def test_probes_keep_their_files() -> None:
     assert [most_connections(files) for files in (256, 1024, 65_536)] == [16, 512, 12_000]
 
 
-async def test_the_longest_idle_gives_way() -> None:
-    """Beyond the bound, one that asks is answered; where all are busy, the next is closed."""
-    over = asyncio.Event()
+@asynccontextmanager
+async def answering(most: int, over: asyncio.Event) -> AsyncIterator[tuple[tuple[str, int], RefusedClients]]:
+    """A server for so many connections at once, its address and whom it refused; `/busy` waits until all is `over`."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/busy":
@@ -143,29 +144,50 @@ async def test_the_longest_idle_gives_way() -> None:
 
     refused = RefusedClients(tell=lambda *_: None)
     protocol = bounded(refused, PATIENCE)
-    listener = BoundedListener(socket.AF_INET, most=3, protocol=protocol)
+    listener = BoundedListener(socket.AF_INET, most=most, protocol=protocol)
     listener.bind(("127.0.0.1", 0))
     listener.listen()
-    config = uvicorn.Config(answer, http=protocol, ws="none", lifespan="off", log_config=None)
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(uvicorn.Config(answer, http=protocol, ws="none", lifespan="off", log_config=None))
     serving_it = asyncio.create_task(server.serve(sockets=[listener]))
-    clients = [await asyncio.open_connection(*listener.getsockname()) for _ in range(3)]
-    await ask(*clients[0], "/")  # it is idle again, the shortest
-    clients.append(await asyncio.open_connection(*listener.getsockname()))
-    assert await ask(*clients[3], "/")
-    assert await ended(clients[1][0]) == b""
-    assert [reader.at_eof() for reader, _ in clients] == [False, True, False, False]
-    for number in (0, 2, 3):
-        clients[number][1].write(b"GET /busy HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    await asyncio.sleep(0.2)
-    clients.append(await asyncio.open_connection(*listener.getsockname()))
-    assert await ended(clients[4][0]) == b""
-    assert refused.counts == {"api_too_many_connections": 2}
+    yield listener.getsockname(), refused
     server.should_exit = True
     over.set()
-    for _, writer in clients:
-        writer.close()
     await serving_it
+
+
+async def test_the_longest_idle_gives_way() -> None:
+    """Beyond the bound, one that asks is answered; where all are busy, the next is closed."""
+    async with answering(3, asyncio.Event()) as (address, refused):
+        clients = [await asyncio.open_connection(*address) for _ in range(3)]
+        await ask(*clients[0], "/")  # it is idle again, the shortest
+        clients.append(await asyncio.open_connection(*address))
+        assert await ask(*clients[3], "/")
+        assert await ended(clients[1][0]) == b""
+        assert [reader.at_eof() for reader, _ in clients] == [False, True, False, False]
+        for number in (0, 2, 3):
+            clients[number][1].write(b"GET /busy HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await asyncio.sleep(0.2)
+        clients.append(await asyncio.open_connection(*address))
+        assert await ended(clients[4][0]) == b""
+        assert refused.counts == {"api_too_many_connections": 2}
+        for _, writer in clients:
+            writer.close()
+
+
+async def test_a_closed_connection_counts_no_longer() -> None:
+    """However long its memory is kept: many more come and go than may be open at once."""
+    gc.disable()
+    try:
+        async with answering(4, asyncio.Event()) as (address, refused):
+            for _ in range(20):
+                reader, writer = await asyncio.open_connection(*address)
+                assert await ask(reader, writer, "/")
+                writer.close()
+                await writer.wait_closed()
+                await asyncio.sleep(0.01)
+            assert not refused.counts
+    finally:
+        gc.enable()
 
 
 async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> bool:
