@@ -83,16 +83,17 @@ async def drip(writer: asyncio.StreamWriter) -> None:
 
 @pytest.mark.parametrize("head", [b"Content-Length: 1000000000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n"])
 async def test_a_body_of_a_gigabyte_is_not_read(api: ApiLab, head: bytes) -> None:
-    """Announced or not: it costs its first kilobytes."""
-    async with connected(api) as (reader, writer):
-        writer.write(b"POST /v1/status HTTP/1.1\r\nHost: localhost\r\n" + head)
-        for _ in range(1000):
-            writer.write(b"10000\r\n" + b"x" * 65_536 + b"\r\n")
-            if writer.transport.is_closing():
-                break
-            await asyncio.sleep(0)
-        assert b" 200 " not in await ended(reader)
-        assert api.server.refused.counts["api_request_too_large"] >= 1
+    """Announced or not: it costs its first kilobytes. Where the refusal of the method comes first, it ends by that."""
+    for _ in range(5):
+        async with connected(api) as (reader, writer):
+            writer.write(b"POST /v1/status HTTP/1.1\r\nHost: localhost\r\n" + head)
+            for _ in range(1000):
+                writer.write(b"10000\r\n" + b"x" * 65_536 + b"\r\n")
+                if writer.transport.is_closing():
+                    break
+                await asyncio.sleep(0)
+            assert b" 200 " not in await ended(reader)
+    assert api.server.refused.counts["api_request_too_large"] >= 1
 
 
 async def test_an_endless_header_is_not_read(api: ApiLab) -> None:
