@@ -46,6 +46,13 @@ class ProviderKey:
     """The environment variable, if any."""
     file: str | None = None
 
+    @property
+    def source(self) -> str:
+        """Where it comes from: what to check when it is refused."""
+        if self.file:
+            return f"the file {self.file}"
+        return f"the variable {self.variable}" if self.variable else "the key in the configuration"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
@@ -90,11 +97,7 @@ class Provider:
     @property
     def key_source(self) -> str:
         """Where the key comes from: what to check when it is refused."""
-        if self.signing:
-            return "the AWS credentials of this machine"
-        if self.api_key_file:
-            return f"the file {self.api_key_file}"
-        return f"the variable {self.api_key_env}" if self.api_key_env else "the key in the configuration"
+        return "the AWS credentials of this machine" if self.signing else self.keys[0].source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

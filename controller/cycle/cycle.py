@@ -113,7 +113,7 @@ class Cycle:
         for decision in (*newer, *from_file.values()):
             log.warning("route_taken_over route=%s target=%s: %s", decision.route, decision.target, decision.reason)
         self._keep([*newer, *from_file.values()], now)
-        self.publisher.resume(highest, now)
+        self.publisher.resume(published, highest, now)
 
     def _keep(self, decisions: Sequence[Decision], now: datetime) -> None:
         """Journal decisions of a former service now, or once the database can be written."""

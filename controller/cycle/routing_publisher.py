@@ -8,6 +8,7 @@ from datetime import datetime
 from controller.routing import override_text, routing_file
 from controller.routing.decision import Decision, apply_dry_run
 from controller.routing.overrides import NO_OVERRIDES, Overrides
+from controller.routing.published_state import PublishedState
 from controller.routing.routing_file import RoutingFile, RoutingFileError
 from monitor.config.settings import Settings
 from monitor.detection.detector import Detector
@@ -50,12 +51,12 @@ class RoutingPublisher:
         self.error: str | None = None
         """Why the file cannot be written, as a sentence; None while it can."""
 
-    def resume(self, decided_generation: int, now: datetime) -> None:
+    def resume(self, published: PublishedState, decided_generation: int, now: datetime) -> None:
         """Go on from the file of the last service and the highest generation that was decided."""
         self._file_generation = self._file.read_generation()
         self.generation = max(self.generation, decided_generation, self._file_generation)
         self._shown = self._file.read_targets() if self._settings.controller.dry_run else {}
-        self._key_variables = self._file.read_key_variables()
+        self._key_variables = dict(published.key_variables)
         self._started_at = now
 
     def use_key(self, provider: str, key: ProviderKey) -> None:

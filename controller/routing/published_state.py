@@ -30,6 +30,8 @@ class PublishedState:
     """Where each route points, of those whose target is still a candidate; none in a dry run."""
     unhealthy: Mapping[str, Health] = field(default_factory=dict)
     """The targets that it calls unhealthy, by id."""
+    key_variables: Mapping[str, str] = field(default_factory=dict)
+    """The variable of the key that applications use, by provider that has several."""
 
 
 NOTHING_PUBLISHED: Final = PublishedState()
@@ -50,14 +52,25 @@ def read_published(table: Mapping[str, Any], settings: Settings, now: datetime) 
             decision = _decision(route, entries.get(route.name), generation, now)
             if decision:
                 routes[route.name] = decision
-    unhealthy = {}
+    unhealthy: dict[str, Health] = {}
+    key_variables: dict[str, str] = {}
     for target in settings.targets:
         entry = targets.get(target.id) if isinstance(targets, Mapping) else None
-        health = entry.get("health") if isinstance(entry, Mapping) else None
+        if not isinstance(entry, Mapping):
+            continue
+        health, variable = entry.get("health"), entry.get("api_key_env")
         if health in {each.value for each in UNHEALTHY}:
             unhealthy[target.id] = Health(health)
+        if isinstance(variable, str) and target.provider.other_keys:
+            key_variables[target.provider.name] = variable
     written_at = min(_instant(table.get("written_at")) or _EPOCH, now)
-    return PublishedState(generation=generation, written_at=written_at, routes=routes, unhealthy=unhealthy)
+    return PublishedState(
+        generation=generation,
+        written_at=written_at,
+        routes=routes,
+        unhealthy=unhealthy,
+        key_variables=key_variables,
+    )
 
 
 def newer_routes(

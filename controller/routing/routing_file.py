@@ -219,12 +219,6 @@ class RoutingFile:
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return {}
 
-    def read_key_variables(self) -> dict[str, str]:
-        """The variable of the key of each provider in the file as it stands; empty when there is no such file."""
-        targets = self.read_table().get("targets")
-        fields = [each for each in targets.values() if isinstance(each, dict)] if isinstance(targets, dict) else []
-        return {str(each.get("provider")): str(each["api_key_env"]) for each in fields if each.get("api_key_env")}
-
     def find_tampering(self) -> str | None:
         """One sentence when the file is no longer what we last wrote; None when it is, or when we wrote none yet.
 

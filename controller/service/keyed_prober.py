@@ -1,12 +1,12 @@
 """Probes with a key that works where a provider has several, and says which."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from controller.service.key_ring import REFUSALS, KeyRing
 from probes.observation import Observation
-from probes.outcome import Outcome
+from probes.outcome import ANSWERED, Outcome
 from probes.target import Provider, ProviderKey, Target
 
 
@@ -18,21 +18,30 @@ class KeyedProber:
     """
 
     ask: Callable[[Target, str], Awaitable[Observation]]
-    providers: Iterable[Provider]
+    providers: Sequence[Provider]
     clock: Callable[[], datetime]
     use_key: Callable[[str, ProviderKey], None]
     """Is told the key of a provider that works, whenever it is another one than before."""
     report: Callable[[str, str, str], None]
     """Is given a kind, the provider's name and a text for people."""
-    _rings: dict[str, KeyRing] = field(default_factory=dict)
-    _used: dict[str, int] = field(default_factory=dict)
+    rings: dict[str, KeyRing] = field(default_factory=dict, init=False)
+    """Of the providers with several keys, by name."""
+    used: dict[str, int] = field(default_factory=dict, init=False)
+    """The key that `use_key` was told last, by provider."""
 
     def __post_init__(self) -> None:
-        self._rings = {each.name: KeyRing(count=len(each.keys)) for each in self.providers if each.other_keys}
+        self.rings = {each.name: KeyRing(count=len(each.keys)) for each in self.providers if each.other_keys}
+
+    def go_on_from(self, before: "KeyedProber") -> None:
+        """Know what another one has found out of the providers whose keys are the same."""
+        keys = {each.name: each.keys for each in before.providers}
+        same = {each.name for each in self.providers if keys.get(each.name) == each.keys}
+        self.rings |= {name: ring for name, ring in before.rings.items() if name in same}
+        self.used |= {name: number for name, number in before.used.items() if name in same}
 
     async def probe(self, target: Target, check: str) -> Observation:
         """What the probe saw; never raises for what a provider does."""
-        ring = self._rings.get(target.provider.name)
+        ring = self.rings.get(target.provider.name)
         if ring is None:
             return await self.ask(target, check)
         tried: set[int] = set()
@@ -43,7 +52,7 @@ class KeyedProber:
             if observation.outcome in REFUSALS and not was_refused:
                 observation = await self._ask_with(target, check, number)  # once more: it may have been an accident
             if observation.outcome not in REFUSALS:
-                if observation.outcome is Outcome.OK or observation.outcome is Outcome.SLOW:
+                if observation.outcome in ANSWERED:
                     self._accept(ring, target.provider, number)
                 return observation
             tried.add(number)
@@ -59,15 +68,14 @@ class KeyedProber:
 
     def _accept(self, ring: KeyRing, provider: Provider, number: int) -> None:
         if ring.accept(number):
-            self.report("key_accepted", provider.name, f"{provider.with_key(provider.keys[number]).key_source} works")
-        if number == ring.in_use and self._used.get(provider.name) != number:
-            self._used[provider.name] = number
+            self.report("key_accepted", provider.name, f"{provider.keys[number].source} works")
+        if number == ring.in_use and self.used.get(provider.name) != number:
+            self.used[provider.name] = number
             self.use_key(provider.name, provider.keys[number])
 
     def _report_refusal(self, ring: KeyRing, provider: Provider, number: int, observation: Observation) -> None:
-        refused = provider.with_key(provider.keys[number]).key_source
         why = "has no money or credit left" if observation.outcome is Outcome.QUOTA else "is refused"
         left = ring.in_use
-        then = "no other key is left" if left is None else provider.with_key(provider.keys[left]).key_source
-        goes_on = then if left is None else f"{then} is used instead"
-        self.report("key_refused", provider.name, f"{refused} {why} ({observation.detail}); {goes_on}")
+        then = "no other key is left" if left is None else f"{provider.keys[left].source} is used instead"
+        text = f"{provider.keys[number].source} {why} ({observation.detail}); {then}"
+        self.report("key_refused", provider.name, text)

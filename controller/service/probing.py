@@ -74,6 +74,7 @@ class Probing:
         """Go on with other settings, once the cycle has them. What is asked otherwise now is asked at once."""
         asked = {target.id: target for target in self.settings.targets}
         now, providers = self.recorder.clock(), {target.provider for target in self.settings.targets}
+        prober.go_on_from(self.prober)
         self.settings, self.budget, self.prober = settings, budget, prober
         self._learn_prices()
         self._paced = budget.throttled_settings()

@@ -103,3 +103,17 @@ async def test_a_single_key_is_asked_as_ever() -> None:
     lab = Lab(alone, A=[Outcome.AUTH])
     assert await lab.probe(2) == [Outcome.AUTH] * 2
     assert (lab.asked, lab.used, lab.reports) == (["A", "A"], [], [])
+
+
+async def test_another_configuration_forgets_no_key() -> None:
+    """What was put aside stays so, untold, until its hour is over; other keys begin anew."""
+    lab, later = Lab(A=[Outcome.AUTH], B=[Outcome.OK]), Lab(A=[Outcome.AUTH], B=[Outcome.OK])
+    await lab.probe()
+    later.prober.go_on_from(lab.prober)
+    assert await later.probe(2) == [Outcome.OK] * 2
+    assert ("".join(later.asked), later.used, later.reports) == ("BB", [], [])
+    turned = replace(LUNA, provider=replace(LUNA.provider.with_key(B), other_keys=(A,)))
+    other = Lab(turned, A=[Outcome.AUTH], B=[Outcome.OK])
+    other.prober.go_on_from(later.prober)
+    await other.probe()
+    assert (other.asked, other.used) == (["B"], ["KEY_B"])
