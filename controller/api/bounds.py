@@ -88,9 +88,6 @@ class BoundedListener(socket.socket):
     is idle, the next is closed before anything is read or encrypted.
     """
 
-    most = MOST_CONNECTIONS
-    protocol: "type[BoundedProtocol] | None" = None
-
     def __init__(self, family: socket.AddressFamily, *, most: int, protocol: "type[BoundedProtocol]") -> None:
         super().__init__(family, socket.SOCK_STREAM)
         self._batch = 0
@@ -103,7 +100,7 @@ class BoundedListener(socket.socket):
         if not self._batch:
             raise BlockingIOError  # the loop comes back, after those that ask already
         connection, address = super().accept()
-        if len(self.open_now) < self.most or (self.protocol and self._give_way(self.protocol)):
+        if len(self.open_now) < self.most or self._give_way(self.protocol):
             return _Connection(connection, self.open_now), address
         connection.close()
         raise BlockingIOError
