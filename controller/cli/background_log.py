@@ -52,6 +52,7 @@ class BackgroundHandler(QueueHandler):
         super().__init__(queue.Queue(most_waiting))
         self._handler = handler
         self._left_out = 0
+        """How many lines, since the start; counted under the handler's lock."""
         self._thread = threading.Thread(target=self._pass_on, name="log", daemon=True)
         self._thread.start()
 
@@ -78,9 +79,11 @@ class BackgroundHandler(QueueHandler):
         super().close()
 
     def _pass_on(self) -> None:
+        told = 0
         while (record := self.queue.get()) is not None:
             self._handler.emit(record)  # without its lock, for which the end of the process would wait
-            left_out, self._left_out = self._left_out, 0
-            if left_out:
-                text = f"log_lines_left_out lines={left_out}: nobody read the log"
+            left_out = self._left_out
+            if left_out > told:
+                text = f"log_lines_left_out lines={left_out - told}: nobody read the log"
+                told = left_out
                 self._handler.emit(logging.LogRecord(__name__, logging.WARNING, "", 0, text, None, None))

@@ -26,6 +26,7 @@ _STYLES: Final = {logging.WARNING: "yellow", logging.ERROR: "bold red", logging.
 _TIME: Final = "%Y-%m-%dT%H:%M:%S"
 #: A shorter one cannot be told from words.
 _SHORTEST_SECRET: Final = 8
+_STDERR: Final = 2
 _CHATTY: Final = ("httpx", "httpcore", "slack_sdk", "alembic")
 
 
@@ -38,9 +39,6 @@ class LogFormat(StrEnum):
     """`2026-11-21T18:00:00.000Z WARNING event key=value: text`, times in UTC."""
     JSON = "json"
     """The same as one JSON object on each line."""
-
-
-_STDERR: Final = 2
 
 
 def log_to_stderr(form: LogFormat = LogFormat.AUTO, level: str = "info", secrets: Iterable[Secret] = ()) -> None:
