@@ -118,7 +118,7 @@ class _SeedRun:
         self._planned: dict[str, tuple[int, BurstProbe]] = {}
         """The burst probe planned in each slot, and its number; any other has been replaced."""
         self._bursts = BurstForward(
-            *(self._detector, self._fast_forward, self._targets, self._heap, self._planned), numbers=self._number
+            self._detector, self._fast_forward, self._targets, self._heap, self._planned, numbers=self._number
         )
         self._cycle_at_s: float | None = None
         self._now_s = 0.0
@@ -213,18 +213,21 @@ class _SeedRun:
         ):
             return False
         until_s = min(self._until_s, self._endpoints.next_failure_s(now_s))
-        stepped = [each for each in self._siblings[provider] if each not in self._fast_forward]
-        return self._bursts.skip(provider, stepped, until_s, self._handle)
+        return self._bursts.skip(provider, self._stepped(self._siblings[provider]), until_s, self._handle)
 
     def _resume(self, now_s: float, targets: Collection[SimulatedTarget] | None = None) -> None:
         """Probe these targets again, or all, because something happens that concerns them."""
         resumed = self._fast_forward.resume(now_s, targets)
         self._fast_forward.settle(self._all if targets is None else targets)
         if resumed:
-            gone = set(resumed)
-            self._heap[:] = [event for event in self._heap if event[2] != DUE or event[3] not in gone]
-            self._heap += [(target.due_s, target.place, DUE, target) for target in resumed]
-            heapify(self._heap)
+            self._plan_regular(resumed)
+
+    def _plan_regular(self, targets: Collection[SimulatedTarget]) -> None:
+        """Let the next regular probes of these targets come when they are due now."""
+        gone = set(targets)
+        self._heap[:] = [event for event in self._heap if event[2] != DUE or event[3] not in gone]
+        self._heap += [(target.due_s, target.place, DUE, target) for target in targets]
+        heapify(self._heap)
 
     def _probe(self, target: SimulatedTarget, now_s: float, *, afresh: bool = False) -> Observation:
         observation = target.probe(now_s, partial(self._hang_s, target) if afresh else None)
@@ -330,7 +333,7 @@ class _SeedRun:
         """Decide as a control cycle does, and plan the next one for when it is needed at the latest."""
         self._cycle_at_s = None
         now = _instant(now_s)
-        self._settle_stepped()
+        self._fast_forward.settle(self._stepped(self._all))
         self._detector.tick(now, quiet=self._fast_forward.targets)
         generation = len(self._decisions) + 1
         verdicts = policy.decide_all(
@@ -371,9 +374,7 @@ class _SeedRun:
             if interval_s != target.interval_s:
                 waits_s = max(0.0, interval_s - target.interval_s)
                 target.change_interval(interval_s, min(now_s + due_s[target.id], target.due_s + waits_s))
-        others = [event for event in self._heap if event[2] != DUE]
-        self._heap[:] = [*others, *((target.due_s, target.place, DUE, target) for target in self._all)]
-        heapify(self._heap)
+        self._plan_regular(self._all)
 
     def _is_compared(self, target: SimulatedTarget) -> bool:
         """Whether a probe of this target may show that a failing route is better off elsewhere."""
@@ -386,7 +387,7 @@ class _SeedRun:
 
     def _check_silence(self, now_s: float, place: int) -> None:
         """Tell the detector the time when a target is late."""
-        stepped = [target for target in self._all if target not in self._fast_forward]
+        stepped = self._stepped(self._all)
         late = any(now_s - target.observed_at_s > _LATE_INTERVALS * target.interval_s for target in stepped)
         if late:
             for target in self._all:
@@ -398,8 +399,9 @@ class _SeedRun:
             next_s += self._silence_check_s
         heappush(self._heap, (next_s, place, _SILENCE, None))
 
-    def _settle_stepped(self) -> None:
-        self._fast_forward.settle([target for target in self._all if target not in self._fast_forward])
+    def _stepped(self, targets: Collection[SimulatedTarget]) -> list[SimulatedTarget]:
+        """Those of them whose probes are not skipped now."""
+        return [target for target in targets if target not in self._fast_forward]
 
     def _resting(self, target: SimulatedTarget, now_s: float) -> bool:
         return is_resting(self._detector.state_of(target.id), _instant(now_s))

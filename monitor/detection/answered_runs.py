@@ -37,8 +37,8 @@ class Answers(Protocol):
         """What it observes."""
 
 
-class CleanRun:
-    """The answers of a target without evidence to its only check: they change its times and what is usual, no more."""
+class _Run:
+    """Answers of a target to its only check, of which nothing but a point of its course is kept."""
 
     def __init__(self, state: TargetState, parameters: TargetParameters) -> None:
         self.parameters = parameters
@@ -48,11 +48,20 @@ class CleanRun:
         self.undisturbed = _is_undisturbed(state)
         """Whether the target has not asked for fewer probes of late."""
         self.evidence = state.down.evidence
-        self._begins, self._count = state, 0
-        self._last_started_at, self._extra_at = state.last_started_at, state.extra_at
+        """Of its failures, after these answers and without their trail."""
+        self._begins = state
         self._check = parameters.checks[0]
-        self._lateness = state.latency.lateness
         self._course: list[LatencyPoint] = [state.latency.point(self._check)]
+
+
+class CleanRun(_Run):
+    """The answers of a target without evidence to its only check: they change its times and what is usual, no more."""
+
+    def __init__(self, state: TargetState, parameters: TargetParameters) -> None:
+        super().__init__(state, parameters)
+        self._count = 0
+        self._last_started_at, self._extra_at = state.last_started_at, state.extra_at
+        self._lateness = state.latency.lateness
         self._times_s: list[float] = []
         """How long the answers take that the course foresees."""
         self._place = 0
@@ -122,19 +131,12 @@ class CleanRun:
         return self._begins
 
 
-class FadingRun:
+class FadingRun(_Run):
     """The answers of a target that only take from the evidence that it fails, while any is left."""
 
     def __init__(self, state: TargetState, parameters: TargetParameters) -> None:
-        self.parameters = parameters
-        self.accepted = state
-        self.last_seen_at = state.last_seen_at or state.since
-        self.undisturbed = _is_undisturbed(state)
-        self.evidence = state.down.evidence
-        """Of its failures, after these answers and without their trail."""
-        self._begins, self._answers = state, list[Observation]()
-        self._check = parameters.checks[0]
-        self._course: list[LatencyPoint] = [state.latency.point(self._check)]
+        super().__init__(state, parameters)
+        self._answers = list[Observation]()
         self._step = step_down(state.down.background.rate, parameters.p1)
 
     def foresee(self, answers: Answers, count: int) -> int:
