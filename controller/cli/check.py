@@ -96,13 +96,9 @@ def print_check(settings: Settings, answers: CheckAnswers, console: Console) -> 
 def _cheapest_questions(settings: Settings) -> list[tuple[Target, str]]:
     """Ask each provider's first model a chat, unless it only embeds, with each of its keys."""
     first = {target.provider.name: target for target in reversed(settings.targets)}
-    asked = [first[provider.name] for provider in settings.providers]
-    only_embeds = (Check.EMBEDDING,)
-    return [
-        (
-            replace(each, provider=each.provider.with_key(key)),
-            Check.EMBEDDING if each.questions == only_embeds else Check.CHAT,
-        )
-        for each in asked
-        for key in each.provider.keys
-    ]
+    questions: list[tuple[Target, str]] = []
+    for target in (first[provider.name] for provider in settings.providers):
+        check = Check.EMBEDDING if target.questions == (Check.EMBEDDING,) else Check.CHAT
+        keys = target.provider.keys
+        questions += [(replace(target, provider=target.provider.with_key(key)), check) for key in keys]
+    return questions

@@ -197,9 +197,8 @@ def test_a_restart_with_the_database_journals_what_waited_once(stage: Stage) -> 
     assert [(each.target, each.generation) for each in stage.journal.decisions()] == [(C, 2), (A, 1)]
 
 
-def test_a_new_database_at_the_start_gets_each_decision_once(stage: Stage) -> None:
-    """What the routing file says is journalled as the service begins, and not again as the new one is found."""
-    stage.play(OUTAGE)
+def start_with_a_damaged_database(stage: Stage) -> None:
+    """Start the service again at `MOVED_S`; the damaged database is set aside for a new one."""
     stage.database.close()
     Path(stage.settings.database.removeprefix("sqlite:///")).write_bytes(b"no database" * 1000)
     stage.database = WriterDatabase(stage.settings.database, monotonic=lambda: stage.now_s)
@@ -208,6 +207,12 @@ def test_a_new_database_at_the_start_gets_each_decision_once(stage: Stage) -> No
     assert stage.database.recover(T0)
     stage.go_on(MOVED_S)
     stage.run((".", C), at_s=MOVED_S)
+
+
+def test_a_new_database_at_the_start_gets_each_decision_once(stage: Stage) -> None:
+    """What the routing file says is journalled as the service begins, and not again as the new one is found."""
+    stage.play(OUTAGE)
+    start_with_a_damaged_database(stage)
     assert [(each.target, each.generation) for each in stage.journal.decisions()] == [(C, 2)]
 
 
@@ -230,14 +235,7 @@ def test_a_database_deleted_under_the_service_loses_no_route(stage: Stage) -> No
 def test_a_database_damaged_before_the_start_is_told(stage: Stage) -> None:
     """It is set aside, the route stays where the file says, and the new one gets what is known."""
     stage.play(OUTAGE)
-    stage.database.close()
-    Path(stage.settings.database.removeprefix("sqlite:///")).write_bytes(b"no database" * 1000)
-    stage.database = WriterDatabase(stage.settings.database, monotonic=lambda: stage.now_s)
-    with pytest.raises(DatabaseError):
-        stage.database.open()
-    assert stage.database.recover(T0)
-    stage.go_on(MOVED_S)
-    stage.run((".", C), at_s=MOVED_S)
+    start_with_a_damaged_database(stage)
     assert (stage.target(), stage.table()["generation"]) == (C, 2)
     assert "database_replaced" in stage.kinds()
     assert stage.database.is_settled()
