@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from probes.custom_check import CustomCheck
+from probes.question import Question, Tool, is_strict
 from probes.request_reply import Reply
 from probes.target import Check, Target
 
@@ -19,8 +20,8 @@ SCHEMA: Final[Mapping[str, Any]] = {
 }
 SCHEMA_NAME: Final = "probe"
 TOOL_NAME: Final = "report"
-#: The function that is offered; each format has its own key for the schema of the arguments.
-TOOL: Final[Mapping[str, Any]] = {"name": TOOL_NAME, "description": "Reports a word and a number."}
+#: The function that `tool` offers.
+TOOL: Final = Tool(name=TOOL_NAME, description="Reports a word and a number.", parameters=SCHEMA)
 _EMPTY: Final = "the reply was empty"
 
 
@@ -35,10 +36,14 @@ class Task:
     """The length that an embedding must have; None: any."""
     custom: CustomCheck | None = None
     """The check of people's own; None: a `Check`."""
+    question: Question | None = None
+    """What is asked in place of the check's own question, in the form of the check."""
 
     @property
     def prompt(self) -> str:
-        """The user message, which contains the nonce; or the text to embed."""
+        """The user message, which contains the nonce unless it is that of a question; or the text to embed."""
+        if self.question:
+            return self.question.prompt
         if self.custom:
             return self.custom.prompt_with(self.nonce)
         return DEFINITIONS[self.check].prompt.format(nonce=self.nonce)
@@ -51,11 +56,41 @@ class Task:
     @property
     def has_long_reply(self) -> bool:
         """Whether the reply takes more tokens than a word."""
-        return self.custom is not None or DEFINITIONS[self.check].asks_for_json
+        return self.question is None and (self.custom is not None or DEFINITIONS[self.check].asks_for_json)
+
+    @property
+    def answer_tokens(self) -> int:
+        """The token budget of the answer to a question, besides that of the model's family; 0 for a check."""
+        return self.question.max_tokens if self.question else 0
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """Of the JSON that `structured` asks for."""
+        return SCHEMA if self.question is None or self.question.schema is None else self.question.schema
+
+    @property
+    def strict(self) -> bool:
+        """Whether a provider's strict mode takes that schema."""
+        return is_strict(self.schema)
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """What `tool` offers."""
+        return self.question.tools if self.question else (TOOL,)
+
+    @property
+    def forces_tool(self) -> bool:
+        """Whether a call is demanded, where the model allows that; a question leaves it to the model."""
+        return self.question is None
 
 
 def find_flaw(task: Task, reply: Reply) -> str | None:
-    """What is wrong with the content of a reply, in a few words that may quote it; None when it satisfies the check."""
+    """What is wrong with the content of a reply, in a few words that may quote it; None when it satisfies the check.
+
+    Any reply to a question does that is not empty: it is judged by whoever asked.
+    """
+    if task.question:
+        return None if _has_any_content(reply) else _EMPTY
     if task.custom:
         return task.custom.find_flaw(task.nonce, reply.text) if _has_text(reply) else _EMPTY
     definition = DEFINITIONS[task.check]
@@ -64,6 +99,10 @@ def find_flaw(task: Task, reply: Reply) -> str | None:
 
 def _has_text(reply: Reply) -> bool:
     return bool(reply.text.strip())
+
+
+def _has_any_content(reply: Reply) -> bool:
+    return bool(reply.calls) or _has_text(reply)
 
 
 def _find_word_flaw(task: Task, reply: Reply) -> str | None:
@@ -142,7 +181,7 @@ DEFINITIONS: Final[Mapping[str, CheckDefinition]] = {
     Check.TOOL: CheckDefinition(
         prompt=f"Call {TOOL_NAME} with the word {{nonce}} and the number 7.",
         find_flaw=_find_tool_flaw,
-        has_content=lambda reply: bool(reply.calls) or _has_text(reply),
+        has_content=_has_any_content,
         asks_for_json=True,
         usual_tokens=(120, 30),
     ),

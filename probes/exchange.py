@@ -14,6 +14,7 @@ from probes.json_values import MalformedError
 from probes.loop_lag import LagWatch
 from probes.observation import OWN_FAULT
 from probes.outcome import Outcome
+from probes.question import Question
 from probes.request_reply import EMPTY_REPLY, Request
 from probes.streaming.aws_eventstream import AwsEventStreamParser
 from probes.streaming.sse import ServerSentEvent, SseParser
@@ -47,10 +48,13 @@ class Exchange:
         check: str,
         started_at: datetime,
         monotonic: Callable[[], float],
+        question: Question | None = None,
         chunks: list[BodyChunk] | None = None,
     ) -> None:
         self.target = target
         self.check = check
+        self.question = question
+        """What is asked in place of the check's own question."""
         self.started_at = started_at
         self.chunks = chunks
         """Collects the bytes of the response for a transcript; None: they are not kept."""

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from probes.checks import usual_tokens
 from probes.dialects.registry import DIALECTS
+from probes.question import Question
 from probes.target import Check, Target
 
 _log = logging.getLogger(__name__)
@@ -86,14 +87,22 @@ def usual_usd(target: Target) -> float | None:
     return math.fsum(known) / len(known) if known and len(known) == len(costs) else None
 
 
-def believable_usd(target: Target, usd: float) -> float | None:
-    """The cost of one probe as the provider states it; None where it is not plausible.
+def most_usd(target: Target, question: Question) -> float | None:
+    """About the cost of an answer that uses its token budget up; None where the price is unknown."""
+    return cost_usd(target, question.check, *question.most_tokens)
 
-    Plausible is up to $0.05, or up to fifty times the usual cost of the target's probes.
+
+def believable_usd(target: Target, usd: float, question: Question | None = None) -> float | None:
+    """The cost of one probe, or question, as the provider states it; None where it is not plausible.
+
+    Plausible is up to $0.05, or up to fifty times the usual cost of the target's probes, or `most_usd` of the question.
     """
     if not 0 <= usd < math.inf:
         return None
-    return usd if usd <= _BELIEVED_USD or usd <= _BELIEVED_TIMES * (usual_usd(target) or 0.0) else None
+    if usd <= _BELIEVED_USD:
+        return usd
+    usual = most_usd(target, question) if question else usual_usd(target)
+    return usd if usd <= _BELIEVED_TIMES * (usual or 0.0) else None
 
 
 def costs_money(target: Target) -> bool:

@@ -32,6 +32,7 @@ from probes.limit_headers import nearly_used_up
 from probes.loop_lag import LoopLag
 from probes.observation import OWN_FAULT, Observation
 from probes.outcome import Outcome
+from probes.question import Answer, Question
 from probes.redaction import clean, clean_identifier
 from probes.request_reply import Request
 from probes.target import Check, Provider, Target
@@ -47,6 +48,7 @@ _log = logging.getLogger(__name__)
 #: Bytes and pieces of a body that are read before other probes have their turn.
 _BYTES_PER_TURN = 4096
 _PIECES_PER_TURN = 16
+_MOST_CALLS_SHOWN = 8
 
 
 class Prober:
@@ -88,7 +90,17 @@ class Prober:
         observation, classification = await self._probe(exchange)
         return build_transcript(exchange, observation, classification)
 
-    async def _begin(self, target: Target, check: str, *, transcript: bool = False) -> Exchange:
+    async def ask(self, target: Target, question: Question) -> Answer:
+        """Asks a question of people's own, with the deadlines and limits of a probe; raises only CancelledError."""
+        exchange = await self._begin(target, question.check, question=question)
+        observation, classification = await self._probe(exchange)
+        reply = classification.reply
+        text = " ".join(f"{call.name}({call.arguments})" for call in reply.calls[:_MOST_CALLS_SHOWN]) or reply.text
+        return Answer(observation=observation, reply=reply, shown=clean(text, exchange.target.provider.api_key))
+
+    async def _begin(
+        self, target: Target, check: str, *, question: Question | None = None, transcript: bool = False
+    ) -> Exchange:
         if not self._warm:  # so that the first probe's time is the provider's alone
             self._warm = True
             await warm_up()
@@ -97,6 +109,7 @@ class Prober:
             check=check,
             started_at=self._clock(),
             monotonic=self._monotonic,
+            question=question,
             chunks=[] if transcript else None,
         )
 
@@ -123,7 +136,13 @@ class Prober:
             return Classification(Outcome.AUTH, "it contains characters that an HTTP header may not contain")
         target = exchange.target
         custom = target.custom_checks.get(exchange.check)
-        task = Task(check=exchange.check, nonce=self._nonce(), dimensions=expected_length(target), custom=custom)
+        task = Task(
+            check=exchange.check,
+            nonce=self._nonce(),
+            dimensions=expected_length(target),
+            custom=custom,
+            question=exchange.question,
+        )
         dialect = DIALECTS[provider.dialect]
         fault = await self._send(_build_request(dialect, task, exchange.target), exchange)
         if exchange.status is None:
@@ -252,7 +271,7 @@ def _cost_usd(exchange: Exchange, classification: Classification) -> float | Non
         usd = pricing.cost_usd(target, exchange.check, reply.input_tokens, reply.output_tokens, reply.cached_tokens)
     if usd is None:
         return None
-    believable = pricing.believable_usd(target, usd)
+    believable = pricing.believable_usd(target, usd, exchange.question)
     if believable is None:
         _log.warning("cost_not_believed target=%s usd=%g: counted as unknown", target.id, usd)
     return believable

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from probes.checks import SCHEMA, TOOL, TOOL_NAME, Task
+from probes.checks import TOOL_NAME, Task
 from probes.dialects.base import UNVERSIONED, Dialect, VendorStatusPage
 from probes.dialects.error_envelope import is_error
 from probes.dialects.error_rules import ErrorRule
@@ -36,12 +36,6 @@ _FAMILIES = (
 )
 #: For JSON with a word and a number, the syntax of a call included.
 _STRUCTURE_TOKENS = 256
-#: What the check adds to the body of a chat.
-_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
-    Check.STREAM: {"stream": True},
-    Check.STRUCTURED: {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
-    Check.TOOL: {"tools": [{**TOOL, "input_schema": SCHEMA, "strict": True}]},
-}
 
 
 def build_request(target: Target, task: Task) -> Request:
@@ -50,16 +44,31 @@ def build_request(target: Target, task: Task) -> Request:
     least = _STRUCTURE_TOKENS if task.has_long_reply else 0
     body: dict[str, Any] = {
         "model": target.model,
-        "max_tokens": task.max_tokens or max(family.tokens, least),
+        "max_tokens": task.max_tokens or max(family.tokens, least) + task.answer_tokens,
         "messages": [{"role": "user", "content": task.prompt}],
     }
     if task.check == Check.TOOL:
-        body["tool_choice"] = {"type": "tool", "name": TOOL_NAME} if family.forces_tool else {"type": "auto"}
+        forced = family.forces_tool and task.forces_tool
+        body["tool_choice"] = {"type": "tool", "name": TOOL_NAME} if forced else {"type": "auto"}
     return Request(
         url=f"{target.provider.base_url}/v1/messages",
         headers={"x-api-key": target.provider.api_key.reveal(), "anthropic-version": "2023-06-01"},
-        body=overlay(overlay(body, family.extra), _PARAMETERS.get(task.check, {})),
+        body=overlay(overlay(body, family.extra), _check_parameters(task)),
     )
+
+
+def _check_parameters(task: Task) -> dict[str, Any]:
+    """What the check adds to the body of a chat."""
+    match task.check:
+        case Check.STREAM:
+            return {"stream": True}
+        case Check.STRUCTURED:
+            return {"output_config": {"format": {"type": "json_schema", "schema": task.schema}}}
+        case Check.TOOL:
+            strict = [{"strict": True} if tool.strict else {} for tool in task.tools]
+            tools = zip(task.tools, strict, strict=True)
+            return {"tools": [{**tool.label, "input_schema": tool.parameters, **mode} for tool, mode in tools]}
+    return {}
 
 
 def read_reply(body: Mapping[str, Any]) -> Reply:

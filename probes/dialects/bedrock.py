@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from probes.checks import SCHEMA, SCHEMA_NAME, TOOL, TOOL_NAME, Task
+from probes.checks import SCHEMA_NAME, TOOL_NAME, Task
 from probes.dialects import error_envelope
 from probes.dialects.base import ConfigField, Dialect, VendorStatusPage
 from probes.dialects.error_rules import ErrorRule
@@ -101,23 +101,20 @@ def _converse_body(family: ModelFamily, task: Task) -> dict[str, Any]:
         "messages": [{"role": "user", "content": [{"text": task.prompt}]}],
         "inferenceConfig": {"maxTokens": family.budget(task)},
         **({"additionalModelRequestFields": family.extra} if family.extra else {}),
-        **({"outputConfig": _STRUCTURED_OUTPUT} if task.check == Check.STRUCTURED else {}),
-        **({"toolConfig": _tool_config(family)} if task.check == Check.TOOL else {}),
+        **({"outputConfig": _structured_output(task)} if task.check == Check.STRUCTURED else {}),
+        **({"toolConfig": _tool_config(family, task)} if task.check == Check.TOOL else {}),
     }
 
 
-_STRUCTURED_OUTPUT = {
-    "textFormat": {
-        "type": "json_schema",
-        "structure": {"jsonSchema": {"name": SCHEMA_NAME, "schema": json.dumps(SCHEMA)}},
-    }
-}
+def _structured_output(task: Task) -> dict[str, Any]:
+    schema = {"name": SCHEMA_NAME, "schema": json.dumps(task.schema)}
+    return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}}
 
 
-def _tool_config(family: ModelFamily) -> dict[str, Any]:
-    tool = {**TOOL, "inputSchema": {"json": SCHEMA}}
-    choice = {"toolChoice": {"tool": {"name": TOOL_NAME}}} if family.forces_tool else {}
-    return {"tools": [{"toolSpec": tool}], **choice}
+def _tool_config(family: ModelFamily, task: Task) -> dict[str, Any]:
+    tools = [{"toolSpec": {**tool.label, "inputSchema": {"json": tool.parameters}}} for tool in task.tools]
+    forced = family.forces_tool and task.forces_tool
+    return {"tools": tools, **({"toolChoice": {"tool": {"name": TOOL_NAME}}} if forced else {})}
 
 
 def _with_usage(reply: Reply, body: Mapping[str, Any]) -> Reply:

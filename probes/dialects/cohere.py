@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from probes.checks import SCHEMA, TOOL, Task
+from probes.checks import Task
 from probes.dialects import error_envelope
 from probes.dialects.base import UNVERSIONED, Dialect, incident_io_page
 from probes.dialects.error_envelope import is_error
@@ -30,13 +30,6 @@ _FAMILIES = (
     ModelFamily(patterns="*", forces_tool=True),
 )
 
-#: What the check adds to the body of a chat.
-_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
-    Check.STREAM: {"stream": True},
-    Check.STRUCTURED: {"response_format": {"type": "json_object", "json_schema": SCHEMA}},
-    Check.TOOL: {"tools": [{"type": "function", "function": {**TOOL, "parameters": SCHEMA}}], "strict_tools": True},
-}
-
 
 def build_request(target: Target, task: Task) -> Request:
     """Chat, with the smallest token budget that the model's family needs, or Embed."""
@@ -46,13 +39,27 @@ def build_request(target: Target, task: Task) -> Request:
         method = "embed"
         body |= {"texts": [task.prompt], "input_type": "search_query", "embedding_types": ["float"]}
     else:
-        tokens = task.max_tokens or family.tokens
+        tokens = task.max_tokens or family.tokens + task.answer_tokens
         body |= {"messages": [{"role": "user", "content": task.prompt}], "max_tokens": tokens, **family.extra}
-        body |= _PARAMETERS.get(task.check, {})
-    if task.check == Check.TOOL and family.forces_tool:
+        body |= _check_parameters(task)
+    if task.check == Check.TOOL and family.forces_tool and task.forces_tool:
         body["tool_choice"] = "REQUIRED"
     headers = {"Authorization": f"Bearer {target.provider.api_key.reveal()}"}
     return Request(url=f"{target.provider.base_url}/v2/{method}", headers=headers, body=body)
+
+
+def _check_parameters(task: Task) -> dict[str, Any]:
+    """What the check adds to the body of a chat."""
+    match task.check:
+        case Check.STREAM:
+            return {"stream": True}
+        case Check.STRUCTURED:
+            return {"response_format": {"type": "json_object", "json_schema": task.schema}}
+        case Check.TOOL:
+            functions = [{**tool.label, "parameters": tool.parameters} for tool in task.tools]
+            strict = {"strict_tools": True} if all(tool.strict for tool in task.tools) else {}
+            return {"tools": [{"type": "function", "function": function} for function in functions], **strict}
+    return {}
 
 
 def read_reply(body: Mapping[str, Any]) -> Reply:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from probes.checks import SCHEMA, TOOL, TOOL_NAME, Task
+from probes.checks import TOOL_NAME, Task
 from probes.dialects.base import UNVERSIONED, Dialect
 from probes.dialects.error_envelope import is_error
 from probes.dialects.error_rules import ErrorRule
@@ -35,14 +35,6 @@ _FAMILIES = (
 )
 
 _METHODS: Mapping[str, str] = {Check.STREAM: "streamGenerateContent?alt=sse", Check.EMBEDDING: "embedContent"}
-#: What the check adds to the body of a chat.
-_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
-    Check.STRUCTURED: {"generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": SCHEMA}},
-    Check.TOOL: {
-        "tools": [{"functionDeclarations": [{**TOOL, "parametersJsonSchema": SCHEMA}]}],
-        "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": [TOOL_NAME]}},
-    },
-}
 #: Stages of a model that will be retired.
 _DEPRECATED_STAGES = frozenset({"LEGACY", "DEPRECATED", "RETIRED"})
 
@@ -53,7 +45,7 @@ def build_request(target: Target, task: Task) -> Request:
     parts = [{"text": task.prompt}]
     body: dict[str, Any] = {
         "contents": [{"role": "user", "parts": parts}],
-        "generationConfig": {"maxOutputTokens": task.max_tokens or family.tokens, **family.extra},
+        "generationConfig": {"maxOutputTokens": task.max_tokens or family.tokens + task.answer_tokens, **family.extra},
     }
     if task.check == Check.EMBEDDING:
         body = {"model": f"models/{model}", "content": {"parts": parts}}
@@ -61,8 +53,20 @@ def build_request(target: Target, task: Task) -> Request:
     return Request(
         url=f"{target.provider.base_url}/v1beta/{path}",
         headers={"x-goog-api-key": target.provider.api_key.reveal()},
-        body=overlay(body, _PARAMETERS.get(task.check, {})),
+        body=overlay(body, _check_parameters(task)),
     )
+
+
+def _check_parameters(task: Task) -> dict[str, Any]:
+    """What the check adds to the body of a chat."""
+    match task.check:
+        case Check.STRUCTURED:
+            return {"generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": task.schema}}
+        case Check.TOOL:
+            tools = [{**tool.label, "parametersJsonSchema": tool.parameters} for tool in task.tools]
+            calling = {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": [TOOL_NAME]}}
+            return {"tools": [{"functionDeclarations": tools}], **({"toolConfig": calling} if task.forces_tool else {})}
+    return {}
 
 
 def read_reply(body: Mapping[str, Any]) -> Reply:

@@ -53,7 +53,8 @@ class ModelFamily:
 
     def budget(self, task: Task) -> int:
         """The token budget for a reply to this task, reasoning included."""
-        return task.max_tokens or self.tokens + (_MORE_THAN_A_WORD if task.has_long_reply else 0)
+        more = _MORE_THAN_A_WORD if task.has_long_reply else task.answer_tokens
+        return task.max_tokens or self.tokens + more
 
 
 def family_of(model: str, families: tuple[ModelFamily, ...]) -> ModelFamily:

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from probes.checks import SCHEMA, SCHEMA_NAME, TOOL, TOOL_NAME, Task
+from probes.checks import SCHEMA_NAME, TOOL_NAME, Task
 from probes.dialects.base import VERSIONED, Dialect
 from probes.dialects.error_envelope import is_error
 from probes.dialects.finish_reasons import read_finish
 from probes.dialects.model_families import ModelFamily, family_of
 from probes.dialects.presets import OPENAI, Preset, preset_of
 from probes.json_values import MalformedError, as_count, as_object, as_objects, as_text, as_vector, parse, to_json
+from probes.question import Tool
 from probes.request_reply import Finish, Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Provider, Target
@@ -101,7 +102,7 @@ def _system_messages(task: Task, preset: Preset) -> list[dict[str, str]]:
     """The schema as a system message, for providers that do not enforce one."""
     if task.check != Check.STRUCTURED or preset.strict_schema:
         return []
-    return [{"role": "system", "content": f"Reply with one JSON object under this schema: {to_json(SCHEMA)}"}]
+    return [{"role": "system", "content": f"Reply with one JSON object under this schema: {to_json(task.schema)}"}]
 
 
 def _check_parameters(task: Task, preset: Preset) -> dict[str, Any]:
@@ -110,15 +111,20 @@ def _check_parameters(task: Task, preset: Preset) -> dict[str, Any]:
             options = {"stream_options": {"include_usage": True}} if preset.stream_usage else {}
             return {"stream": True, **options}
         case Check.STRUCTURED if preset.strict_schema:
-            schema = {"name": SCHEMA_NAME, "strict": True, "schema": SCHEMA}
+            schema = {"name": SCHEMA_NAME, "strict": task.strict, "schema": task.schema}
             return {"response_format": {"type": "json_schema", "json_schema": schema}}
         case Check.STRUCTURED:
             return {"response_format": {"type": "json_object"}}
         case Check.TOOL:
-            function = {**TOOL, "parameters": SCHEMA, **({"strict": True} if preset.strict_tools else {})}
-            choice = {"type": "function", "function": {"name": TOOL_NAME}}
-            return {"tools": [{"type": "function", "function": function}], "tool_choice": choice}
+            tools = [{"type": "function", "function": _function(tool, preset)} for tool in task.tools]
+            forced = {"tool_choice": {"type": "function", "function": {"name": TOOL_NAME}}}
+            return {"tools": tools, **(forced if task.forces_tool else {})}
     return {}
+
+
+def _function(tool: Tool, preset: Preset) -> dict[str, Any]:
+    mode = {"strict": True} if preset.strict_tools and tool.strict else {}
+    return {**tool.label, "parameters": tool.parameters, **mode}
 
 
 def read_reply(body: Mapping[str, Any]) -> Reply:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from probes.checks import SCHEMA, SCHEMA_NAME, TOOL, TOOL_NAME, Task
+from probes.checks import SCHEMA_NAME, TOOL_NAME, Task
 from probes.dialects.error_envelope import is_error
 from probes.dialects.finish_reasons import read_finish
 from probes.dialects.openai import chat as openai_chat
@@ -13,17 +13,6 @@ from probes.request_reply import Finish, Reply, Request, ToolCall
 from probes.streaming.sse import ServerSentEvent
 from probes.target import Check, Target
 
-#: What the check adds to the body.
-_PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
-    Check.STREAM: {"stream": True},
-    Check.STRUCTURED: {
-        "text": {"format": {"type": "json_schema", "name": SCHEMA_NAME, "strict": True, "schema": SCHEMA}}
-    },
-    Check.TOOL: {
-        "tools": [{"type": "function", **TOOL, "strict": True, "parameters": SCHEMA}],
-        "tool_choice": {"type": "function", "name": TOOL_NAME},
-    },
-}
 _UNEXPLAINED_FAILURE: Final = {"message": "the response failed without a reason"}
 
 
@@ -42,9 +31,27 @@ def build_request(target: Target, task: Task) -> Request:
             "max_output_tokens": family.budget(task),
             "store": False,
             **({"reasoning": {"effort": effort}} if effort else {}),
-            **_PARAMETERS.get(task.check, {}),
+            **_check_parameters(task),
         },
     )
+
+
+def _check_parameters(task: Task) -> dict[str, Any]:
+    """What the check adds to the body."""
+    match task.check:
+        case Check.STREAM:
+            return {"stream": True}
+        case Check.STRUCTURED:
+            wanted = {"type": "json_schema", "name": SCHEMA_NAME, "strict": task.strict, "schema": task.schema}
+            return {"text": {"format": wanted}}
+        case Check.TOOL:
+            tools = [
+                {"type": "function", **tool.label, "strict": tool.strict, "parameters": tool.parameters}
+                for tool in task.tools
+            ]
+            forced = {"tool_choice": {"type": "function", "name": TOOL_NAME}}
+            return {"tools": tools, **(forced if task.forces_tool else {})}
+    return {}
 
 
 def read_reply(body: Mapping[str, Any]) -> Reply:
