@@ -120,10 +120,11 @@ export class Routing {
     const now = this.#check();
     const table = this.#table;
     if (!table) {
-      return { generation: null, writtenAt: null, ageS: null, writerAlive: false, problem: this.#problem, routes: [] };
+      return { epoch: null, generation: null, writtenAt: null, ageS: null, writerAlive: false, problem: this.#problem, routes: [] };
     }
     const ageS = this.#ageS + Math.max(0, now - this.#readAt);
     return {
+      epoch: table.epoch,
       generation: table.generation,
       writtenAt: table.writtenAt,
       ageS,

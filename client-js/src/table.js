@@ -24,7 +24,7 @@ export class TableError extends Error {}
  * standby. `split`: those that get requests, and the upper end of the slice of 0 to 1 of each. `reportTo`: where to report how requests end; empty for nowhere.
  *
  * @typedef {{
- *   generation: number, writtenAt: Date, validForS: number, reportTo: string, pointsAt: Map<string, Target>,
+ *   epoch: number, generation: number, writtenAt: Date, validForS: number, reportTo: string, pointsAt: Map<string, Target>,
  *   candidates: Map<string, readonly Target[]>, split: Map<string, { ends: number[], targets: Target[] }>,
  * }} Table
  */
@@ -84,12 +84,12 @@ function readTable(document) {
     pointsAt.set(name, targets.find((target) => target.id === route.get("target")));
     split.set(name, slices(targets.filter((target) => target.weight > 0)));
   }
-  const generation = getInteger(document, "generation", "");
-  if (generation < 0) throw new TableError(`generation: expected 0 or more, found ${generation}`);
+  const generation = getCount(document, "generation");
+  const epoch = document.has("epoch") ? getCount(document, "epoch") : 0;
   const writtenAt = getInstant(document, "written_at", "");
   const validForS = getPositive(document, "valid_for_s", "");
   const reportTo = document.has("report_to") ? getText(document, "report_to", "") : "";
-  return { generation, writtenAt, validForS, reportTo, pointsAt, candidates, split };
+  return { epoch, generation, writtenAt, validForS, reportTo, pointsAt, candidates, split };
 }
 
 /** @param {Target[]} targets */
@@ -241,6 +241,13 @@ function getText(fields, key, place) {
 /** @param {Fields} fields @param {string} key @param {string} place */
 function getInteger(fields, key, place) {
   return /** @type {number} */ (get(fields, key, place, ["integer"]));
+}
+
+/** @param {Fields} fields @param {string} key */
+function getCount(fields, key) {
+  const count = getInteger(fields, key, "");
+  if (count < 0) throw new TableError(`${key}: expected 0 or more, found ${count}`);
+  return count;
 }
 
 /** @param {Fields} fields @param {string} key @param {string} place */

@@ -48,7 +48,7 @@ for (const each of loadCases("routing_files")) {
     assert.equal(routing.route("chat"), null);
     assert.deepEqual(routing.candidates("chat"), []);
     const { problem, ...rest } = routing.status;
-    assert.deepEqual(rest, { generation: null, writtenAt: null, ageS: null, writerAlive: false, routes: [] });
+    assert.deepEqual(rest, { epoch: null, generation: null, writtenAt: null, ageS: null, writerAlive: false, routes: [] });
     assertSaid(each, file, problem);
     removeFile(file);
     fs.writeFileSync(file, GOLDEN);
@@ -159,7 +159,7 @@ test("the age does not follow the wall clock", (t) => {
   let wall = WALL;
   const routing = new Routing(file, { checkEveryS: 0, monotonic: () => now, wall: () => wall });
   assert.deepEqual(routing.status, {
-    generation: 42, writtenAt: new Date("2026-11-21T18:00:00Z"), ageS: 10, writerAlive: true, problem: null, routes: ["chat"],
+    epoch: 0, generation: 42, writtenAt: new Date("2026-11-21T18:00:00Z"), ageS: 10, writerAlive: true, problem: null, routes: ["chat"],
   });
   wall -= 86_400;
   now += 20;

@@ -56,7 +56,8 @@ export interface Target {
 
 /** The state of the routing file and its writer at one moment. */
 export interface Status {
-  /** Of the table in use; null while nothing is known yet, like the next two. */
+  /** Of the table in use, 0 where it has none; null while nothing is known yet, like the next three. */
+  readonly epoch: number | null;
   readonly generation: number | null;
   /** When the writer last wrote the table in use. */
   readonly writtenAt: Date | null;
@@ -228,7 +229,7 @@ export type OnChange = (route: string, before: Target | null, now: Target | null
  * The routes of one routing file, kept current.
  *
  * A missing, torn, oversized, wrong or newer file changes nothing: the last good table stays in use, and
- * `status.problem` says why. A lower generation is accepted: the writer has begun a new database.
+ * `status.problem` says why. A lower epoch or generation is accepted: the writer has begun a new database.
  */
 export declare class Routing {
   /** Read the file once; a file that is missing or broken is no error, here or later. */

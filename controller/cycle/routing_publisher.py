@@ -10,6 +10,7 @@ from controller.routing.decision import Decision, apply_dry_run
 from controller.routing.overrides import NO_OVERRIDES, Overrides
 from controller.routing.published_state import PublishedState
 from controller.routing.routing_file import RoutingFile, RoutingFileError
+from controller.routing.unjournalled import LARGEST_GENERATION
 from monitor.config.settings import Settings
 from monitor.detection.detector import Detector
 from monitor.storage.store import Store
@@ -48,11 +49,17 @@ class RoutingPublisher:
         """Of that file; in a dry run it stays behind, because what is decided is not published."""
         self.generation = 0
         """The highest one decided or published."""
+        self.epoch = 0
+        """Of those who decide together, which the file never goes below; 0: there never were any."""
         self.error: str | None = None
         """Why the file cannot be written, as a sentence; None while it can."""
 
     def resume(self, published: PublishedState, decided_generation: int, now: datetime) -> None:
-        """Go on from the file of the last service and the highest generation that was decided."""
+        """Go on from the file of the last service and the highest generation that was decided.
+
+        Where several have decided together this service goes above their epoch: others may have a later file of it.
+        """
+        self.epoch = max(self.epoch, published.epoch and min(published.epoch + 1, LARGEST_GENERATION))
         self._file_generation = self._file.read_generation()
         self.generation = max(self.generation, decided_generation, self._file_generation)
         self._shown = self._file.read_targets() if self._settings.controller.dry_run else {}
@@ -112,6 +119,7 @@ class RoutingPublisher:
             {name: replace(state, reason=reasons[name]) for name, state in routes.items()},
             {target: state.health for target, state in detector.health.items()},
             generation=generation,
+            epoch=self.epoch,
             written_at=now,
             valid_for_s=VALID_FOR_S,
             overrides=overrides,

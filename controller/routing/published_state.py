@@ -24,6 +24,7 @@ _LONGEST_REASON: Final = 2_000
 class PublishedState:
     """What the file says of the routes and targets of this configuration."""
 
+    epoch: int = 0
     generation: int = 0
     written_at: datetime = _EPOCH
     routes: Mapping[str, Decision] = field(default_factory=dict)
@@ -42,9 +43,9 @@ def read_published(table: Mapping[str, Any], settings: Settings, now: datetime) 
 
     No instant is later than `now`: a clock that was set back must not make anything wait.
     """
-    generation = table.get("generation")
-    if type(generation) is not int or not 0 < generation <= LARGEST_GENERATION:
-        return NOTHING_PUBLISHED
+    epoch, generation = _count(table.get("epoch")), _count(table.get("generation"))
+    if not generation:
+        return PublishedState(epoch=epoch)
     entries, targets = table.get("routes"), table.get("targets")
     routes: dict[str, Decision] = {}
     if isinstance(entries, Mapping) and not table.get("dry_run"):
@@ -65,6 +66,7 @@ def read_published(table: Mapping[str, Any], settings: Settings, now: datetime) 
             key_variables[target.provider.name] = variable
     written_at = min(_instant(table.get("written_at")) or _EPOCH, now)
     return PublishedState(
+        epoch=epoch,
         generation=generation,
         written_at=written_at,
         routes=routes,
@@ -108,6 +110,10 @@ def _weights(route: Route, entry: Any) -> tuple[tuple[str, float], ...]:
     if not all(type(share) in {int, float} and 0 <= share <= 100 for share in entry.values()):
         return ()
     return tuple((str(target), float(share)) for target, share in entry.items())
+
+
+def _count(value: Any) -> int:
+    return value if type(value) is int and 0 < value <= LARGEST_GENERATION else 0
 
 
 def _instant(text: Any) -> datetime | None:

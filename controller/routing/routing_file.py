@@ -52,6 +52,7 @@ def build_table(
     generation: int,
     written_at: datetime,
     valid_for_s: float,
+    epoch: int = 0,
     overrides: Overrides = NO_OVERRIDES,
     latency: Mapping[str, LatencyEvidence] = _NO_LATENCIES,
     reported: Mapping[str, AnswerTimes] = _NO_TIMES,
@@ -74,6 +75,7 @@ def build_table(
         raise KeyError(min(missing))
     return {
         "format": FORMAT,
+        **({"epoch": epoch} if epoch else {}),
         "generation": generation,
         "written_at": instant(written_at),
         "valid_for_s": _number(valid_for_s),

@@ -176,7 +176,7 @@ def test_a_variable_that_no_system_has_is_not_set(routing: Routing, name: str) -
 def test_status_of_a_good_file(routing: Routing) -> None:
     """The status says what is known, how old it is and that the writer lives."""
     assert routing.status == Status(
-        generation=42, written_at=WRITTEN_AT, age_s=10.0, writer_alive=True, problem=None, routes=("chat",)
+        generation=42, written_at=WRITTEN_AT, age_s=10.0, writer_alive=True, problem=None, routes=("chat",), epoch=0
     )
 
 
@@ -208,6 +208,14 @@ def test_new_file_is_seen(routing: Routing, path: Path) -> None:
     publish(path, pointing_at(LUNA, generation=43))
     assert chosen(routing) == LUNA
     assert routing.status.generation == 43
+
+
+def test_lower_epoch_is_accepted(routing: Routing, path: Path) -> None:
+    """A file without an epoch counts as 0, and is used after one that has one."""
+    publish(path, {**pointing_at(LUNA, generation=43), "epoch": 3})
+    assert (chosen(routing), routing.status.epoch) == (LUNA, 3)
+    publish(path, golden())
+    assert (chosen(routing), routing.status.epoch) == (HAIKU, 0)
 
 
 def test_lower_generation_is_accepted(routing: Routing, path: Path) -> None:

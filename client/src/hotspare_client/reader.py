@@ -60,7 +60,7 @@ class Routing:
     reading it. One caller pays for that; the others do not wait.
 
     A missing, torn, oversized, wrong or newer file changes nothing: the last good table stays in use, and
-    `status.problem` says why. A lower generation is accepted: the writer has begun a new database.
+    `status.problem` says why. A lower epoch or generation is accepted: the writer has begun a new database.
     """
 
     def __init__(
@@ -220,6 +220,7 @@ class Routing:
             writer_alive=age_s <= table.valid_for_s,
             problem=state.problem,
             routes=tuple(sorted((*table.single, *table.split))),
+            epoch=table.epoch,
         )
 
     def _draw_target(self, table: Table, name: str) -> Target | None:

@@ -22,3 +22,5 @@ class Status:
     """Why the present file is not the table in use, in one sentence; None when it is."""
     routes: tuple[str, ...] = ()
     """The routes of the table in use, in alphabetical order."""
+    epoch: int | None = None
+    """Of the table in use, 0 where it has none; None while nothing is known yet."""

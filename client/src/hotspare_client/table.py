@@ -45,6 +45,8 @@ class Table:
     """Every target of a route, in the order of preference; one that only the present weights name comes last."""
     report_to: str = ""
     """Where to report how requests end; empty for nowhere."""
+    epoch: int = 0
+    """Of who decided; tables are in the order of (epoch, generation)."""
 
 
 def parse(content: bytes) -> Table:
@@ -106,15 +108,17 @@ def _table(document: dict[str, Any]) -> Table:
             single[name] = targets[0]
         else:
             split[name] = (tuple(accumulate(target.weight for target in targets)), targets)
-    generation = _get(document, "generation", "", int)
-    if generation < 0:
-        raise TableError(f"generation: expected 0 or more, found {generation}")
+    counts = {"epoch": 0, **document}
+    for key in ("generation", "epoch"):
+        if _get(counts, key, "", int) < 0:
+            raise TableError(f"{key}: expected 0 or more, found {counts[key]}")
     written_at = _instant(document, "written_at", "")
     valid_for_s = _number(_get(document, "valid_for_s", "", (int, float)), "valid_for_s")
     if valid_for_s <= 0:
         raise TableError(f"valid_for_s: expected more than 0, found {valid_for_s}")
     return Table(
-        generation=generation,
+        generation=counts["generation"],
+        epoch=counts["epoch"],
         written_at=written_at,
         valid_for_s=valid_for_s,
         single=single,

@@ -329,6 +329,19 @@ def test_a_new_database_goes_on_from_the_file(stage: Callable[..., Stage], tmp_p
     assert [(each.target, each.generation) for each in again.journal.decisions()] == [(C, 2)]
 
 
+def test_a_service_alone_goes_above_the_epoch_of_those_before(stage: Callable[..., Stage]) -> None:
+    """Without one there is none; others may hold a later file of the epoch that this file names."""
+    one = stage()
+    play(one, OUTAGE)
+    one.close()
+    table = one.table()
+    assert "epoch" not in table
+    one.settings.routing_file.write_text(json.dumps({**table, "epoch": 7}))
+    again = stage(start_s=500)
+    again.run(now_s=500)
+    assert (again.table()["epoch"], again.table()["generation"]) == (8, table["generation"])
+
+
 def test_a_restart_goes_on_where_it_stopped(stage: Callable[..., Stage]) -> None:
     """Health, evidence, hold and routes survive; nothing is decided twice."""
     one = stage()

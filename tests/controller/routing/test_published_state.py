@@ -39,6 +39,14 @@ def test_it_says_where_routes_are_and_what_is_unhealthy() -> None:
     assert published == PublishedState(generation=5, written_at=T0, routes={"chat": MOVED}, unhealthy={A: Health.DOWN})
 
 
+@pytest.mark.parametrize(
+    ("fields", "epoch"), [({}, 0), ({"epoch": 7}, 7), ({"epoch": 7, "generation": 0}, 7), ({"epoch": "7"}, 0)]
+)
+def test_its_epoch(fields: dict[str, Any], epoch: int) -> None:
+    """No epoch, or what is none, counts as 0."""
+    assert read_published(table(**fields), WANTED, T0).epoch == epoch
+
+
 def test_no_instant_of_it_is_in_the_future() -> None:
     """The clock was set back since."""
     published = read_published(table(), WANTED, T0 - timedelta(days=1))
@@ -62,7 +70,7 @@ def test_what_it_cannot_say_moves_nothing(changed: dict[str, Any]) -> None:
 @given(_ANYTHING)
 def test_any_json_is_read_without_a_fault(anything: Any) -> None:
     """Nobody knows who wrote it."""
-    whole = {"generation": 1, "routes": anything, "targets": anything, "written_at": anything}
+    whole = {"epoch": anything, "generation": 1, "routes": anything, "targets": anything, "written_at": anything}
     assert read_published(whole, WANTED, T0).routes == {}
     deep = {"generation": 1, "routes": {"chat": anything}, "targets": {A: anything}}
     read_published(deep, WANTED, T0)

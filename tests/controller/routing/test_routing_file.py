@@ -148,7 +148,8 @@ def test_unjudged_target_is_unknown_and_route_without_state_is_left_out() -> Non
     table = build_table(SETTINGS, {}, {}, generation=0, written_at=CHAT.at, valid_for_s=90)
     assert (table["routes"], table["targets"]) == ({}, {})
     check_schema(table)
-    table = build_table(SETTINGS, {"chat": CHAT}, {}, generation=1, written_at=CHAT.at, valid_for_s=90)
+    table = build_table(SETTINGS, {"chat": CHAT}, {}, generation=1, epoch=3, written_at=CHAT.at, valid_for_s=90)
+    assert table["epoch"] == 3
     assert {target["health"] for target in table["targets"].values()} == {"unknown"}
     check_schema(table)
 
