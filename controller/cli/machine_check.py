@@ -21,7 +21,8 @@ from rich.text import Text
 
 from monitor.config.settings import Settings
 from monitor.formatting import format_elapsed
-from monitor.storage.database import DatabaseError, database_path
+from monitor.storage.database import DatabaseError
+from monitor.storage.sqlite_engine import database_path
 from probes.transcript import Transcript
 from probes.transport.proxies import Proxies, UnusableProxyError
 

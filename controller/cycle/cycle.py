@@ -201,11 +201,11 @@ class Cycle:
         try:
             if self._unread:
                 self._read_late(store, now)
-            if store.database.calls.gave_up:
+            if store.database.in_doubt:
                 # What hung may have come about after all: what it stored is not stored again.
                 self._incidents.resume(now)
                 store.forget_stored()
-                store.database.calls.gave_up = False
+                store.database.resolve_doubt()
             if store.database.replaced:
                 self._go_on_in_new_database(store, store.database.replaced, now)
             store.flush_essential()

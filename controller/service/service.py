@@ -36,7 +36,7 @@ from monitor.storage.buffered_store import TOLD_AFTER_S, BufferedStore
 from monitor.storage.database import DatabaseError
 from monitor.storage.lock import HeldError, LockError, instance_lock
 from monitor.storage.store import Store
-from monitor.storage.writer import WriterDatabase
+from monitor.storage.writer import writer_database
 from probes import pricing
 from probes.observation import Observation
 from probes.target import Target
@@ -95,7 +95,7 @@ class Service:
             card = published.with_name(f"{published.name}.lock")
             folder = opened.enter_context(instance_lock(published.parent, card=card, folder=True))
             self._file = RoutingFile(published, ballast=Ballast(published), folder=folder)
-            self._writer = WriterDatabase(self._settings.database)
+            self._writer = writer_database(self._settings.database)
             opened.callback(self._writer.close)
             self._open_database()
             opened.callback(self._slack.shutdown, cancel_futures=True)

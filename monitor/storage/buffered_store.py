@@ -19,7 +19,7 @@ from monitor.storage.pending_writes import PendingWrites, WaitingEvent
 from monitor.storage.row_conversions import SavedTargetState
 from monitor.storage.store import NO_POOLS, Store
 from monitor.storage.tables import EventRow
-from monitor.storage.writer import WriterDatabase
+from monitor.storage.writer_database import WriterDatabase
 from probes.observation import Observation
 
 log = logging.getLogger(__name__)

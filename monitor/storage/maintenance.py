@@ -12,9 +12,10 @@ from typing import Final
 from sqlalchemy import Connection, func, select, table
 
 from monitor.storage.column_conversions import maybe_from_ms, to_ms
-from monitor.storage.database import DatabaseError, database_path, open_reader
+from monitor.storage.database import DatabaseError, open_reader
 from monitor.storage.database_copy import CopyError, connect_to_file, copy_database, faults
 from monitor.storage.lock import instance_lock
+from monitor.storage.sqlite_engine import database_path
 
 _INCREMENTAL: Final = 2
 """What SQLite calls the mode in which unused pages are given back in steps."""

@@ -117,7 +117,7 @@ LATE_IMPORTS = {
     "controller/cli/main.py",
     "controller/demo/world.py",
     "monitor/config/alert_settings.py",
-    "monitor/storage/database.py",
+    "monitor/storage/schema.py",
     "probes/pricing.py",
     "probes/dialects/aws_signing.py",
     "client/src/hotspare_client/pydantic_ai.py",

@@ -4,13 +4,13 @@ import streamlit as st
 
 from controller.status.details.ranges import RANGES
 from controller.status.overview import Overview
-from monitor.storage.database import DatabaseError, database_path
+from monitor.storage.database import DatabaseError, is_there
 from ui import reading, sections
 
 
 def say_trouble(path: str, error: DatabaseError) -> None:
     """A whole page that says why there is nothing to show."""
-    there = database_path(reading.settings_at(path).database).exists()
+    there = is_there(reading.settings_at(path).database)
     title = "The database cannot be used" if there else "There is nothing to show yet"
     st.html(sections.trouble(title, str(error)))
 

@@ -24,7 +24,8 @@ from monitor.liveness import ServiceBeat
 from monitor.storage.buffered_store import BufferedStore
 from monitor.storage.database import DatabaseError
 from monitor.storage.lock import HeldError, InstanceLock, LockError
-from monitor.storage.writer import WriterDatabase
+from monitor.storage.sqlite_engine import database_path
+from monitor.storage.sqlite_writer import SqliteWriter
 from probes.observation import Observation
 
 T = TypeVar("T")
@@ -58,7 +59,9 @@ class Process:
         published = settings.routing_file
         self._folder = InstanceLock(published.parent, card=published.with_name(f"{published.name}.lock"), folder=True)
         self._file = RoutingFile(published, ballast=Ballast(published), folder=self._folder)
-        self.database = WriterDatabase(settings.database, monotonic=monotonic, busy_s=0.0, calls=disk.calls)
+        self.database = SqliteWriter(
+            database_path(settings.database), monotonic=monotonic, busy_s=0.0, calls=disk.calls
+        )
         engine = self.database.engine
         self.store, self.journal = BufferedStore(self.database), Journal(engine)
         self.cycle = Cycle(settings, self.store, self.journal, self._file)

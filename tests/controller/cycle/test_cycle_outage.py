@@ -20,7 +20,8 @@ from monitor.health import Health
 from monitor.storage.buffered_store import BufferedStore
 from monitor.storage.database import DatabaseError, open_reader
 from monitor.storage.lock import instance_lock
-from monitor.storage.writer import WriterDatabase
+from monitor.storage.sqlite_engine import database_path
+from monitor.storage.sqlite_writer import SqliteWriter
 from tests.support.builders import T0, observation, settings
 
 A, B, C = "openai/a", "openai/b", "anthropic/c"
@@ -66,7 +67,7 @@ class Stage:
     def start(self, at_s: float) -> None:
         """A new process."""
         self.now_s = at_s
-        self.database = WriterDatabase(self.settings.database, monotonic=lambda: self.now_s, busy_s=0.01)
+        self.database = SqliteWriter(database_path(self.settings.database), monotonic=lambda: self.now_s, busy_s=0.01)
         self.database.open()
         self.go_on(at_s)
 
@@ -201,7 +202,7 @@ def start_with_a_damaged_database(stage: Stage) -> None:
     """Start the service again at `MOVED_S`; the damaged database is set aside for a new one."""
     stage.database.close()
     Path(stage.settings.database.removeprefix("sqlite:///")).write_bytes(b"no database" * 1000)
-    stage.database = WriterDatabase(stage.settings.database, monotonic=lambda: stage.now_s)
+    stage.database = SqliteWriter(database_path(stage.settings.database), monotonic=lambda: stage.now_s)
     with pytest.raises(DatabaseError):
         stage.database.open()
     assert stage.database.recover(T0)

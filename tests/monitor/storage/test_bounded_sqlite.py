@@ -13,7 +13,7 @@ from monitor.health import Health, Transition
 from monitor.storage.bounded_sqlite import BoundedConnection, DiskCalls, connect
 from monitor.storage.buffered_store import BufferedStore
 from monitor.storage.database import DatabaseError
-from monitor.storage.writer import WriterDatabase
+from monitor.storage.sqlite_writer import SqliteWriter
 from tests.support.builders import T0
 
 DEADLINE_S, PATIENT_S = 0.05, 60.0
@@ -78,7 +78,7 @@ def test_what_was_given_up_is_rolled_back(tmp_path: Path, released: threading.Ev
     connection.close()
 
 
-def hang(database: WriterDatabase, released: threading.Event) -> None:
+def hang(database: SqliteWriter, released: threading.Event) -> None:
     """A statement that does not return."""
     with database.engine.connect() as connection:
         driver = connection.connection.driver_connection
@@ -90,7 +90,7 @@ def hang(database: WriterDatabase, released: threading.Event) -> None:
 
 def test_writes_wait_in_memory_while_the_disk_hangs(tmp_path: Path, released: threading.Event) -> None:
     """The database counts as unusable, nobody waits for it, and nothing is stored twice once it answers."""
-    database = WriterDatabase(f"sqlite:///{tmp_path}/hotspare.db", calls=DiskCalls(PATIENT_S))
+    database = SqliteWriter(tmp_path / "hotspare.db", calls=DiskCalls(PATIENT_S))
     database.open()
     store = BufferedStore(database)
     changes = [

@@ -14,13 +14,13 @@ from sqlalchemy import Engine, text
 from monitor.storage.database import (
     SCHEMA,
     DatabaseError,
-    database_path,
     durable,
     open_operator,
     open_reader,
     open_writer,
     reading,
 )
+from monitor.storage.sqlite_engine import database_path
 from monitor.storage.tables import EVENTS
 
 _NOBODY = 65534

@@ -15,8 +15,9 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlmodel import SQLModel
 
 from monitor.history.rollup import DAY, HOUR
-from monitor.storage.database import SCHEMA, DatabaseError, backup_path, open_writer
+from monitor.storage.database import SCHEMA, DatabaseError, open_writer
 from monitor.storage.migrations.run import SCRIPTS, migrate
+from monitor.storage.sqlite_engine import backup_path
 from monitor.storage.store import Store
 from monitor.storage.tables import CHANNEL_STATES, DELIVERIES, EVENTS, INCIDENTS, OBSERVATIONS
 

@@ -11,8 +11,8 @@ import pytest
 
 from monitor.storage.database import DatabaseError, open_reader, open_writer
 from monitor.storage.lock import HeldError
+from monitor.storage.sqlite_writer import SqliteWriter
 from monitor.storage.store import Store
-from monitor.storage.writer import WriterDatabase
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
@@ -39,16 +39,16 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def database(path: Path, seconds: Seconds) -> Iterator[WriterDatabase]:
+def database(path: Path, seconds: Seconds) -> Iterator[SqliteWriter]:
     """An open one, with one event."""
-    made = WriterDatabase(f"sqlite:///{path}", monotonic=seconds)
+    made = SqliteWriter(path, monotonic=seconds)
     made.open()
     add_event(made)
     yield made
     made.close()
 
 
-def add_event(database: WriterDatabase) -> None:
+def add_event(database: SqliteWriter) -> None:
     """Write something."""
     Store(database.engine).add_event(NOW, "noted", "here", "x" * 1000)
 
@@ -59,13 +59,13 @@ def count(path: Path) -> int:
         return int(connection.exec_driver_sql("SELECT count(*) FROM events").scalar_one())
 
 
-def tries_again(database: WriterDatabase, seconds: Seconds) -> bool:
+def tries_again(database: SqliteWriter, seconds: Seconds) -> bool:
     """Whether it can be used again, a second later."""
     seconds.now += 1.0
     return database.recover(NOW)
 
 
-def test_a_lock_refuses_at_once_until_it_is_gone(path: Path, database: WriterDatabase, seconds: Seconds) -> None:
+def test_a_lock_refuses_at_once_until_it_is_gone(path: Path, database: SqliteWriter, seconds: Seconds) -> None:
     """After the first wait nobody waits again; it is tried once a second, and how long it lasted is known."""
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
@@ -88,7 +88,7 @@ def test_a_lock_refuses_at_once_until_it_is_gone(path: Path, database: WriterDat
 
 @pytest.mark.parametrize("replaced", ["deleted", "by an empty file", "by a backup"])
 def test_one_that_was_deleted_or_replaced_is_gone_on_with(
-    path: Path, database: WriterDatabase, seconds: Seconds, replaced: str
+    path: Path, database: SqliteWriter, seconds: Seconds, replaced: str
 ) -> None:
     """The next write notices; the file at the path is made ready, and it is known that it is another one."""
     if replaced == "deleted":
@@ -112,7 +112,7 @@ def test_one_that_was_deleted_or_replaced_is_gone_on_with(
 
 
 @pytest.mark.parametrize("damage", ["overwritten", "cut off", "emptied"])
-def test_a_damaged_one_is_set_aside(path: Path, database: WriterDatabase, seconds: Seconds, damage: str) -> None:
+def test_a_damaged_one_is_set_aside(path: Path, database: SqliteWriter, seconds: Seconds, damage: str) -> None:
     """It is kept beside the new one; nothing of it is deleted."""
     checkpoint(path)
     size = path.stat().st_size
@@ -139,7 +139,7 @@ def checkpoint(path: Path) -> None:
     connection.close()
 
 
-def test_one_that_was_compacted_is_not_damaged(path: Path, database: WriterDatabase, seconds: Seconds) -> None:
+def test_one_that_was_compacted_is_not_damaged(path: Path, database: SqliteWriter, seconds: Seconds) -> None:
     """`VACUUM` by an operator makes the file smaller, too."""
     for _ in range(400):
         add_event(database)
@@ -157,22 +157,22 @@ def test_one_that_was_compacted_is_not_damaged(path: Path, database: WriterDatab
     assert database.replaced is None
 
 
-def test_a_second_one_may_not_write(path: Path, database: WriterDatabase) -> None:
+def test_a_second_one_may_not_write(path: Path, database: SqliteWriter) -> None:
     """Not even once the lock's card was removed; and the first one's own locks are left alone."""
     path.with_name("hotspare.db.lock").unlink()
     for _ in range(2):
         with pytest.raises(HeldError, match="another hotspare"):
-            WriterDatabase(f"sqlite:///{path}").open()
+            SqliteWriter(path).open()
     add_event(database)
     assert count(path) == 2
 
 
 def test_one_that_somebody_else_holds_by_now_is_not_written(
-    path: Path, database: WriterDatabase, seconds: Seconds
+    path: Path, database: SqliteWriter, seconds: Seconds
 ) -> None:
     """The file was moved away, and another service began a new one there."""
     path.rename(path.with_name("moved.db"))
-    second = WriterDatabase(f"sqlite:///{path}")
+    second = SqliteWriter(path)
     second.open()
     with pytest.raises(DatabaseError):
         add_event(database)
@@ -183,15 +183,15 @@ def test_one_that_somebody_else_holds_by_now_is_not_written(
     assert tries_again(database, seconds)
 
 
-def test_the_lineage_stays_with_the_database(path: Path, database: WriterDatabase) -> None:
+def test_the_lineage_stays_with_the_database(path: Path, database: SqliteWriter) -> None:
     """It is a number that a copy shares, and a new database does not."""
     assert database.lineage
     database.close()
-    again = WriterDatabase(f"sqlite:///{path}")
+    again = SqliteWriter(path)
     again.open()
     assert again.lineage == database.lineage
     again.close()
-    other = WriterDatabase(f"sqlite:///{path.with_name('other.db')}")
+    other = SqliteWriter(path.with_name("other.db"))
     other.open()
     assert other.lineage != database.lineage
     other.close()

@@ -1,0 +1,28 @@
+"""What a transaction is begun for: both databases heed it where it begins."""
+
+from typing import Final
+
+from sqlalchemy import Connection, Engine
+
+_DURABLE: Final = "durable"
+_READING: Final = "reading"
+
+
+def durable(engine: Engine) -> Engine:
+    """The same database; transactions begun here are on the disk when they end."""
+    return engine.execution_options(**{_DURABLE: True})
+
+
+def reading(engine: Engine) -> Engine:
+    """The same database; transactions begun here only read, and wait for no other process that writes."""
+    return engine.execution_options(**{_READING: True})
+
+
+def is_durable(connection: Connection) -> bool:
+    """Whether its transactions are to be on the disk when they end."""
+    return bool(connection.get_execution_options().get(_DURABLE))
+
+
+def is_reading(connection: Connection) -> bool:
+    """Whether its transactions only read."""
+    return bool(connection.get_execution_options().get(_READING))
