@@ -63,7 +63,7 @@ class CustomCheckSection(Section):
 
     prompt: Annotated[str, text("what to ask, as a text")]
     """The user message. `{nonce}` stands for a random word, here and under `expect`; where the prompt does not have
-    it, it is added at the end, so that no cache can answer."""
+    it, it is added at the end."""
     expect: ExpectationSection
     max_tokens: Annotated[int | None, whole_number(1, _MOST_TOKENS), Key(default_text="128 more than for `chat`")] = (
         None

@@ -92,8 +92,7 @@ class Blips(Section):
     per_day: Annotated[float, BLIPS_PER_DAY] = 5.0
     """Short disturbances that a provider has in a day. Change it when your network is worse or better."""
     length: Annotated[tuple[float, float], BLIP_LENGTH] = (3.0, 8.0)
-    """The shortest and the longest. Several probes in one blip (an `interval` below the longest) make verdicts need
-    much more evidence."""
+    """The shortest and the longest. An `interval` below the longest makes verdicts need much more evidence."""
     failure_rate: Annotated[float, share(_failure_rate_problem)] = 0.9
     """The share of requests that fails meanwhile."""
 
@@ -126,20 +125,19 @@ class ControllerSettings(Section):
     """The share of failing requests that is an outage: above `5%`, below `100%`. Smaller takes more probes to be
     sure. Change it when smaller outages hurt."""
     false_failovers_per_day: Annotated[float, rate(_FALSE_FAILOVERS), Key(name="false_failovers")] = 1 / 90
-    """The promise, for each route: at most so many moves for nothing. The alarm threshold follows from it. Change
-    it when too often is better than too late: `1 per 30d`."""
+    """The promise, for each route: at most so many moves for nothing. Change it when too often is better than too
+    late: `1 per 30d`."""
     min_outage_s: Annotated[float, duration(zero=True)] = 15.0
-    """The shortest span of evidence that moves a route; `0s` is allowed. Sooner only where probes asked afresh still
-    fail when the longest blip must be over; not above `15s`, so that shorter outages then move nothing. Above 5
-    minutes or ten intervals it brings a warning. Change it when routes move on disturbances that are over at once."""
+    """The shortest span of evidence that moves a route; `0s` is allowed. Up to `15s`, sooner where probes asked
+    [afresh](judging.md#fresh-evidence) still fail. Above 5 minutes or ten intervals it brings a warning. Change it
+    when routes move on disturbances that are over at once."""
     dwell_s: Annotated[float, duration()] = 60.0
     """No second move sooner, unless the current target's health is in `fail_over_on`."""
     failback: Failback = Failback()
     blips: Blips = Blips()
     spend_where_used: Annotated[bool, flag()] = False
-    """Probe a model that a route is on at two thirds of its interval or half, and those of providers that only wait at
-    twice theirs, at the same cost; see [spending where users are](#spending-where-users-are). Change it when an
-    outage of the provider in use is to be noticed sooner for no more money."""
+    """Probe models in use more often, and those of providers that only wait less often: see [spending where users
+    are](#spending-where-users-are). Change it when outages are to be noticed sooner for no more money."""
     dry_run: Annotated[bool, flag()] = False
     """Decide, record and alert, but move no route; see [dry run](#dry-run). Change it when you want to see first
     what Hotspare would do."""

@@ -123,8 +123,8 @@ class ModelSection(ProbingSection):
     region: Annotated[str | None, REGION, Key(default_text="none")] = None
     """Where it is, for `requires` of routes: `eu`."""
     context: Annotated[int | None, tokens(LARGEST_CONTEXT), Key(default_text="from the price list")] = None
-    """The most tokens that a request may have. The routing file tells applications, whose too long requests go on to a
-    larger one. Change it when the list lacks the model, or it takes less where you use it."""
+    """The most tokens that a request may have. The routing file tells applications. Change it when the list lacks the
+    model, or it takes less where you use it."""
     price: PriceSection | None = None
 
 
@@ -163,9 +163,8 @@ class ProviderSection(Section):
     region: Annotated[str | None, _config_field("region"), Key(default_text="required for `bedrock`")] = None
     """`bedrock` only: the account's region, such as `us-east-1`; not needed with a `base_url` and a key."""
     signing: Annotated[bool, _config_field("signing")] = False
-    """`bedrock` only: `true` signs requests (SigV4) with the credentials that AWS's tools would find (environment,
-    profile, role), in place of `api_key`. Needs `pip install hotspare[bedrock]`. Change it when there is no Bedrock
-    API key."""
+    """`bedrock` only: `true` signs requests (SigV4) with [the credentials that AWS's tools find](probing.md#bedrock),
+    in place of `api_key`. Needs `pip install hotspare[bedrock]`. Change it when there is no Bedrock API key."""
     api_version: Annotated[str | None, _config_field("api_version")] = None
     """`azure-openai` only: the `api-version` of a classic resource (`2024-10-21`); a model is then named by its
     deployment. Change it when the resource is not on the v1 API."""
@@ -175,14 +174,12 @@ class ProviderSection(Section):
         Key(default_text="the vendor's own"),
     ] = None
     """Where the vendor publishes its status, or `none`; the default follows from the host of `base_url`. See
-    [vendors' status pages](vendor-status.md). Change it when a gateway hides the vendor, the page moved, or it must
-    not be read."""
+    [vendors' status pages](vendor-status.md). Change it when a gateway hides the vendor, or the page moved."""
     sentinel: Annotated[
         Text | None, text("one of the provider's models", any_kind=True, placed=True), Key(default_text="none")
     ] = None
-    """The model, best the cheapest, that is probed at a sixth of `defaults.interval` (`5s`), and the others at one and
-    a half times (`45s`), unless they have intervals of their own: see [sentinels](#sentinels). Change it when outages
-    of the provider are to be noticed sooner, for less money."""
+    """The model, best the cheapest, that is probed at a sixth of `defaults.interval`, and the others at one and a
+    half times: see [sentinels](#sentinels). Change it when outages are to be noticed sooner, for less money."""
     owner: OwnerSection | None = None
     models: Annotated[
         dict[str, ModelSection],

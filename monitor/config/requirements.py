@@ -21,8 +21,8 @@ class Requirements(Section):
     """What every candidate of a route must have."""
 
     capabilities: Annotated[frozenset[str], CAPABILITIES, Key(default_text="none")] = frozenset()
-    """Each candidate's `capabilities` must have these: a configuration with one that lacks any is refused. Change it
-    when a standby that cannot do what the application asks would only fail later."""
+    """Each candidate's `capabilities` must have these, else the configuration is refused. Change it when a standby
+    may lack what the application asks."""
     context: Annotated[int | None, tokens(LARGEST_CONTEXT), Key(default_text="none")] = None
     """Each candidate must take requests of so many tokens: `100k`."""
     region: Annotated[str | None, REGION, Key(default_text="none")] = None

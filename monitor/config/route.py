@@ -68,9 +68,8 @@ class Route(Section):
         choices(_FAIL_OVER_ON, "a health that can move a route"),
         Key(shown=("down", "unusable", "misconfigured")),
     ] = FAILING
-    """The health of the current target that moves the route; `degraded` may be added. Leaving out another one
-    brings a warning. Change it when slow or partly wrong answers hurt more than a change of model: add
-    `degraded`."""
+    """The health of the current target that moves the route. Leaving one out brings a warning. Change it when slow or
+    partly wrong answers hurt more than a change of model: add `degraded`."""
     slo: Annotated[float | None, share(_slo_problem), Key(default_text="none")] = None
     """The share of the time in which users are to be served, such as `99.9%`: the [report](commands.md#report) counts
     against it. Change it when an objective was agreed on."""

@@ -115,8 +115,8 @@ class BudgetSettings(Section):
     usd_per_month: Annotated[float | None, number(_MORE_THAN_ZERO, exclusiveMinimum=0), Key(default_text="no cap")] = (
         None
     )
-    """Dollars for probing in a calendar month (UTC). Without it, cost is only shown. Change it when probing must
-    not cost more, and outages may be found later."""
+    """Dollars for probing in a calendar month (UTC). Without it, cost is only shown. Change it when probing must not
+    cost more."""
 
 
 def _with_names(sections: dict[str, Any], _: object) -> tuple[Any, ...]:
