@@ -67,6 +67,9 @@ GROUPS = {
             "mcp_command", "answer a model's questions over standard input and output; it only reads", "mcp"
         ),
         "gate": Command("gate", "whether a route had trouble lately, for scripts that deploy", "gate chat --within 1h"),
+        "compare": Command(
+            "compare", "ask all candidates of a route the same questions, and compare", "compare chat --at-least 90%"
+        ),
         "once": Command("probe", "probe every target once and print a table", "once --check stream -v"),
     },
     "operate": {
