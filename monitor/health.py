@@ -129,6 +129,8 @@ class TargetHealth:
     """It has once passed the test of recovery, so that its good answers are no luck; not stored with the health."""
     low_limit: LowLimit | None = None
     """As its last probe has it; not stored with the health."""
+    failing_context: str | None = None
+    """That it fails the check `context` again and again, as a clause; not stored with the health."""
     recent: tuple[RecentProbe, ...] = ()
     """Its last probes, oldest first, as they were when it last had evidence against it; not stored with the health."""
 

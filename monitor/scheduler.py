@@ -11,7 +11,8 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from monitor.detection.pacing import phases
+from monitor.detection.pacing import context_due, phases
+from probes.context_check import CONTEXT
 from probes.target import Target
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,8 @@ class _SkippingTrigger(IntervalTrigger):  # type: ignore[misc]
 class ProbeScheduler:
     """Calls `probe(target, check)` for each target when it is due, one at a time per target; its checks take turns.
 
-    Beside them `probe(target, check, afresh=True)`, for extra probes that are asked afresh.
+    Beside them `probe(target, check, afresh=True)`, for extra probes that are asked afresh, and the check `context` on
+    a schedule of its own.
 
     `skipped(target id, why)` is called when a scheduled probe did not happen.
     """
@@ -88,11 +90,11 @@ class ProbeScheduler:
         Nobody waits for longer than the longer one of its two intervals. New ones are asked as at the start; probes of
         others that are under way go on.
         """
-        due = phases(targets)
+        due, asked_context = phases(targets), {each.id: each.context_check for each in self._targets.values()}
         for gone in self._targets.keys() - due.keys():
             del self._targets[gone]
-            if job := self._scheduler.get_job(gone):
-                job.remove()
+            self._remove(gone)
+            self._remove(f"{gone} {CONTEXT}")
         for target in targets:
             before = self._targets.get(target.id)
             self._targets[target.id] = target
@@ -105,10 +107,28 @@ class ProbeScheduler:
                 continue
             waits = timedelta(seconds=max(0.0, target.interval_s - before.interval_s))
             self._add(target, min(now + timedelta(seconds=due[target.id]), job.next_run_time + waits))
+        changed = [each for each in targets if each.context_check != asked_context.get(each.id)]
+        for target in changed:
+            self._remove(f"{target.id} {CONTEXT}")
+        self._plan_context(changed, now)
+
+    def _remove(self, job_id: str) -> None:
+        if job := self._scheduler.get_job(job_id):
+            job.remove()
 
     def _plan(self, now: datetime) -> None:
-        for target_id, phase_s in phases(tuple(self._targets.values())).items():
+        targets = tuple(self._targets.values())
+        for target_id, phase_s in phases(targets).items():
             self._add(self._targets[target_id], now + timedelta(seconds=phase_s))
+        self._plan_context(targets, now)
+
+    def _plan_context(self, targets: Sequence[Target], now: datetime) -> None:
+        for target_id, first in context_due(targets, now).items():
+            if check := self._targets[target_id].context_check:
+                trigger = _SkippingTrigger(seconds=check.every_s, start_date=first, timezone=UTC)
+                self._scheduler.add_job(
+                    self._context, trigger, args=[target_id], id=f"{target_id} {CONTEXT}", replace_existing=True
+                )
 
     def _add(self, target: Target, first: datetime) -> None:
         trigger = _SkippingTrigger(seconds=target.interval_s, start_date=first, timezone=UTC)
@@ -126,6 +146,16 @@ class ProbeScheduler:
         job, args = (self._afresh, [target_ids[0]]) if afresh else (self._extra, [target_ids])
         self._scheduler.add_job(
             job, DateTrigger(at, timezone=UTC), args=args, id=f"{slot} extra", replace_existing=True
+        )
+
+    def ask_context_again(self, target_id: str, at: datetime) -> None:
+        """Ask the check `context` once at that time, beside its schedule."""
+        self._scheduler.add_job(
+            self._context,
+            DateTrigger(at, timezone=UTC),
+            args=[target_id],
+            id=f"{target_id} {CONTEXT} again",
+            replace_existing=True,
         )
 
     async def stop(self, patience_s: float) -> None:
@@ -159,9 +189,16 @@ class ProbeScheduler:
             del self._running[target_id]
 
     async def _afresh(self, target_id: str) -> None:
-        if target_id not in self._targets:
-            return
-        task = asyncio.ensure_future(self._probe(*self._next_check(target_id), afresh=True))
+        if target_id in self._targets:
+            await self._ask_beside(self._probe(*self._next_check(target_id), afresh=True))
+
+    async def _context(self, target_id: str) -> None:
+        target = self._targets.get(target_id)
+        if target and target.context_check:
+            await self._ask_beside(self._probe(target, CONTEXT))
+
+    async def _ask_beside(self, probe: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(probe)
         self._beside.add(task)
         try:
             with contextlib.suppress(asyncio.CancelledError):

@@ -196,5 +196,5 @@ DEFINITIONS: Final[Mapping[str, CheckDefinition]] = {
 
 def usual_tokens(target: Target, check: str) -> tuple[int, int]:
     """About the tokens, in and out, of a good probe of this target with this check."""
-    custom = target.custom_checks.get(check)
+    custom = target.own_check(check)
     return custom.usual_tokens if custom else DEFINITIONS[check].usual_tokens

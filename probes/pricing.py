@@ -8,11 +8,12 @@ import ipaddress
 import logging
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from urllib.parse import urlsplit
 
 from probes.checks import usual_tokens
+from probes.context_check import CONTEXT
 from probes.dialects.registry import DIALECTS
 from probes.question import Question
 from probes.target import Check, Target
@@ -92,16 +93,30 @@ def most_usd(target: Target, question: Question) -> float | None:
     return cost_usd(target, question.check, *question.most_tokens)
 
 
-def believable_usd(target: Target, usd: float, question: Question | None = None) -> float | None:
+def context_usd_per_s(targets: Iterable[Target]) -> float:
+    """About what the checks `context` of these targets cost together, as far as their prices are known."""
+    asked = [(target, target.context_check) for target in targets if costs_money(target)]
+    return math.fsum((_context_usd(target) or 0.0) / check.every_s for target, check in asked if check)
+
+
+def _context_usd(target: Target) -> float | None:
+    return cost_usd(target, CONTEXT, *usual_tokens(target, CONTEXT))
+
+
+def believable_usd(target: Target, check: str, usd: float, question: Question | None = None) -> float | None:
     """The cost of one probe, or question, as the provider states it; None where it is not plausible.
 
-    Plausible is up to $0.05, or up to fifty times the usual cost of the target's probes, or `most_usd` of the question.
+    Plausible is up to $0.05, or up to fifty times the usual cost of the target's probes, or of its check `context`, or
+    `most_usd` of the question.
     """
     if not 0 <= usd < math.inf:
         return None
     if usd <= _BELIEVED_USD:
         return usd
-    usual = most_usd(target, question) if question else usual_usd(target)
+    if question:
+        usual = most_usd(target, question)
+    else:
+        usual = _context_usd(target) if check == CONTEXT and target.context_check else usual_usd(target)
     return usd if usd <= _BELIEVED_TIMES * (usual or 0.0) else None
 
 

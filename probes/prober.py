@@ -105,7 +105,7 @@ class Prober:
             self._warm = True
             await warm_up()
         return Exchange(
-            target=target,
+            target=target.with_deadlines_of(check),
             check=check,
             started_at=self._clock(),
             monotonic=self._monotonic,
@@ -135,12 +135,11 @@ class Prober:
         if not provider.signing and not (key.isascii() and key.isprintable() and key.strip() == key):
             return Classification(Outcome.AUTH, "it contains characters that an HTTP header may not contain")
         target = exchange.target
-        custom = target.custom_checks.get(exchange.check)
         task = Task(
             check=exchange.check,
             nonce=self._nonce(),
             dimensions=expected_length(target),
-            custom=custom,
+            custom=target.own_check(exchange.check),
             question=exchange.question,
         )
         dialect = DIALECTS[provider.dialect]
@@ -271,7 +270,7 @@ def _cost_usd(exchange: Exchange, classification: Classification) -> float | Non
         usd = pricing.cost_usd(target, exchange.check, reply.input_tokens, reply.output_tokens, reply.cached_tokens)
     if usd is None:
         return None
-    believable = pricing.believable_usd(target, usd, exchange.question)
+    believable = pricing.believable_usd(target, exchange.check, usd, exchange.question)
     if believable is None:
         _log.warning("cost_not_believed target=%s usd=%g: counted as unknown", target.id, usd)
     return believable

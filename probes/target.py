@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from probes.context_check import CONTEXT, ContextCheck
 from probes.custom_check import CustomCheck
 
 
@@ -149,6 +150,8 @@ class Target:
     """None: by the price list."""
     custom_checks: Mapping[str, CustomCheck] = field(default_factory=dict, hash=False)
     """What those of `checks` ask that are no `Check`."""
+    context_check: ContextCheck | None = None
+    """Asked beside `checks`, on a schedule of its own; None: not at all."""
     dimensions: int | None = None
     """The length that an embedding must have; None: as `probes.dialects.model_families` knows it, else any."""
     context: int | None = None
@@ -162,6 +165,25 @@ class Target:
     def questions(self) -> tuple[str, ...]:
         """The checks, each once."""
         return tuple(dict.fromkeys(self.checks))
+
+    @property
+    def own_checks(self) -> tuple[str, ...]:
+        """The names of its checks that are no `Check`."""
+        return (*self.custom_checks, *([CONTEXT] if self.context_check else []))
+
+    def own_check(self, check: str) -> CustomCheck | None:
+        """What a check asks that is no `Check`; None where it is one."""
+        if check == CONTEXT and self.context_check:
+            return self.context_check.task
+        return self.custom_checks.get(check)
+
+    def with_deadlines_of(self, check: str) -> "Target":
+        """The target with the deadlines of this check: those of `context` are its own."""
+        if check != CONTEXT or not self.context_check:
+            return self
+        limit_s = self.context_check.timeout_s
+        limits = Timeouts(connect_s=min(self.timeouts.connect_s, limit_s), first_token_s=limit_s, total_s=limit_s)
+        return replace(self, timeouts=limits, slow_s=limit_s)
 
     @property
     def is_sentinel(self) -> bool:

@@ -75,18 +75,18 @@ def _questions(settings: Settings, only: Sequence[str], checks: Sequence[str]) -
         known = ", ".join(target.id for target in settings.targets)
         raise RefusedError(f"{min(unknown)!r} is no target of {settings.path}; known are {known}")
     wanted = [target for target in settings.targets if not only or target.id in only]
-    own = {check for target in wanted for check in target.custom_checks}
+    own = {check for target in wanted for check in target.own_checks}
     questions = [
         (target, check)
         for target in wanted
         for check in dict.fromkeys(checks) or target.questions
-        if check not in own or check in target.custom_checks
+        if check not in own or check in target.own_checks
     ]
     for target, question in questions:
         provider, known_checks = target.provider, checks_of(target.provider)
-        if question not in known_checks and question not in target.custom_checks:
+        if question not in known_checks and question not in target.own_checks:
             who = f"preset, {provider.preset}" if provider.preset else f"dialect, {provider.dialect}"
-            able = ", ".join([*(check for check in Check if check in known_checks), *target.custom_checks])
+            able = ", ".join([*(check for check in Check if check in known_checks), *target.own_checks])
             raise RefusedError(f"{target.id} cannot be asked {question}: its {who}, can ask {able}")
     return questions
 

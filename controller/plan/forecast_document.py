@@ -15,6 +15,8 @@ from monitor.budget.allocation import BudgetForecast, stretched_s
 from monitor.budget.usual_month import MONTH, MONTH_DAYS
 from monitor.config.route import Route
 from monitor.config.settings import Settings
+from probes.pricing import context_usd_per_s
+from probes.target import Target
 
 _Z95 = 1.96
 
@@ -56,7 +58,7 @@ def plan_document(inputs: ForecastInput, *, wall_s: float) -> dict[str, Any]:
     """Return the whole answer. All but `wall_s` depends on the configuration and the number of seeds alone."""
     settings = inputs.settings
     intervals_s = {target.id: target.interval_s for target in inputs.configured.targets}
-    targets = [_target(inputs, target.id, intervals_s[target.id], target.interval_s) for target in settings.targets]
+    targets = [_target(inputs, target, intervals_s[target.id]) for target in settings.targets]
     known = [target["usd_per_month"] for target in targets if target["usd_per_month"] is not None]
     answer = {
         "config": str(settings.path),
@@ -154,13 +156,14 @@ def _budget(forecast: BudgetForecast | None) -> dict[str, Any] | None:
     }
 
 
-def _target(inputs: ForecastInput, target: str, interval_s: float, probed_s: float) -> dict[str, Any]:
-    paid_s, forecast = MONTH_DAYS * DAY_S, inputs.budget
+def _target(inputs: ForecastInput, of: Target, interval_s: float) -> dict[str, Any]:
+    paid_s, forecast, target, probed_s = MONTH_DAYS * DAY_S, inputs.budget, of.id, of.interval_s
     if forecast and forecast.lasts_s is not None and target in forecast.beyond:
         paid_s *= forecast.lasts_s / MONTH.seconds
     probes = paid_s / probed_s * inputs.burst
     stretch = forecast.stretches.get(target, 1.0) if forecast else 1.0
-    price = inputs.prices[target]
+    price, asked = inputs.prices[target], of.context_check
+    context = paid_s / asked.every_s if asked else 0.0
     return {
         "target": target,
         "interval_s": interval_s,
@@ -168,6 +171,6 @@ def _target(inputs: ForecastInput, target: str, interval_s: float, probed_s: flo
         "stretch": stretch,
         "probed_interval_s": probed_s,
         "learned_blip_s": inputs.learned_blips.get(target),
-        "probes_per_month": round(probes),
-        "usd_per_month": None if price is None else round(probes * price, 4),
+        "probes_per_month": round(probes + context),
+        "usd_per_month": None if price is None else round(probes * price + paid_s * context_usd_per_s((of,)), 4),
     }

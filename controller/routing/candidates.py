@@ -73,6 +73,10 @@ class Candidate:
         low = self.health.low_limit
         return low.text(now) if low else None
 
+    def unfit(self, now: datetime) -> str | None:
+        """Why it is the last choice although it is healthy; None where it is not."""
+        return self.low_limit(now) or self.health.failing_context
+
     @property
     def rank(self) -> int:
         """How well its users are served: 0 for `up`, higher is worse; the same for all health that is not eligible."""
@@ -130,11 +134,11 @@ def best_alternative(
 def best_eligible(candidates: Sequence[Candidate], now: datetime, *, avoid: str | None = None) -> Candidate | None:
     """The healthiest eligible candidate, of those that were ever proven where there are any.
 
-    Among equals one that is not at the provider `avoid`, then as configured. One whose limit is nearly used up comes
-    last: what a route brings it would be refused.
+    Among equals one that is not at the provider `avoid`, then as configured. One that is unfit comes last: what a route
+    brings it would be refused.
     """
     eligible = [candidate for candidate in candidates if candidate.is_eligible(now)]
-    return min(eligible, key=lambda c: (bool(c.low_limit(now)), *_merit(c, avoid)), default=None)
+    return min(eligible, key=lambda c: (bool(c.unfit(now)), *_merit(c, avoid)), default=None)
 
 
 def passed_over(
@@ -144,12 +148,12 @@ def passed_over(
     targets: Mapping[str, Candidate],
     now: datetime,
 ) -> str:
-    """A clause on each candidate that would be the best alternative but for its limit; empty where there is none."""
+    """A clause on each candidate that would be the best alternative were it not unfit; empty where there is none."""
     avoid = _provider_to_avoid(present, targets)
     places = {c.id: (_merit(c, avoid), place) for place, c in enumerate(candidates)}
     eligible = (c for c in candidates if c is not present and c.is_eligible(now))
     better = (c for c in eligible if places[c.id] < places[chosen.id])
-    return "".join(f"; {c.id} is passed over: {c.low_limit(now)}" for c in better)
+    return "".join(f"; {c.id} is passed over: {c.unfit(now)}" for c in better)
 
 
 def _merit(candidate: Candidate, avoid: str | None) -> tuple[bool, int, bool]:

@@ -316,7 +316,7 @@ def _improve(case: RouteCase, current: Decision, present: Candidate, home: Candi
     up = [c for c in case.candidates[place + 1 :] if c.could_be_eligible and c.health.health is Health.UP]
     if verdict.decision or home or not place or present.health.health is not Health.DEGRADED or not up:
         return verdict
-    free = (c for c in up if not c.is_held_back(case.now) and not c.low_limit(case.now))
+    free = (c for c in up if not c.is_held_back(case.now) and not c.unfit(case.now))
     to = next((c for c in free if c.is_eligible(case.now)), None)
     if to is None or not case.has_passed(current.at, case.controller.dwell_s):
         return replace(verdict, settled=False)

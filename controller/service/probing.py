@@ -21,8 +21,10 @@ from monitor.budget.tracker import BudgetTracker
 from monitor.config.settings import Settings
 from monitor.detection import pacing
 from monitor.detection.pacing import BurstProbe
+from monitor.health import NO_VERDICT
 from monitor.scheduler import ProbeScheduler
 from monitor.storage.database import DatabaseError
+from probes.context_check import CONTEXT
 from probes.observation import Observation, replaced
 from probes.outcome import Outcome
 from probes.pricing import usual_usd
@@ -34,6 +36,8 @@ _SKIPS_REPORTED_EVERY_S = 600.0
 #: How often the budget is reviewed, and the shortest time between two reviews.
 _REVIEW_S, _REVIEW_PAUSE_S = 60.0, 1.0
 _APART_S = 0.003
+#: After a check `context` has failed, until people are told.
+_CONTEXT_AGAIN = timedelta(minutes=5)
 
 
 @dataclass(kw_only=True)
@@ -111,14 +115,15 @@ class Probing:
         self.health.probed()
         if not self.cycle.detection.detector.knows(target.id):
             return  # removed in this very moment
-        if pacing.is_resting(self.cycle.detection.detector.state_of(target.id), self.recorder.clock()):
+        state = self.cycle.detection.detector.state_of(target.id)
+        if pacing.is_resting(state, self.recorder.clock()) or (check == CONTEXT and state.health not in NO_VERDICT):
             return
         if not self.budget.reserve_probe(target.id, self.recorder.clock()):
             return
         hang_s, watch = self.cycle.detection.detector.hang_s(target.id), None
         if afresh:
             target = replace(target, timeouts=replace(target.timeouts, total_s=min(hang_s, target.timeouts.total_s)))
-        elif hang_s < math.inf:
+        elif hang_s < math.inf and check != CONTEXT:
             hanging = partial(self._report_hanging, target.id, check, self.recorder.clock(), hang_s)
             watch = asyncio.get_running_loop().call_later(hang_s, hanging)
         await self._begin_apart(target.id)
@@ -139,6 +144,8 @@ class Probing:
             log.info(
                 "probe_failed target=%s outcome=%s: %s", observation.target, observation.outcome, observation.detail
             )
+            if check == CONTEXT and not state.failing_context:
+                self.schedule.ask_context_again(target.id, self.recorder.clock() + _CONTEXT_AGAIN)
         self.on_observation(observation)
         self.observations.put_nowait(observation)
 

@@ -86,7 +86,8 @@ class TargetView:
         background = (self.background,) if self.background else ()
         blips = (longer_blips(self.state.target, self.learned_blip_s),) if self.learned_blip_s else ()
         traffic = (f"{self.state.target}, {self.traffic.sentence}",) if self.traffic else ()
-        return (*refusals, *background, *blips, *traffic, *self.details.notices, *ticket)
+        context = (f"{self.state.target}: {self.state.failing_context}",) if self.state.failing_context else ()
+        return (*refusals, *background, *blips, *traffic, *context, *self.details.notices, *ticket)
 
     @property
     def refusals(self) -> str | None:
@@ -330,6 +331,7 @@ def _judged(
             held_until=known.held_until if states[target.id].health in HEALTHY else None,
             proven=known.is_proven(target_parameters(target, settings.controller)),
             low_limit=known.low_limit,
+            failing_context=known.failing_context,
         )
         if (known := records.get(target.id))
         else states[target.id]

@@ -202,7 +202,7 @@ def reserved_usd(
 
 def all_month_usd_per_s(cap_usd: float, month: CalendarMonth) -> float:
     """What regular probes may cost per second at the begin of the month."""
-    return (1 - RESERVE) * cap_usd / month.seconds
+    return (1 - RESERVE) * max(0.0, cap_usd) / month.seconds
 
 
 def rest_usd_per_s(left_usd: float, month: CalendarMonth, now: datetime) -> float:
@@ -236,8 +236,11 @@ class BudgetForecast:
     """How long those are probed once an hour; None where there are none."""
 
 
-def forecast(cap_usd: float, paid: Sequence[PaidTarget], month: CalendarMonth) -> BudgetForecast:
-    """The effect of the cap on targets that cost this much."""
+def forecast(
+    cap_usd: float, paid: Sequence[PaidTarget], month: CalendarMonth, *, context_usd_per_s: float = 0.0
+) -> BudgetForecast:
+    """The effect of the cap on targets that cost this much, beside checks `context` that cost so much together."""
+    cap_usd -= context_usd_per_s * month.seconds
     possible = [item for item in paid if item.usd <= cap_usd]
     shares = allocate(possible, all_month_usd_per_s(cap_usd, month))
     left = cap_usd - reserved_usd(possible, shares, cap_usd, month, month.begins)
@@ -248,7 +251,7 @@ def forecast(cap_usd: float, paid: Sequence[PaidTarget], month: CalendarMonth) -
     beyond = unaffordable.keys() | shares.beyond - served
     return BudgetForecast(
         stretches={**shares.stretches, **unaffordable},
-        usd_per_month=usd_per_s(paid) * month.seconds,
+        usd_per_month=(usd_per_s(paid) + context_usd_per_s) * month.seconds,
         beyond=tuple(item.target for item in paid if item.target in beyond),
         lasts_s=(left / costs if costs else 0.0) if beyond else None,
     )

@@ -10,7 +10,7 @@ from monitor.budget.tracker import BudgetTracker, Throttling
 from monitor.config.settings import Settings
 from monitor.formatting import format_elapsed, listed, plural
 from monitor.storage.store import Store
-from probes.pricing import costs_money, usual_usd
+from probes.pricing import context_usd_per_s, costs_money, usual_usd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +105,7 @@ def open_tracker(settings: Settings, store: Store, now: datetime) -> BudgetTrack
         spent=store.spent(since=month_of(now).begins, until=now),
         usual=usual,
         throttling=tracker.from_json(stored) if stored else None,
+        context_usd_per_s=context_usd_per_s(settings.targets),
     )
 
 
@@ -112,7 +113,8 @@ def unread_tracker(settings: Settings, now: datetime) -> BudgetTracker:
     """The tracker where the database cannot be read yet: the past is to be learned, prices are the list's."""
     capped = settings.budget.usd_per_month is not None
     usual = {each.id: usual_usd(each) for each in settings.targets if capped}
-    unread = BudgetTracker(settings, now=now, spent={}, usual=usual)
+    context_usd = context_usd_per_s(settings.targets) if capped else 0.0
+    unread = BudgetTracker(settings, now=now, spent={}, usual=usual, context_usd_per_s=context_usd)
     unread.is_unread = capped
     return unread
 
@@ -125,7 +127,7 @@ def warnings(settings: Settings, now: datetime) -> tuple[str, ...]:
     month = month_of(now)
     usual = {each.id: usual_usd(each) for each in settings.targets if costs_money(each)}
     paid = allocation.paid_targets(settings.targets, usual, usual)
-    forecast = allocation.forecast(cap, paid, month)
+    forecast = allocation.forecast(cap, paid, month, context_usd_per_s=context_usd_per_s(settings.targets))
     texts = []
     if forecast.stretches:
         texts.append(

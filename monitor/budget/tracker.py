@@ -14,6 +14,7 @@ from monitor.budget import allocation
 from monitor.budget.allocation import BudgetAllocation, PaidTarget, format_usd, month_of
 from monitor.config.settings import Settings
 from monitor.formatting import format_elapsed, listed
+from probes.context_check import CONTEXT
 from probes.observation import Observation
 from probes.pricing import believable_usd, costs_money
 
@@ -67,8 +68,9 @@ class BudgetTracker:
     """Tracks the cost of the probes of these settings. Not thread-safe.
 
     `spent` is what each target has cost this month so far, `usual` the assumed cost of a probe of each (None: unknown)
-    until one has been paid for; both in dollars, by target id. `throttling` is that of the last service. Without a cap
-    in the settings, every probe is allowed.
+    until one has been paid for; both in dollars, by target id. `throttling` is that of the last service, and
+    `context_usd_per_s` what the checks `context` cost together, beside the probes that intervals are made for. Without
+    a cap in the settings, every probe is allowed.
     """
 
     def __init__(
@@ -79,8 +81,10 @@ class BudgetTracker:
         spent: Mapping[str, float],
         usual: Mapping[str, float | None],
         throttling: Throttling | None = None,
+        context_usd_per_s: float = 0.0,
     ) -> None:
         self._settings = settings
+        self._context_usd_per_s = context_usd_per_s
         self._cap = settings.budget.usd_per_month
         self._paid = {target.id for target in settings.targets if costs_money(target)}
         self._targets = {target.id: target for target in settings.targets}
@@ -167,9 +171,10 @@ class BudgetTracker:
         self.release_probe(target)
         if target not in self._paid or observation.cost_usd is None:
             return
-        usd = believable_usd(self._targets[target], observation.cost_usd)
+        usd = believable_usd(self._targets[target], observation.check, observation.cost_usd)
         if usd is not None:
-            self._means[target].add(usd)
+            if observation.check != CONTEXT:
+                self._means[target].add(usd)
             begins = month_of(observation.started_at).begins
             self._spent_in[begins] = self._spent_in.get(begins, 0.0) + usd
 
@@ -196,8 +201,10 @@ class BudgetTracker:
         present = BudgetAllocation(stretches=before.stretches, beyond=frozenset(before.beyond))
         shares = allocation.allocate(
             possible,
-            allocation.all_month_usd_per_s(cap, self._month),
-            left_usd_per_s=allocation.rest_usd_per_s(cap - self.spent_usd, self._month, now),
+            allocation.all_month_usd_per_s(cap - self._context_usd_per_s * self._month.seconds, self._month),
+            left_usd_per_s=allocation.rest_usd_per_s(
+                cap - self.spent_usd - self._context_usd_per_s * self._month.left_s(now), self._month, now
+            ),
             present=present,
         )
         self._reserved_usd = allocation.reserved_usd(possible, shares, cap, self._month, now)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from monitor.budget import allocation
 from monitor.budget.allocation import BudgetForecast, CalendarMonth
 from monitor.config.settings import Settings
-from probes.pricing import costs_money
+from probes.pricing import context_usd_per_s, costs_money
 
 MONTH_DAYS = 30.0
 _BEGINS = datetime(2001, 9, 1, tzinfo=UTC)
@@ -22,5 +22,6 @@ def apply_budget(settings: Settings, prices: Mapping[str, float | None]) -> tupl
     if cap is None:
         return settings, None
     costly = [target.id for target in settings.targets if costs_money(target)]
-    forecast = allocation.forecast(cap, allocation.paid_targets(settings.targets, costly, prices), MONTH)
+    paid, context_usd = allocation.paid_targets(settings.targets, costly, prices), context_usd_per_s(settings.targets)
+    forecast = allocation.forecast(cap, paid, MONTH, context_usd_per_s=context_usd)
     return allocation.stretched(settings, forecast.stretches), forecast

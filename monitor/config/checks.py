@@ -13,6 +13,7 @@ from monitor.config.document import Node
 from monitor.config.reading import ReadContext, ReportedError
 from monitor.config.section import Key, Section, reference_to
 from monitor.config.values import Value, as_written, choices, must, text, whole_number
+from probes.context_check import CONTEXT
 from probes.custom_check import NONCE_MARK, CustomCheck
 from probes.patterns import regex_problem
 from probes.target import Check
@@ -133,6 +134,8 @@ def _known(name: str, node: Node, context: ReadContext) -> Check:
 def _read_custom(name: str, node: Node, context: ReadContext) -> CustomCheckSection:
     if name in _KNOWN:
         raise context.report(node.place, f"{name} is a check of Hotspare: expected its weight, or another name")
+    if name == CONTEXT:
+        raise context.report(node.place, f"{name} is a check of Hotspare: see context_check; expected another name")
     if not re.fullmatch(_NAME, name):
         expected = "expected at most 40 letters, digits, - and _"
         raise context.report(node.place, f"{context.problems.shown(name)} cannot name a check; {expected}")

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import ValidationInfo
 
 from monitor.config.checks import CHECK_TURNS, CheckTurns
+from monitor.config.context_check import ContextCheckSection, context_check_problem
 from monitor.config.document import Node
 from monitor.config.owner import OwnerSection
 from monitor.config.provider_keys import KEYS, provider_keys
@@ -84,6 +85,7 @@ class ProbingSection(Section):
     """What to ask, in turn: `chat`, `stream`, `structured`, `tool`, `embedding`. With weights, `{chat: 3, stream:
     1}` asks a stream every fourth time. See [checks](probing.md#what-is-asked). Change it when your application
     streams, parses JSON, calls tools or embeds, or add [a check of your own](probing.md#checks-of-your-own)."""
+    context_check: ContextCheckSection | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +234,8 @@ def _models(
             price=Price(input_usd=price.input, output_usd=price.output, cached_usd=price.cached) if price else None,
         )
         _report_checks(target, node.child(name), context)
+        if problem := context_check_problem(target, checks_of(provider)):
+            context.report(node.child(name).at("context_check"), problem)
         yield target
 
 
@@ -269,6 +273,7 @@ def _probing(section: ProbingSection, base: Target, node: Node, context: ReadCon
         slow_s=slow_s,
         checks=checks.order,
         custom_checks=checks.custom,
+        context_check=section.context_check.check() if section.context_check else base.context_check,
     )
 
 

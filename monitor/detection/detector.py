@@ -33,6 +33,7 @@ from monitor.detection.provider_bursts import BackgroundRates, PlannedBursts
 from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE, ProviderEvidence
 from monitor.detection.target_state import TargetState
 from monitor.health import NO_VERDICT, Health, TargetHealth, Transition
+from probes.context_check import CONTEXT
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
 
@@ -71,9 +72,8 @@ class Detector:
             return ()
         if observation.limit_left or self._states[target].low_limit:
             self.accept(limits.note_limit(self._states[target], observation))
-        if observation.afresh or observation.under_way:
-            observe = self._observe_afresh if observation.afresh else self._observe_hanging
-            return observe(observation, blind=blind)
+        if observation.check == CONTEXT or observation.afresh or observation.under_way:
+            return self._observe_beside(observation, blind=blind)
         self._asked_afresh.discard(target)
         provider = self._provider_of[target]
         if observation.outcome.effect is Effect.THROTTLED:
@@ -129,6 +129,16 @@ class Detector:
     def hang_s(self, target: str) -> float:
         """Seconds after which a probe of this target takes longer than it ever does; infinite where nobody knows."""
         return fresh_tests.hang_s(self._states[target], self._parameters[target])
+
+    def _observe_beside(self, observation: Observation, *, blind: bool) -> tuple[Transition, ...]:
+        """Weigh what comes beside the regular probes; the check `context` is no evidence, and moves no burst probe."""
+        if observation.check != CONTEXT:
+            observe = self._observe_afresh if observation.afresh else self._observe_hanging
+            return observe(observation, blind=blind)
+        self._clean, target = None, observation.target
+        self.accept(state_machine.note_context(self._states[target], observation, blind=blind))
+        self._asked_afresh.add(target)
+        return ()
 
     def _observe_hanging(self, observation: Observation, *, blind: bool) -> tuple[Transition, ...]:
         """A probe is still under way after `hang_s`: that is no failure yet, but enough to ask afresh."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from monitor.detection import limits
 from monitor.detection.evidence import Evidence
@@ -62,6 +62,15 @@ def early_phases(targets: Sequence[Target]) -> dict[str, float]:
     """
     due = phases(targets)
     return {target.id: due[target.id] * min(1.0, FIRST_WITHIN_S / target.interval_s) for target in targets}
+
+
+def context_due(targets: Sequence[Target], now: datetime) -> dict[str, datetime]:
+    """When each target is asked the check `context` next, by target id: at times of the day that no restart shifts."""
+    asked = [(target.id, target.context_check.every_s) for target in targets if target.context_check]
+    return {
+        target: now + timedelta(seconds=(every_s * place / len(asked) - now.timestamp()) % every_s)
+        for place, (target, every_s) in enumerate(asked)
+    }
 
 
 def target_burst_s(

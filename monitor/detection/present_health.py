@@ -25,7 +25,12 @@ class PresentHealth:
             known = self._known.get(target)
             same = known and (known.health, known.since, known.reason) == (state.health, state.since, state.reason)
             if known and same and known.proven and not known.evidence and state.no_evidence:
-                self._known[target] = replaced(known, last_ok_at=state.last_ok_at, low_limit=state.low_limit)
+                self._known[target] = replaced(
+                    known,
+                    last_ok_at=state.last_ok_at,
+                    low_limit=state.low_limit,
+                    failing_context=state.failing_context,
+                )
             else:
                 self._known[target] = degradation.target_health(state, parameters)
         return self._known[target]

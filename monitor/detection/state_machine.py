@@ -268,6 +268,12 @@ def note_rest(state: TargetState, observation: Observation) -> TargetState:
     return state.replace(resting_until=observation.finished_at + timedelta(seconds=rest_s)) if rest_s else state
 
 
+def note_context(state: TargetState, observation: Observation, *, blind: bool) -> TargetState:
+    """The state after one more probe with the check `context`, made while our own network was down or not (`blind`)."""
+    ours = observation.failed_here or (blind and observation.outcome.blame is Blame.UNDECIDED)
+    return state if ours else state.add_context(observation)
+
+
 def note_period(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:
     """The state with what this probe says of how long it fails until that ends by itself."""
     effect, blips = observation.outcome.effect, parameters.blips

@@ -23,11 +23,14 @@ from monitor.health import (
     RecentProbe,
     TargetHealth,
 )
+from probes.context_check import CONTEXT
 from probes.observation import Observation, hot_dataclass, replaced
 from probes.outcome import Effect, Outcome
 
 #: The longest Retry-After that is obeyed: no target is left unprobed for longer.
 LONGEST_REST_S = 300.0
+#: So often in a row the check `context` fails before people are told.
+CONTEXT_FAILURES = 3
 _CHECK_FAILED = frozenset({Effect.DOWN, Effect.DEGRADED, Effect.MISCONFIGURED})
 
 
@@ -108,6 +111,8 @@ class TargetState:
     """How long it failed of late until that ended by itself."""
     low_limit: LowLimit | None = None
     """A limit that is nearly used up, as the newest observation has it."""
+    context: CheckFailures | None = None
+    """The failures of the check `context`, which is no evidence of any other kind; None when it passed last."""
     reported: Annotated[str, Field(exclude=True)] = ""
     """What applications report, while that is evidence that it fails; forgotten by a restart."""
 
@@ -168,11 +173,33 @@ class TargetState:
 
     def failures_of(self, check: str) -> CheckFailures | None:
         """The failures of this check; None when it passed last."""
+        if check == CONTEXT:
+            return self.context
         return next((failures for failures in self.check_failures if failures.check == check), None)
 
     def is_reported(self, check: str) -> bool:
         """Whether this check failed so often, while the target was healthy, that people were told."""
         return any(failures.check == check and failures.reported_at for failures in self.check_failures)
+
+    @property
+    def failing_context(self) -> str | None:
+        """That it fails the check `context`, as a clause, once people were told so; None otherwise."""
+        failures = self.context
+        if failures is None or not failures.reported_at:
+            return None
+        return f"it has failed the check {CONTEXT} {failures.failed} times in a row ({failures.outcome})"
+
+    def add_context(self, observation: Observation) -> "TargetState":
+        """The state after one more probe with the check `context`, which all but a good answer fails."""
+        at, before = observation.finished_at, self.context
+        if observation.outcome.effect is Effect.UP:
+            return self if before is None else self.replace(context=None)
+        failed, told_at = (before.failed + 1, before.reported_at) if before else (1, None)
+        if failed >= CONTEXT_FAILURES and not told_at:
+            told_at = at
+        outcome = observation.outcome
+        failures = CheckFailures(check=CONTEXT, outcome=outcome, failed=failed, failed_at=at, reported_at=told_at)
+        return self.replace(context=failures)
 
     def mark_reported(self, observation: Observation) -> "TargetState":
         """The state with the failures of the check just observed marked as reported."""
@@ -267,6 +294,7 @@ class TargetState:
             held_until=self.held_until if self.health in HEALTHY else None,
             proven=self.is_proven(parameters),
             low_limit=self.low_limit,
+            failing_context=self.failing_context,
             recent=self.recent,
         )
 

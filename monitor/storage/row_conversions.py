@@ -29,7 +29,9 @@ _LONGEST: Final = {
     "refused": 1_000,
 }
 _OBSERVATION: Final = RowMapper(Observation, "check", "fresh", "afresh", "under_way", longest=_LONGEST)
-_HEALTH: Final = RowMapper(TargetHealth, "held_until", "proven", "low_limit", "recent", longest=_LONGEST)
+_HEALTH: Final = RowMapper(
+    TargetHealth, "held_until", "proven", "low_limit", "failing_context", "recent", longest=_LONGEST
+)
 _TRANSITION: Final = RowMapper(Transition, "trail", longest=_LONGEST)
 _VENDOR_REPORT: Final = RowMapper(VendorStateChange, "state", longest=_LONGEST)
 BEAT: Final = RowMapper(ServiceBeat, longest=_LONGEST)

@@ -1,11 +1,13 @@
 """The schedule on a real event loop with real APScheduler, at intervals of a fraction of a second."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from monitor.scheduler import ProbeScheduler
+from probes.context_check import CONTEXT, ContextCheck
 from probes.target import Check, Target
 from tests.support.builders import target
 
@@ -238,4 +240,27 @@ async def test_after_a_clock_was_set_back_probing_goes_on() -> None:
     assert asked.probes == []
     schedule.replan(utc_now())
     await asked.until(3)
+    await schedule.stop(1)
+
+
+@pytest.mark.slow
+async def test_the_check_context_is_asked_beside_the_others() -> None:
+    """At its own interval, while a regular probe is under way as well; once more on demand, and not after a reload."""
+    asked = Asked()
+    plain = target("openai/a", interval_s=3600.0)
+    long = replace(plain, context_check=ContextCheck(tokens=9, every_s=0.1))
+    schedule = ProbeScheduler([long, target("own/b", interval_s=3600.0)], asked.probe, asked.skip)
+    schedule.start(utc_now())
+    await asked.until(6)
+    assert asked.probes.count((plain.id, CONTEXT)) >= 4
+    assert ("own/b", CONTEXT) not in asked.probes
+    schedule.update([plain], utc_now())
+    asked.probes.clear()
+    schedule.ask_context_again(plain.id, utc_now())
+    await asyncio.sleep(0.3)
+    assert asked.probes == []
+    schedule.update([replace(long, context_check=ContextCheck(tokens=9))], utc_now())
+    schedule.ask_context_again(plain.id, utc_now())
+    await asked.until(asked.finished + 1)
+    assert asked.probes == [(plain.id, CONTEXT)]
     await schedule.stop(1)

@@ -141,7 +141,7 @@ def test_the_usual_cost_is_the_mean_of_the_checks() -> None:
 )
 def test_what_no_probe_can_cost_is_not_believed(whose: Target, usd: float, believed: bool) -> None:
     """Our own estimate bounds what a provider can claim."""
-    assert believable_usd(whose, usd) == (usd if believed else None)
+    assert believable_usd(whose, Check.CHAT, usd) == (usd if believed else None)
 
 
 @pytest.mark.parametrize(

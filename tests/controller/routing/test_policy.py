@@ -168,6 +168,27 @@ def test_among_equals_one_that_is_close_to_a_limit_is_passed_over() -> None:
         assert (decision.target, decision.reason) == (target, reason)
 
 
+def test_among_equals_one_that_fails_long_requests_is_passed_over() -> None:
+    """As the last choice of a failover; a route still goes back to it, and stays on it."""
+    present, first, second = (candidate(n, h) for n, h in zip(IDS, (Health.DOWN, Health.UP, Health.UP), strict=True))
+    said = "it has failed the check context 3 times in a row (bad_request)"
+    unfit = replace(first, health=replace(first.health, failing_context=said))
+    for others, target in (((unfit, second), second.id), ((unfit, replace(second, recent=())), second.id)):
+        decision = ask(at(present.id), present, *others).decision
+        assert decision
+        assert (decision.target, decision.reason) == (
+            target,
+            f"{present.health.reason}; {first.id} is passed over: {said}",
+        )
+    down = candidate(second.id, Health.DOWN)
+    alone = ask(at(present.id), present, unfit, down).decision
+    assert alone
+    assert alone.target == unfit.id
+    back = ask(at(second.id, for_s=DWELL_S), present, unfit, second).decision
+    assert back
+    assert (back.target, back.move) == (unfit.id, MoveKind.FAILBACK)
+
+
 @pytest.mark.parametrize(
     ("for_s", "target"),
     [(DWELL_S, IDS[1]), (3599.0, IDS[1]), (3600.0, IDS[0])],

@@ -20,6 +20,7 @@ from monitor.config.controller_settings import Blips, ControllerSettings
 from monitor.config.settings import BudgetSettings, ConnectivitySettings, Settings
 from monitor.storage.database import open_reader
 from monitor.storage.store import Store
+from probes.context_check import ContextCheck
 from probes.target import Price
 from tests.support.builders import settings
 
@@ -122,3 +123,22 @@ async def test_intervals_stretch_from_the_first_probe_on(tmp_path: Path, provide
     assert (kind, telling) == ("interval_stretched", "due")
     [(paid,)] = rows(tmp_path, f"SELECT health FROM target_states WHERE target = '{PAID}'")  # noqa: S608 - ours
     assert paid == "up"
+
+
+@pytest.mark.slow
+async def test_long_requests_are_asked_beside_the_others(tmp_path: Path, provider: LLMockServer) -> None:
+    """They are stored, and asked once more where one fails; the target stays up."""
+    wanted = configuration(tmp_path, None, url=f"{provider.url}/v1")
+    checks = (ContextCheck(tokens=2_000, every_s=1.0), ContextCheck(tokens=2_000, every_s=1.0, timeout_s=0.001))
+    asked = (replace(one, context_check=check) for one, check in zip(wanted.targets, checks, strict=True))
+    counted = "SELECT target, outcome, COUNT(*) FROM observations WHERE check_ = 'context' GROUP BY 1, 2 ORDER BY 1"
+
+    def enough() -> bool:
+        return all(int(str(count)) >= 3 for *_, count in rows(tmp_path, counted)) and bool(rows(tmp_path, told))
+
+    told = "SELECT subject, text FROM events WHERE kind = 'check_failing'"
+    await serve(replace(wanted, targets=tuple(asked)), enough)
+    assert [row[:2] for row in rows(tmp_path, counted)] == [(PAID, "ok"), (OWN, "timeout")]
+    said = f"{OWN}: the check context has failed 3 times in a row (timeout), the others are well"
+    assert rows(tmp_path, told) == [(OWN, said)]
+    assert rows(tmp_path, "SELECT health FROM target_states") == [("up",), ("up",)]

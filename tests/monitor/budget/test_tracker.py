@@ -12,6 +12,7 @@ from monitor.budget.allocation import stretched_s
 from monitor.budget.summary import unread_tracker
 from monitor.budget.tracker import BudgetTracker, Throttling
 from monitor.config.settings import BudgetSettings, Settings
+from probes.context_check import CONTEXT
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.target import Check, Price
@@ -339,3 +340,23 @@ def test_a_pace_of_another_version_is_found_anew() -> None:
     """What cannot be read is nothing to go on from."""
     assert budget_tracker.from_json('{"stretches": "much"}') is None
     assert budget_tracker.from_json('{"stretch": 2.0, "empty": true}') == Throttling()
+
+
+def test_the_check_context_counts_as_spent_and_stretches_by_its_own_cost(tmp_path: Path) -> None:
+    """It is no usual probe, by whose cost the intervals are made; what it takes of the cap is not theirs."""
+    made = configuration(tmp_path, 12.0, targets=1, interval_s=30.0)
+    usual = {target.id: 1e-4 for target in made.targets}
+
+    def tracker(context_usd_per_s: float) -> BudgetTracker:
+        return BudgetTracker(made, now=BEGIN, spent={}, usual=usual, context_usd_per_s=context_usd_per_s)
+
+    plain = tracker(0.0)
+    plain.add_cost(replace(seen("openai/m0", BEGIN, 0.04), check=CONTEXT))
+    plain.review(BEGIN + MINUTE)
+    assert (plain.spent_usd, plain.throttling.stretches) == (0.04, {})
+    beside = tracker(5.0 / (30 * 86_400))
+    beside.review(BEGIN + MINUTE)
+    assert beside.throttling.stretches["openai/m0"] == 1.5
+    more_than_all = tracker(20.0 / (30 * 86_400))
+    more_than_all.review(BEGIN + MINUTE)
+    assert more_than_all.throttled_settings().targets[0].interval_s == 3600.0
