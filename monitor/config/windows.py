@@ -56,7 +56,8 @@ class WindowSection(Section):
     weekday: Annotated[int | None, DAY, Key(name="day", default_text="every day")] = None
     """The day of the week on which it begins: `sunday`."""
     zone: Annotated[str, ZONE] = "UTC"
-    """The time zone: `Europe/Berlin`. In the night when clocks change, it ends at the later of two possible times."""
+    """The time zone: `Europe/Berlin`. In the night when clocks change, it begins at the earlier and ends at the later
+    of two possible times."""
 
     def check_keys(self, node: Node, context: ReadContext) -> None:
         """It ends after it begins."""
@@ -73,10 +74,14 @@ class WindowSection(Section):
         """When it begins and ends (UTC) that begins on this local day; None where it ends before it begins."""
         zone, over_midnight = ZoneInfo(self.zone), self.end.day is None and self.end.at < self.begin.at
         last = self.end.day or day + timedelta(days=over_midnight)
-        begin = datetime.combine(day, self.begin.at, zone).astimezone(UTC)
-        ends = (datetime.combine(last, self.end.at, zone).replace(fold=fold).astimezone(UTC) for fold in (0, 1))
-        end = max(ends)
+        begin, end = min(_possible(day, self.begin.at, zone)), max(_possible(last, self.end.at, zone))
         return (begin, end) if begin < end else None
+
+
+def _possible(day: date, at: time, zone: ZoneInfo) -> list[datetime]:
+    """The instants (UTC) that may be meant: two, an hour apart, where the clock shows this time twice or never."""
+    local = datetime.combine(day, at, zone)
+    return [local.replace(fold=fold).astimezone(UTC) for fold in (0, 1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
