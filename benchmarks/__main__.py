@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import api, latency, litellm, newcomer, page, promise, reports, routing, simulation, startup, traffic
+from benchmarks import api, cycle, latency, litellm, newcomer, page, promise, reports, routing, simulation, startup, traffic
 from benchmarks.client_faults import outage
 from benchmarks.detection import report
 from benchmarks.probing import report as probing
@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "startup": startup.main,
     "routing": routing.main,
     "probing": probing.main,
+    "cycle": cycle.main,
     "detection": report.main,
     "regret": regret.main,
     "promise": promise.main,

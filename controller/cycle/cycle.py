@@ -347,6 +347,7 @@ class Cycle:
             would={name: format_destination(state) for name, state in elsewhere.items()},
             overrides=self._overrides,
             loss=loss,
+            changed=self.detection.detector.take_changed(),
         )
 
     def _stuck_until(self, pointed: Decision, now: datetime) -> str:

@@ -166,12 +166,8 @@ class StoredDetector:
 
     def write_all(self, now: datetime) -> None:
         """Store all that is known of every target and provider, for a database that does not know it."""
-        snapshot = self.detector.snapshot()
-        states = [
-            SavedTargetState(health=self.detector.health[name], at=now, record=target_state.to_json(state))
-            for name, state in snapshot.targets.items()
-        ]
-        pools = {name: provider_pool.to_json(pool) for name, pool in snapshot.providers.items()}
+        states = [self._saved(target, now) for target in self.detector.health]
+        pools = {name: provider_pool.to_json(pool) for name, pool in self.detector.snapshot().providers.items()}
         self._store.save_states(states, (), pools, at=now)
 
     def _take_from_file(self, published: PublishedState, now: datetime) -> None:
@@ -223,14 +219,15 @@ class StoredDetector:
         reports: Sequence[RequestCounts] = (),
     ) -> list[Transition]:
         """Judge by these and by the time, and store what has changed; or nothing, when that fails."""
-        before, traffic = self.detector.snapshot(), self.traffic.snapshot()
+        self.detector.records.mark(self.detector.fresh.snapshot())
+        traffic = self.traffic.snapshot()
         transitions: list[Transition] = []
         # Of checks other than chat: no outage of anybody's, so no incident reports them.
         notices: list[TargetNotice] = []
         for observation in observations:
             transitions += self.detector.observe(observation, blind=observation in blind)
             transitions += self.traffic.observe_probe(observation, blind=observation in blind)
-            if observation.target in before.targets:
+            if self.detector.knows(observation.target):
                 state = self.detector.state_of(observation.target)
                 notices += self._notices.due_of_checks(observation, state, now)
                 notices += self._notices.due_of_background(state, now)
@@ -242,27 +239,21 @@ class StoredDetector:
             transitions += self.detector.stop_watching(target, now, self._not_watched_reason)
         transitions += self.detector.tick(now)
         try:
-            self._save(before, transitions, notices, now)
+            self._save(transitions, notices, now)
         except DatabaseError:
-            self.detector.restore(before)
+            self.detector.undo()
             self.traffic.restore(traffic)
             raise
         for notice in notices:
             self._log_as_reported(notice)
         return transitions
 
-    def _save(
-        self, before: DetectorState, transitions: Sequence[Transition], notices: Sequence[TargetNotice], now: datetime
-    ) -> None:
-        after = self.detector.snapshot()
-        changed = [state for target, state in after.targets.items() if state is not before.targets[target]]
-        states = [
-            SavedTargetState(health=self.detector.health[state.target], at=now, record=target_state.to_json(state))
-            for state in changed
-        ]
-        pools = {
-            name: provider_pool.to_json(pool)
-            for name, pool in after.providers.items()
-            if pool is not before.providers[name]
-        }
+    def _save(self, transitions: Sequence[Transition], notices: Sequence[TargetNotice], now: datetime) -> None:
+        former = self.detector.records.former
+        states = [self._saved(target, now) for target in former.targets]
+        pools = {name: provider_pool.to_json(self.detector.records.pools[name]) for name in former.providers}
         self._store.save_states(states, transitions, pools, at=now, notices=notices)
+
+    def _saved(self, target: str, now: datetime) -> SavedTargetState:
+        record = target_state.to_json(self.detector.state_of(target))
+        return SavedTargetState(health=self.detector.health_of(target), at=now, record=record)

@@ -1,12 +1,13 @@
 """What the incident tracker is given once per cycle (pure)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
 from controller.incidents.incident import Incident, Slot, TimelineEntry
+from controller.incidents.settings_index import SettingsIndex
 from controller.routing.decision import Decision
 from controller.routing.overrides import NO_OVERRIDES, Overrides
 from monitor.config.settings import Settings
@@ -49,6 +50,12 @@ class CycleFacts:
     """The overrides in force."""
     loss: NetworkLoss | None = None
     """The present loss of our own network, if any."""
+    changed: AbstractSet[str] | None = None
+    """The targets of which health, its time or its reason are no longer those of the last cycle; None: unknown."""
+    providers: AbstractSet[str] | None = None
+    """The providers whose incidents may change; None: all. Those of others are what they were."""
+    known_index: SettingsIndex | None = None
+    """That of the settings, where it is known."""
 
     @cached_property
     def open_by_slot(self) -> Mapping[Slot, Incident]:
@@ -62,11 +69,36 @@ class CycleFacts:
         return {incident.slot: incident for incident in oldest_first}
 
     @cached_property
+    def index(self) -> SettingsIndex:
+        """That of the settings."""
+        return self.known_index or SettingsIndex.of(self.settings)
+
+    @property
     def provider_of(self) -> Mapping[str, str]:
         """The provider of every configured target."""
-        return {target.id: target.provider.name for target in self.settings.targets}
+        return self.index.provider_of
 
-    @cached_property
+    @property
     def candidates(self) -> Mapping[str, AbstractSet[str]]:
         """The candidates of every configured route."""
-        return {route.name: frozenset(route.candidates) for route in self.settings.routes}
+        return self.index.candidates
+
+    def health_of(self, target: str) -> TargetHealth | None:
+        """That of a configured target; None where nothing is known of it, or it is not configured."""
+        return self.health.get(target) if target in self.index.provider_of else None
+
+    def concerns(self, incident: Incident) -> bool:
+        """Whether the incident may change."""
+        return self.providers is None or incident.provider in self.providers
+
+    @property
+    def reviewed(self) -> Iterator[TargetHealth]:
+        """The health of the configured targets of these providers, as far as it is known."""
+        providers = self.index.members.keys() if self.providers is None else self.providers
+        for provider in providers:
+            yield from self.of_provider(provider)
+
+    def of_provider(self, provider: str) -> Iterator[TargetHealth]:
+        """The health of a provider's configured targets, as far as it is known."""
+        known = (self.health.get(target) for target in self.index.members.get(provider, ()))
+        return (state for state in known if state)

@@ -44,11 +44,8 @@ def beginning_entries(incident: Incident, bad: Iterable[TargetHealth], facts: Cy
     """
     targets = {state.target for state in bad}
     if incident.kind is not IncidentKind.CONFIGURATION:
-        targets |= {
-            state.target
-            for state in facts.health.values()
-            if state.health is Health.SUSPECT and facts.provider_of.get(state.target) == incident.provider
-        }
+        siblings = facts.of_provider(incident.provider)
+        targets |= {state.target for state in siblings if state.health is Health.SUSPECT}
     entries = [entry for target in sorted(targets) for entry in facts.onsets.get(target, ())]
     failures = (entry for entry in entries if entry.kind is EntryKind.FIRST_FAILURE)
     suspicions = (entry for entry in entries if entry.kind is EntryKind.SUSPECT)
@@ -72,7 +69,7 @@ def target_entries(
     for target in sorted(affected, key=lambda target: (target.since, target.target)):
         previous = health_before.get(target.target)
         if target.health is not previous:
-            text = _health_text(target, previous, facts.health.get(target.target))
+            text = _health_text(target, previous, facts.health_of(target.target))
             shared = text.replace(f"{target.target} is ", _SUBJECT, 1)
             sharing.setdefault((target.since, shared), []).append(target)
     for (at, shared), targets in sharing.items():
@@ -172,7 +169,7 @@ def _tells_of(incident: Incident, state: Decision) -> bool:
 
 def _went_elsewhere(state: Decision, facts: CycleFacts) -> bool:
     """Whether a route that is new to the incident is on a target that is well."""
-    present = facts.health.get(state.target)
+    present = facts.health_of(state.target)
     return not (present and present.health in UNHEALTHY)
 
 

@@ -38,7 +38,7 @@ _NETWORK_SLOT: Slot = (NETWORK, IncidentKind.BLINDNESS.slot)
 _TARGET_KINDS = frozenset({IncidentKind.OUTAGE, IncidentKind.DEGRADATION, IncidentKind.CONFIGURATION})
 
 
-def update_incidents(cycle: CycleFacts) -> list[Incident]:
+def update_incidents(facts: CycleFacts) -> list[Incident]:
     """The incidents that are new (`id` 0, `revision` 1) or changed (`revision` one higher), and no others.
 
     It compares states, not events: a crash between a transition and its incident loses nothing, and calling it again
@@ -59,9 +59,12 @@ def update_incidents(cycle: CycleFacts) -> list[Incident]:
        reason, until it has been back for half a minute.
     7. A route that is stuck without any incident of a provider that says so has an incident of its own.
     """
-    facts = replace(cycle, health={name: known for name, known in cycle.health.items() if name in cycle.provider_of})
-    present = [*_of_targets(facts), *_of_network(facts)]
-    present += _of_routes(present, facts)
+    reviewed, others = list(_of_targets(facts)), []
+    if facts.providers is not None and facts.stuck:
+        kept = (each for each in facts.open_incidents if each.kind in _TARGET_KINDS)
+        others = [each for each in kept if not facts.concerns(each)]
+    present = [*reviewed, *_of_network(facts)]
+    present += _of_routes([*others, *present], facts)
     present = [replace(incident, page_url=facts.settings.ui.url) for incident in present]
     known = {incident.id: incident for incident in (*facts.resolved, *facts.open_incidents)}
     return [
@@ -123,7 +126,8 @@ def _fixes(incident: Incident) -> frozenset[str]:
 
 def _of_targets(facts: CycleFacts) -> Iterator[Incident]:
     """The incidents of the providers' targets, as they are now, in order of their slots."""
-    present = {slot: incident for slot, incident in facts.open_by_slot.items() if incident.kind in _TARGET_KINDS}
+    ours = (incident for incident in facts.open_incidents if incident.kind in _TARGET_KINDS)
+    present = {incident.slot: incident for incident in ours if facts.concerns(incident)}
     bad = _bad_by_slot(facts, present.values())
     for slot in sorted(present.keys() | bad.keys()):
         if slot in present:
@@ -136,7 +140,7 @@ def _of_targets(facts: CycleFacts) -> Iterator[Incident]:
 def _bad_by_slot(facts: CycleFacts, open_incidents: Iterable[Incident]) -> dict[Slot, list[TargetHealth]]:
     affected = {target.target for incident in open_incidents for target in incident.affected}
     slots: dict[Slot, list[TargetHealth]] = {}
-    for state in facts.health.values():
+    for state in facts.reviewed:
         # A recovering target does not say from what; its open incident knows.
         if facts.overrides.maintained(state.target):
             continue
@@ -219,7 +223,7 @@ def _updated_target(affected: AffectedTarget, kind: IncidentKind, facts: CycleFa
     if affected.target not in facts.provider_of:
         gone = affected.health is Health.UNKNOWN
         return affected if gone else replace(affected, health=Health.UNKNOWN, since=facts.now)
-    state = facts.health.get(affected.target)
+    state = facts.health_of(affected.target)
     if state is None or state.health is Health.UNKNOWN:
         return affected
     if state.health in UNHEALTHY and facts.overrides.maintained(affected.target):
@@ -293,7 +297,7 @@ def _least_bad(route: str, facts: CycleFacts) -> str:
 
 
 def _failing_health(target: str, facts: CycleFacts) -> Health | None:
-    state = facts.health.get(target)
+    state = facts.health_of(target)
     return state.health if state and state.health in FAILING else None
 
 

@@ -31,6 +31,7 @@ from monitor.detection.parameters import TargetParameters, parameters_by_provide
 from monitor.detection.present_health import PresentHealth
 from monitor.detection.provider_bursts import BackgroundRates, PlannedBursts
 from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE, ProviderEvidence
+from monitor.detection.records import DetectorRecords, DueVerdicts
 from monitor.detection.target_state import TargetState
 from monitor.health import NO_VERDICT, Health, TargetHealth, Transition
 from probes.context_check import CONTEXT
@@ -45,12 +46,13 @@ class Detector:
         self._parameters = parameters_by_target(settings)
         self._provider_parameters = parameters_by_provider(settings, self._parameters)
         self._provider_of = {target.id: target.provider.name for target in settings.targets}
-        self._states = {target: TargetState(target=target, since=now) for target in self._parameters}
-        self._pools = dict.fromkeys(self._provider_parameters, NO_PROVIDER_EVIDENCE)
+        states = {target: TargetState(target=target, since=now) for target in self._parameters}
+        self.records = DetectorRecords(states, dict.fromkeys(self._provider_parameters, NO_PROVIDER_EVIDENCE))
+        self._states, self._pools = self.records.targets, self.records.pools
         self.fresh = FreshTests()
         self._bursts = PlannedBursts()
         self._rates = BackgroundRates()
-        self._due: dict[str, datetime] = {}
+        self._due = DueVerdicts()
         """When a verdict that only waits for `min_outage` is made, by target or provider."""
         self._health = PresentHealth(self._states)
         self._asked_afresh: set[str] = set()
@@ -173,7 +175,7 @@ class Detector:
         members = self._provider_parameters[provider].members if name == provider else ()
         if members:
             self._pools[provider] = NO_PROVIDER_EVIDENCE
-            self._set_due(provider, None)
+            self._due.plan(provider, None)
         reason = fresh_tests.verdict_reason(test, at, provider=provider, members=len(members))
         return self.mark_down(members or (target,), at, reason, test.evidence, test.needed)
 
@@ -181,7 +183,8 @@ class Detector:
         """Spare all targets of a provider where bursts on them may have met their limit."""
         members = self._siblings(target)
         if len(members) > 1 and limits.met_by_bursts(members, at):
-            self._states |= {member.target: limits.spared(member, at) for member in members}
+            for member in members:
+                self._states[member.target] = limits.spared(member, at)
 
     def _siblings(self, target: str) -> list[TargetState]:
         members = self._provider_parameters.get(self._provider_of[target])
@@ -230,17 +233,15 @@ class Detector:
         It brings none to those that are known to be `quiet` and on schedule.
         """
         changed: tuple[Transition, ...] = ()
-        for target, state in tuple(self._states.items()):
-            if target in quiet:
-                continue
-            after = state_machine.tick(state, now, self._parameters[target])
-            if after is not state:
-                changed += self._update(state, after)
-        for provider, pool in self._pools.items():
-            if pool.evidence.value:
-                self._pools[provider] = self._current_pool(provider, now)
-                self._plan_provider_verdict(provider)
-                changed += self._provider_verdict(provider, now)
+        for target in self._states.take_due(now, quiet):
+            after = state_machine.tick(before := self._states[target], now, self._parameters[target])
+            if after is not before:
+                changed += self._update(before, after)
+            self._states.plan(after, now, self._parameters[target])
+        for provider in self.records.take_suspected():
+            self._pools[provider] = self._current_pool(provider, now)
+            self._plan_provider_verdict(provider)
+            changed += self._provider_verdict(provider, now)
         return changed
 
     def stop_watching(self, target: str, now: datetime, reason: str) -> tuple[Transition, ...]:
@@ -253,6 +254,11 @@ class Detector:
     def health(self) -> Mapping[str, TargetHealth]:
         """The present health of each target, by id."""
         return self._health.of_all(self._states, self._parameters)
+
+    def take_changed(self) -> frozenset[str]:
+        """The targets whose health, its time or its reason are others than at the last call."""
+        self._health.of_all(self._states, self._parameters)
+        return self._health.take_changed()
 
     def health_of(self, target: str) -> TargetHealth:
         """The present health of one target; raises KeyError when there is none of that id."""
@@ -295,13 +301,20 @@ class Detector:
 
     def restore(self, snapshot: DetectorState) -> None:
         """Go on from this state. Targets and providers that the settings do not have are left out."""
-        self._pools = snapshot.pools(self._provider_parameters)
-        for target, state in snapshot.targets.items():
+        self._go_back_to(replace(snapshot, providers=snapshot.pools(self._provider_parameters)))
+
+    def undo(self) -> None:
+        """Go back to how everything was when `records` were marked."""
+        self._go_back_to(self.records.former)
+
+    def _go_back_to(self, known: DetectorState) -> None:
+        for target, state in known.targets.items():
             if target in self._parameters:
                 self._store(state)
-        for name in self._pools:
-            self._plan_provider_verdict(name)
-        self.fresh.restore(snapshot.fresh)
+        for provider, pool in known.providers.items():
+            self._pools[provider] = pool
+            self._plan_provider_verdict(provider)
+        self.fresh.restore(known.fresh)
 
     def go_on_from(self, former: "Detector", stored: DetectorState) -> None:
         """Go on with all that the detector of other settings knows of these targets; of others, with what is stored.
@@ -340,13 +353,7 @@ class Detector:
         target, parameters = state.target, self._parameters[state.target]
         self._states[target] = state
         self._health.stale.add(target)
-        self._set_due(target, state_machine.verdict_due_at(state, parameters))
-
-    def _set_due(self, name: str, at: datetime | None) -> None:
-        if at is not None:
-            self._due[name] = at
-        else:
-            self._due.pop(name, None)
+        self._due.plan(target, state_machine.verdict_due_at(state, parameters))
 
     def _weigh_for_provider(self, provider: str, observation: Observation, *, blind: bool) -> None:
         """Weigh an observation against the whole provider.
@@ -374,7 +381,7 @@ class Detector:
 
     def _plan_provider_verdict(self, provider: str) -> None:
         pool, parameters = self._pools[provider], self._provider_parameters[provider]
-        self._set_due(provider, provider_pool.verdict_due_at(pool, parameters))
+        self._due.plan(provider, provider_pool.verdict_due_at(pool, parameters))
 
     def _provider_verdict(self, provider: str, now: datetime) -> tuple[Transition, ...]:
         """Mark all targets of the provider down, if the evidence suffices and has lasted long enough."""
@@ -384,7 +391,7 @@ class Detector:
         pool, parameters = self._pools[provider], self._provider_parameters[provider]
         reason = provider_pool.verdict_reason(provider, pool, parameters, now)
         self._pools[provider] = NO_PROVIDER_EVIDENCE
-        self._set_due(provider, None)
+        self._due.plan(provider, None)
         return self.mark_down(parameters.members, now, reason, pool.evidence, pool.threshold)
 
     def mark_down(

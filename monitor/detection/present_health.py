@@ -16,6 +16,7 @@ class PresentHealth:
         self.stale = set(targets)
         """Those that have changed since."""
         self._known: dict[str, TargetHealth] = {}
+        self._changed: set[str] = set()
 
     def of(self, state: TargetState, parameters: TargetParameters) -> TargetHealth:
         """That of one target."""
@@ -24,6 +25,8 @@ class PresentHealth:
             self.stale.remove(target)
             known = self._known.get(target)
             same = known and (known.health, known.since, known.reason) == (state.health, state.since, state.reason)
+            if not same:
+                self._changed.add(target)
             if known and same and known.proven and not known.evidence and state.no_evidence:
                 self._known[target] = replaced(
                     known,
@@ -42,3 +45,8 @@ class PresentHealth:
         for target in tuple(self.stale):
             self.of(states[target], parameters[target])
         return self._known
+
+    def take_changed(self) -> frozenset[str]:
+        """The targets whose health, its time or its reason have been found to be others since the last call."""
+        changed, self._changed = frozenset(self._changed), set()
+        return changed

@@ -176,6 +176,19 @@ def tick(state: TargetState, now: datetime, parameters: TargetParameters) -> Tar
     return (verdict_rules.down_verdict(state, now, parameters) if state.down.value else None) or state
 
 
+def tick_due_at(state: TargetState, now: datetime, parameters: TargetParameters) -> datetime | None:
+    """When `tick` may change it at the earliest if nothing is observed until then; None when it will not.
+
+    Unless the clock is set back behind the last observation.
+    """
+    if state.last_seen_at is None or state.health not in HEALTHY:
+        return None
+    if state.down.value:
+        return now
+    quiet_until = max(state.last_seen_at, state.resting_until or state.last_seen_at)
+    return quiet_until + timedelta(seconds=parameters.patience_s)
+
+
 def stop_watching(state: TargetState, at: datetime, reason: str) -> TargetState:
     """The state of a target that is not probed any more: unknown, unless a verdict stands against it."""
     if state.health is Health.UNKNOWN and state.reason.endswith(reason):

@@ -94,6 +94,7 @@ class Store:
         self._engine = engine
         self._durable = durable(engine)
         self._reading = reading(engine)
+        self._vendor_reported: set[str] = set()
 
     def record(self, observations: Sequence[Observation]) -> None:
         """Store observations, and add them to the rollups and their cost to the spending.
@@ -265,6 +266,12 @@ class Store:
     def record_vendor_report(self, report: VendorStateChange) -> None:
         """Store what a vendor's status page says, where that differs from the provider's last report."""
         self._save(vendor_report_row(report))
+        self._vendor_reported.add(report.provider)
+
+    def take_vendor_reported(self) -> set[str]:
+        """The providers of which this store has been given a report since the last call."""
+        reported, self._vendor_reported = self._vendor_reported, set()
+        return reported
 
     def vendor_states(self) -> dict[str, VendorStateChange]:
         """The last report of every provider that ever had one, by provider."""
