@@ -57,11 +57,14 @@ class Candidate:
             return f"it is {self.health.health}"
         if not self.is_eligible(now):
             return f"no probe of it has ended well within {format_elapsed(round(self.longest_ok_age_s))}"
-        if self.is_held_back(now):
-            held = self.health.held_until
-            until = f"before {clock(held, now)}" if held and now < held else "before it has proven itself"
-            return f"a route may move to it, but none comes back {until}"
-        return None
+        if self.health.failing_context:
+            return f"a route moves to it only where nothing else is left, and does not come back: {self.unfit(now)}"
+        return self._why_not_back(now) if self.is_held_back(now) else None
+
+    def _why_not_back(self, now: datetime) -> str:
+        held = self.health.held_until
+        until = f"before {clock(held, now)}" if held and now < held else "before it has proven itself"
+        return f"a route may move to it, but none comes back {until}"
 
     def is_held_back(self, now: datetime) -> bool:
         """Whether a route may not come back to it yet: it was never proven, or was degraded or unusable of late."""

@@ -369,7 +369,8 @@ def _fail_back(case: RouteCase, current: Decision, present: Candidate, going_to:
         return RouteVerdict(settled=True, waiting=up[0].id if up else None)
     # As long as what a provider says of a limit is believed at all, so that a wrong figure holds nothing for ever.
     limits_count = not drilled and not case.has_passed(current.at, LONGEST_LIMIT_S)
-    held = {c.id for c in up if c.is_held_back(case.now) or (limits_count and c.low_limit(case.now))}
+    unfit = {c.id for c in up if (limits_count and c.low_limit(case.now)) or (not drilled and c.health.failing_context)}
+    held = {c.id for c in up if c.is_held_back(case.now)} | unfit
     ready = (c for c in up if c.is_eligible(case.now) and (current.move is MoveKind.PIN or c.id not in held))
     home = next(ready, None)
     if home is None:

@@ -36,8 +36,8 @@ _SKIPS_REPORTED_EVERY_S = 600.0
 #: How often the budget is reviewed, and the shortest time between two reviews.
 _REVIEW_S, _REVIEW_PAUSE_S = 60.0, 1.0
 _APART_S = 0.003
-#: After a check `context` has failed, until people are told.
-_CONTEXT_AGAIN = timedelta(minutes=5)
+#: After a check `context` has failed it is asked again, until people are told and from then on.
+_CONTEXT_AGAIN, _CONTEXT_AGAIN_TOLD = timedelta(minutes=5), timedelta(hours=1)
 
 
 @dataclass(kw_only=True)
@@ -144,8 +144,9 @@ class Probing:
             log.info(
                 "probe_failed target=%s outcome=%s: %s", observation.target, observation.outcome, observation.detail
             )
-            if check == CONTEXT and not state.failing_context:
-                self.schedule.ask_context_again(target.id, self.recorder.clock() + _CONTEXT_AGAIN)
+            if check == CONTEXT:
+                wait = _CONTEXT_AGAIN_TOLD if state.failing_context else _CONTEXT_AGAIN
+                self.schedule.ask_context_again(target.id, self.recorder.clock() + wait)
         self.on_observation(observation)
         self.observations.put_nowait(observation)
 

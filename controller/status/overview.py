@@ -76,6 +76,8 @@ class TargetView:
     """How long its provider's blips last, where that was learned to be longer than `controller.blips` says."""
     traffic: TrafficView | None = None
     """What applications have reported of late; None where that is nothing."""
+    failing_context: str | None = None
+    """That it fails the check `context`, as a clause; None where it does not."""
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -86,7 +88,7 @@ class TargetView:
         background = (self.background,) if self.background else ()
         blips = (longer_blips(self.state.target, self.learned_blip_s),) if self.learned_blip_s else ()
         traffic = (f"{self.state.target}, {self.traffic.sentence}",) if self.traffic else ()
-        context = (f"{self.state.target}: {self.state.failing_context}",) if self.state.failing_context else ()
+        context = (f"{self.state.target}: {self.failing_context}",) if self.failing_context else ()
         return (*refusals, *background, *blips, *traffic, *context, *self.details.notices, *ticket)
 
     @property
@@ -210,6 +212,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
                 learned_blip_s=blips.get(target.id),
                 details=read_recent_details(connection, target.id, now),
                 traffic=traffic.get(target.id),
+                failing_context=judged[target.id].failing_context,
             )
             for target in paced.targets
         )

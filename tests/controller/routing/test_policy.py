@@ -169,7 +169,7 @@ def test_among_equals_one_that_is_close_to_a_limit_is_passed_over() -> None:
 
 
 def test_among_equals_one_that_fails_long_requests_is_passed_over() -> None:
-    """As the last choice of a failover; a route still goes back to it, and stays on it."""
+    """As the last choice of a failover; a route stays on it, but only goes back to it where a drill or a pin ends."""
     present, first, second = (candidate(n, h) for n, h in zip(IDS, (Health.DOWN, Health.UP, Health.UP), strict=True))
     said = "it has failed the check context 3 times in a row (bad_request)"
     unfit = replace(first, health=replace(first.health, failing_context=said))
@@ -184,9 +184,11 @@ def test_among_equals_one_that_fails_long_requests_is_passed_over() -> None:
     alone = ask(at(present.id), present, unfit, down).decision
     assert alone
     assert alone.target == unfit.id
-    back = ask(at(second.id, for_s=DWELL_S), present, unfit, second).decision
-    assert back
-    assert (back.target, back.move) == (unfit.id, MoveKind.FAILBACK)
+    assert "does not come back" in (unfit.why_not(T0) or "")
+    for move, goes_back in ((MoveKind.FAILOVER, False), (MoveKind.DRILL, True), (MoveKind.PIN, True)):
+        back = ask(replace(at(second.id, for_s=3 * 3600.0), move=move), present, unfit, second).decision
+        assert bool(back) == goes_back
+    assert ask(at(unfit.id, for_s=DWELL_S), present, unfit, second).decision is None
 
 
 @pytest.mark.parametrize(
