@@ -49,6 +49,7 @@ _log = logging.getLogger(__name__)
 _BYTES_PER_TURN = 4096
 _PIECES_PER_TURN = 16
 _MOST_CALLS_SHOWN = 8
+_LONGEST_MODEL = 100
 
 
 class Prober:
@@ -96,7 +97,9 @@ class Prober:
         observation, classification = await self._probe(exchange)
         reply = classification.reply
         text = " ".join(f"{call.name}({call.arguments})" for call in reply.calls[:_MOST_CALLS_SHOWN]) or reply.text
-        return Answer(observation=observation, reply=reply, shown=clean(text, exchange.target.provider.api_key))
+        key, model = exchange.target.provider.api_key, reply.model or ""
+        named = clean(model, key, limit=_LONGEST_MODEL) or None
+        return Answer(observation=observation, reply=reply, shown=clean(text, key), model=named)
 
     async def _begin(
         self, target: Target, check: str, *, question: Question | None = None, transcript: bool = False
@@ -314,7 +317,7 @@ def build_observation(exchange: Exchange, classification: Classification) -> Obs
         output_tokens=reply.output_tokens,
         cached_tokens=reply.cached_tokens,
         reasoning_tokens=reply.reasoning_tokens,
-        model=clean(_substitute(exchange, reply.model) or "", key, limit=100) or None,
+        model=clean(_substitute(exchange, reply.model) or "", key, limit=_LONGEST_MODEL) or None,
         deprecation=clean(reply.deprecation or "", key, limit=200) or None,
         cost_usd=_cost_usd(exchange, classification),
         loop_lag_s=exchange.loop_lag.worst_s,

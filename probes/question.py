@@ -65,6 +65,8 @@ class Answer:
     """As the provider wrote it: to be judged, never to be shown."""
     shown: str
     """The text, or the calls, on one line that is fit to be shown."""
+    model: str | None = None
+    """What the model calls itself, likewise."""
 
 
 def is_strict(schema: Any) -> bool:

@@ -3,20 +3,18 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-from rich.console import Console
-from rich.text import Text
 
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, add_schema, load_settings
-from controller.cli.layout import TextTable, plain_table, print_lines, wrap
-from controller.compare.comparison import CandidateFigures, Share
+from controller.cli.compare_report import print_report
+from controller.compare.comparison import Trial
 from controller.compare.golden_set import GoldenSet, GoldenSetDocument
-from controller.compare.judges import Verdict
-from controller.compare.report import ComparisonReport, build_report, document_of
+from controller.compare.history import past_run
+from controller.compare.report import build_report, document_of
 from controller.compare.runner import Asking, most_usd, read_set
+from controller.compare.store import ComparisonStore
 from controller.routing.operator_requests import OperatorRequest, RefusedError, check_names
 from controller.routing.overrides import OverrideKind
 from monitor.budget.allocation import format_usd
@@ -24,13 +22,13 @@ from monitor.clock import utc_now
 from monitor.config.settings import Settings
 from monitor.config.units import parse_share
 from monitor.formatting import listed, plural
+from monitor.storage.database import DatabaseError, open_operator
+from probes.observation import Observation
 from probes.pricing import costs_money
 from probes.prober import Prober
 from probes.target import Target
 
 _MOST_ROUNDS = 50
-_MOST_FLAWS = 5
-_EACH_USD = 1_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,18 +49,54 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Ask and print; 1 when a candidate gave no answer or is right too seldom, 2 without a set or consent."""
+    """Ask and print; 1 when a candidate gave no answer, or is right too seldom or less often than in the last run.
+
+    2 for a wrong name or set, without consent, and where the budget does not pay for it.
+    """
     settings = load_settings(args.config)
     targets, golden = _candidates(settings, args.route, args.also), read_set(args.set)
-    _require_consent(targets, golden, args)
+    kept = _kept(settings)
+    _require_consent(targets, golden, args, kept.left_usd(settings, utc_now()) if kept else None)
+    past = kept.runs(args.route, golden.digest) if kept else ()
+    at, trials = utc_now(), _ask(settings, targets, golden, args.repeat, kept)
+    report = build_report(trials, route=args.route, golden=golden, repeat=args.repeat, at=at, past=past)
+    if kept:
+        try:
+            kept.add(args.route, golden.digest, past_run(report.candidates, at))
+        except DatabaseError as error:
+            output.warn([f"this run is not kept: {error}"])
+    output.print_answer(args, document_of(report), print_report, report)
+    return output.OK if report.is_good(args.at_least) else output.BAD_NEWS
+
+
+def _kept(settings: Settings) -> ComparisonStore | None:
+    """The runs so far, and what has been spent; None, with a warning, where there is no database."""
+    try:
+        return ComparisonStore(open_operator(settings.database))
+    except DatabaseError as error:
+        output.warn([f"this run is not kept, and does not count against the budget: {error}"])
+        return None
+
+
+def _ask(
+    settings: Settings, targets: Sequence[Target], golden: GoldenSet, repeat: int, kept: ComparisonStore | None
+) -> Mapping[str, Sequence[Trial]]:
+    """Ask with progress on a terminal; what that costs is counted, also when it is interrupted."""
     prober = Prober(proxy=settings.network.proxy, ca_bundle=settings.network.ca_bundle, clock=utc_now)
-    at = utc_now()
     with output.progress_bar("asking") as on_progress:
-        asking = Asking(prober=prober, targets=targets, golden=golden, repeat=args.repeat, on_progress=on_progress)
-        trials = asyncio.run(asking.ask_all())
-    report = build_report(trials, route=args.route, golden=golden, repeat=args.repeat, at=at)
-    output.print_answer(args, document_of(report), _print, report)
-    return output.BAD_NEWS if report.lacking(args.at_least) else output.OK
+        asking = Asking(prober=prober, targets=targets, golden=golden, repeat=repeat, on_progress=on_progress)
+        try:
+            return asyncio.run(asking.ask_all())
+        finally:
+            if kept:
+                _count_costs(kept, targets, asking.observations)
+
+
+def _count_costs(kept: ComparisonStore, targets: Sequence[Target], observations: Sequence[Observation]) -> None:
+    try:
+        kept.add_costs(targets, observations)
+    except DatabaseError as error:
+        output.warn([f"what this has cost does not count against the budget: {error}"])
 
 
 def _rounds(text: str) -> int:
@@ -91,78 +125,27 @@ def _candidates(settings: Settings, name: str, also: Sequence[str]) -> list[Targ
     return [targets[target] for target in dict.fromkeys((*route.candidates, *also))]
 
 
-def _require_consent(targets: Sequence[Target], golden: GoldenSet, args: argparse.Namespace) -> None:
-    """Say what it may cost, and ask on a terminal; raises RefusedError without consent. What is free needs none."""
-    if args.yes or not any(map(costs_money, targets)):
+def _require_consent(
+    targets: Sequence[Target], golden: GoldenSet, args: argparse.Namespace, left_usd: float | None
+) -> None:
+    """Say what it may cost, and ask on a terminal; what is free needs no consent.
+
+    Raises RefusedError without consent, and where it may cost more than is left of the budget.
+    """
+    if not any(map(costs_money, targets)):
         return
     usd, unknown = most_usd(targets, golden, args.repeat)
     questions = plural(len(golden.questions) * args.repeat, "question")
     price = f" (not known of {listed(unknown)})" if unknown else ""
     cost = f"{questions} to {plural(len(targets), 'candidate')} may cost up to about {format_usd(usd)}{price}"
+    if left_usd is not None and usd > left_usd:
+        left = f"{format_usd(max(0.0, left_usd))} of this month's budget is left, and probing needs it"
+        raise RefusedError(f"nothing was asked: {cost}; {left}. Ask less, or raise budget.usd_per_month")
+    if args.yes:
+        return
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         raise RefusedError(f"nothing was asked: {cost}; say --yes")
     sys.stderr.write(f"{cost}. Ask? [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         raise RefusedError("nothing was asked")
-
-
-def _print(report: ComparisonReport, console: Console) -> None:
-    rounds = "" if report.repeat == 1 else f", each {report.repeat} times"
-    console.print(Text(f"{report.golden.name}: {plural(len(report.golden.questions), 'question')}{rounds}"))
-    _table(report).print(console)
-    for line in (*_agreements(report), *(line for each in report.candidates for line in _remarks(each))):
-        print_lines(console, wrap(Text(line), console.width, indent=2))
-
-
-def _table(report: ComparisonReport) -> TextTable:
-    figures = ("right", "schema", "tools", "tokens", "$ per 1,000", "median", "p95")
-    table = plain_table("target", figures=figures)
-    for each in report.candidates:
-        answered = sum(trial.answered for trial in each.trials)
-        usd = None if each.cost_usd is None or not answered else each.cost_usd / answered * _EACH_USD
-        table.add(
-            each.target,
-            _right(each),
-            _counts(each.fits_schema),
-            _counts(each.right_with_tools),
-            "–" if each.input_tokens is None else f"{each.input_tokens:.0f}+{each.output_tokens or 0:.0f}",
-            "–" if usd is None else f"{usd:.2f}",
-            "–" if each.median_s is None else f"{each.median_s:.2f} s",
-            "–" if each.p95_s is None else f"{each.p95_s:.2f} s",
-        )
-    return table
-
-
-def _right(each: CandidateFigures) -> str:
-    """With the interval in which the true share lies with a confidence of 95 %."""
-    if (interval := each.right.interval) is None:
-        return "–"
-    low, high = interval
-    return f"{_counts(each.right)} ({100 * low:.0f} to {100 * high:.0f} %)"
-
-
-def _counts(share: Share) -> str:
-    return f"{share.count} of {share.of}" if share.of else "–"
-
-
-def _agreements(report: ComparisonReport) -> Iterator[str]:
-    for (one, other), share in report.agreements.items():
-        if share.of:
-            yield f"{one} and {other} agree on {_counts(share)}"
-
-
-def _remarks(each: CandidateFigures) -> Iterator[str]:
-    """What was wrong, by question; what was not answered, or could not be asked, with the first reason."""
-    wrong = [trial for trial in each.trials if trial.verdict is Verdict.WRONG]
-    by_question = {trial.question: trial for trial in reversed(wrong)}
-    names = list(dict.fromkeys(trial.question for trial in wrong))
-    for name in names[:_MOST_FLAWS]:
-        times = sum(trial.question == name for trial in wrong)
-        often = f" ({times} times)" if times > 1 else ""
-        yield f"{each.target}, {name}{often}: {by_question[name].flaw}"
-    if len(names) > _MOST_FLAWS:
-        yield f"{each.target}: {len(names) - _MOST_FLAWS} more questions were answered wrongly (--json has them all)"
-    for verdict, what in ((Verdict.UNSUPPORTED, "not supported"), (Verdict.UNANSWERED, "without an answer")):
-        if first := each.first(verdict):
-            yield f"{each.target}: {each.count(verdict)} {what}: {first.flaw}"

@@ -30,6 +30,8 @@ class Trial:
     """The answer, fit to be shown."""
     flaw: str = ""
     """That of the judgement, fit to be shown."""
+    model: str | None = None
+    """What the model calls itself, fit to be shown."""
 
     @property
     def verdict(self) -> Verdict:
@@ -95,6 +97,18 @@ class CandidateFigures:
     median_s: float | None
     """Of the time until an answer was complete."""
     p95_s: float | None
+    model: str | None
+    """What it calls itself in its last answer."""
+
+    @property
+    def answered(self) -> int:
+        """How many trials have an answer."""
+        return sum(trial.answered for trial in self.trials)
+
+    @property
+    def usd_per_answer(self) -> float | None:
+        """The mean; None where a part is unknown, or there is none."""
+        return None if self.cost_usd is None or not self.answered else self.cost_usd / self.answered
 
     def count(self, verdict: Verdict) -> int:
         """How many trials came to this."""
@@ -123,6 +137,7 @@ def figures(target: str, trials: Sequence[Trial], tooled: frozenset[str]) -> Can
         cost_usd=_sum_usd(asked, answers),
         median_s=statistics.median(times) if times else None,
         p95_s=times[math.ceil(0.95 * len(times)) - 1] if times else None,
+        model=next((trial.model for trial in reversed(trials) if trial.model), None),
     )
 
 

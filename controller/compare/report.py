@@ -8,6 +8,7 @@ from typing import Any
 
 from controller.compare.comparison import CandidateFigures, Share, Trial, agreement, figures
 from controller.compare.golden_set import GoldenSet
+from controller.compare.history import ChangeSince, PastRun, changes
 from controller.compare.judges import Verdict
 from monitor.formatting import instant
 
@@ -23,32 +24,45 @@ class ComparisonReport:
     candidates: tuple[CandidateFigures, ...]
     agreements: Mapping[tuple[str, str], Share]
     """Of each two candidates."""
+    past: tuple[PastRun, ...]
+    """Earlier runs, newest first."""
+    changes: Mapping[str, ChangeSince]
+    """Since the last of them, by target id."""
 
-    def lacking(self, least: float | None) -> tuple[str, ...]:
-        """The candidates that are bad news: without any answer, or right less often than `least`."""
-        return tuple(each.target for each in self.candidates if not _is_enough(each, least))
+    def is_good(self, least: float | None) -> bool:
+        """Whether all candidates answered, none is right less often than `least`, and none has become worse."""
+        enough = all(_is_enough(each, least) for each in self.candidates)
+        return enough and not any(each.is_worse for each in self.changes.values())
 
 
 def _is_enough(candidate: CandidateFigures, least: float | None) -> bool:
-    if not any(trial.answered for trial in candidate.trials):
+    if not candidate.answered:
         return False
     share = candidate.right.value
     return least is None or (share is not None and share >= least)
 
 
 def build_report(
-    trials: Mapping[str, Sequence[Trial]], *, route: str, golden: GoldenSet, repeat: int, at: datetime
+    trials: Mapping[str, Sequence[Trial]],
+    *,
+    route: str,
+    golden: GoldenSet,
+    repeat: int,
+    at: datetime,
+    past: tuple[PastRun, ...],
 ) -> ComparisonReport:
     """The report of what all candidates answered, in their order."""
     tooled = frozenset(question.name for question in golden.questions if question.tools)
-    pairs = combinations(trials, 2)
+    candidates = tuple(figures(target, answers, tooled) for target, answers in trials.items())
     return ComparisonReport(
         route=route,
         golden=golden,
         repeat=repeat,
         at=at,
-        candidates=tuple(figures(target, answers, tooled) for target, answers in trials.items()),
-        agreements={(a, b): agreement(trials[a], trials[b]) for a, b in pairs},
+        candidates=candidates,
+        agreements={(a, b): agreement(trials[a], trials[b]) for a, b in combinations(trials, 2)},
+        past=past,
+        changes=changes(candidates, past),
     )
 
 
@@ -61,18 +75,20 @@ def document_of(report: ComparisonReport) -> dict[str, Any]:
         "questions": len(report.golden.questions),
         "repeat": report.repeat,
         "at": instant(report.at),
-        "candidates": [_candidate_document(each) for each in report.candidates],
+        "candidates": [_candidate_document(each, report) for each in report.candidates],
         "agreement": [{"targets": [*pair], **_share_document(found)} for pair, found in report.agreements.items()],
     }
 
 
-def _candidate_document(candidate: CandidateFigures) -> dict[str, Any]:
-    answered = sum(trial.answered for trial in candidate.trials)
+def _candidate_document(candidate: CandidateFigures, report: ComparisonReport) -> dict[str, Any]:
+    since, name = report.changes.get(candidate.target), candidate.target
+    past = [(run.at, run.candidates[name]) for run in report.past if name in run.candidates]
     interval = candidate.right.interval
     return {
         "target": candidate.target,
+        "model": candidate.model,
         "trials": len(candidate.trials),
-        "answered": answered,
+        "answered": candidate.answered,
         "unsupported": candidate.count(Verdict.UNSUPPORTED),
         "unanswered": candidate.count(Verdict.UNANSWERED),
         "right": {**_share_document(candidate.right), "interval": [*interval] if interval else None},
@@ -80,10 +96,29 @@ def _candidate_document(candidate: CandidateFigures) -> dict[str, Any]:
         "tools": _share_document(candidate.right_with_tools),
         "tokens": {"input": candidate.input_tokens, "output": candidate.output_tokens},
         "cost_usd": candidate.cost_usd,
+        "usd_per_answer": candidate.usd_per_answer,
         "median_s": candidate.median_s,
         "p95_s": candidate.p95_s,
+        "change": _change_document(since) if since else None,
+        "past": [
+            {
+                "at": instant(at),
+                "model": each.model,
+                "right": _share_document(each.right),
+                "tokens": {"input": each.input_tokens, "output": each.output_tokens},
+                "usd_per_answer": each.usd_per_answer,
+                "median_s": each.median_s,
+            }
+            for at, each in past
+        ],
         "answers": [_trial_document(trial) for trial in candidate.trials],
     }
+
+
+def _change_document(since: ChangeSince) -> dict[str, Any]:
+    found = since.change
+    shares = {"was": _share_document(found.was), "now": _share_document(found.now)}
+    return {"since": instant(since.at), **shares, "p": found.p, "is_real": found.is_real}
 
 
 def _share_document(share: Share) -> dict[str, Any]:

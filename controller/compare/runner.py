@@ -129,6 +129,7 @@ class Asking:
             judgement=judgement,
             observation=answer.observation,
             shown=answer.shown,
+            model=answer.model,
             flaw=clean(judgement.flaw, target.provider.api_key, limit=300),
         )
 

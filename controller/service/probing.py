@@ -193,14 +193,17 @@ class Probing:
         return spend_where_used(self.budget.throttled_settings(), self.cycle.routes, self._usual_usd)
 
     async def _learn_spent(self) -> None:
-        """What this month has cost, after a start without a database, once it holds all of that."""
-        if self.budget.is_unread and not self.cycle.is_behind:
-            now = self.recorder.clock()
+        """What this month has cost by the database: `hotspare compare` spends too, and after a start without a database
+        there is what was spent before, once it holds all of that.
+        """
+        if self.settings.budget.usd_per_month is not None and not self.cycle.is_behind:
+            now, was_unread = self.recorder.clock(), self.budget.is_unread
             with contextlib.suppress(DatabaseError):
                 begins = month_of(now).begins
                 spent = await self.recorder.database.run(self.recorder.store.spent, since=begins, until=now)
                 self.budget.learn_spent(spent, begins)
-                log.info("spending_read_late: what was spent this month before the start counts from now on")
+                if was_unread:
+                    log.info("spending_read_late: what was spent this month before the start counts from now on")
 
     async def _review_budget(self) -> None:
         """Set what the budget allows from now on, probe and judge accordingly, and record what has changed."""

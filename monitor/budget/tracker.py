@@ -103,7 +103,9 @@ class BudgetTracker:
         self._refused = 0
 
     def learn_spent(self, spent: Mapping[str, float], month_begins: datetime) -> None:
-        """What each target has cost in that month by now, where it could not be read when this tracker began."""
+        """What each target has cost in that month by the database: other processes spend too, and what was spent before
+        may not have been readable when this tracker began.
+        """
         free = self._targets.keys() - self._paid
         known = math.fsum(usd for target, usd in spent.items() if target not in free)
         self._spent_in[month_begins] = max(self._spent_in.get(month_begins, 0.0), known)

@@ -292,6 +292,16 @@ class Store:
         with Session(self._reading) as session:
             return [vendor_report_of(row) for rows in (in_force, later) for row in session.exec(rows)]
 
+    def add_spending(self, observations: Sequence[Observation], purpose: str) -> None:
+        """Add what questions beside the probes have cost to the spending.
+
+        Under a name of their own (`compare: openai/m`), so that the mean cost of a target's probes stays theirs.
+        """
+        rows = [{**_spending_row(each), "target": storable(f"{purpose}: {each.target}")} for each in observations]
+        if rows:
+            with self._engine.begin() as connection:
+                connection.execute(_add_cost(connection.dialect.name), rows)
+
     def spent(self, *, since: datetime, until: datetime) -> dict[str, float]:
         """What each target has cost from the day of the one instant to that of the other, as far as is known; by id."""
         with self._reading.connect() as connection:

@@ -308,6 +308,20 @@ class EventRow(StrictTable, table=True):
     """Why the last attempt to tell people failed."""
 
 
+class ComparisonRow(StrictTable, table=True):
+    """One run of `hotspare compare`."""
+
+    __tablename__ = "comparisons"
+
+    id: int | None = serial_column()
+    route: str = text_column()
+    golden_set: str = text_column()
+    """A digest of its questions."""
+    at_ms: int = integer_column()
+    document: str = text_column()
+    """How each candidate did, as JSON."""
+
+
 class ServiceRow(StrictTable, table=True):
     """The service's last beat; one row, with id 1."""
 
@@ -343,3 +357,4 @@ INCIDENTS: Final = _TABLES["incidents"]
 DELIVERIES: Final = _TABLES["deliveries"]
 CHANNEL_STATES: Final = _TABLES["channel_states"]
 EVENTS: Final = _TABLES["events"]
+COMPARISONS: Final = _TABLES["comparisons"]

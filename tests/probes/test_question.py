@@ -111,7 +111,7 @@ async def test_an_answer_has_text_tokens_and_cost() -> None:
         dear = Target(provider=asked.provider, model="m", timeouts=asked.timeouts, price=price)
         answer = await new_prober().ask(dear, PLAIN)
     assert answer.observation.outcome is Outcome.OK
-    assert (answer.reply.text, answer.shown) == (" 41\n", "41")
+    assert (answer.reply.text, answer.shown, answer.model) == (" 41\n", "41", None)
     assert (answer.observation.input_tokens, answer.observation.output_tokens) == (20, 5)
     assert answer.observation.cost_usd == pytest.approx(0.52)
 
@@ -129,12 +129,15 @@ async def test_calls_are_read() -> None:
 async def test_what_is_shown_is_safe_to_show() -> None:
     """No key, no control characters, no endless text; what is judged is the text as it came."""
     hostile = f"{KEY} \x1b[2J\u202e[red] " + "x" * 10_000
-    async with serving(answering(completion(content=hostile))) as url:
+    body = json.dumps({"choices": [{"message": {"content": hostile}}], "model": hostile}).encode()
+    async with serving(answering(body)) as url:
         answer = await new_prober().ask(target(url), PLAIN)
     assert answer.reply.text == hostile
-    assert len(answer.shown) == 500
-    assert KEY not in answer.shown
-    assert answer.shown.isprintable()
+    assert answer.model
+    assert (len(answer.shown), len(answer.model)) == (500, 100)
+    for shown in (answer.shown, answer.model):
+        assert KEY not in shown
+        assert shown.isprintable()
 
 
 @pytest.mark.parametrize(

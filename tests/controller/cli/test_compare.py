@@ -3,15 +3,19 @@
 import json
 import os
 import pty
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from controller.cli.main import main
+from monitor.storage.database import open_writer
 from tests.support.scripted_provider import failed, prompt_of, said, scripted_provider
 
 SET = "\n".join(
@@ -25,18 +29,36 @@ SET = "\n".join(
 ANSWERS = {"1 + 1?": "2", "say ok": "ok", "JSON": "{}"}
 
 
-def answer(request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    """By the model: `good` knows all, `bad` no sums, `locked` refuses the key."""
-    prompt, model = prompt_of(request), request["model"]
-    if model == "locked":
-        return failed(401, "invalid_api_key", "Incorrect API key")
-    return said("3" if model == "bad" and prompt == "1 + 1?" else ANSWERS[prompt])
+@dataclass(slots=True)
+class Vendor:
+    """Answers by the model: `good` knows all, `bad` no sums, `locked` refuses the key."""
+
+    forgets: bool = False
+    """Whether `good` knows nothing any more."""
+
+    def __call__(self, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """One reply, of a model that calls itself after its version."""
+        status, body = self._answer(prompt_of(request), request["model"])
+        return status, {**body, "model": "good-2" if self.forgets else "good-1"}
+
+    def _answer(self, prompt: str, model: str) -> tuple[int, dict[str, Any]]:
+        if model == "locked":
+            return failed(401, "invalid_api_key", "Incorrect API key")
+        if self.forgets and model == "good":
+            return said("?")
+        return said("3" if model == "bad" and prompt == "1 + 1?" else ANSWERS[prompt])
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def vendor() -> Vendor:
+    """What the provider does."""
+    return Vendor()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, vendor: Vendor) -> Iterator[Path]:
     """A configuration with a route of each kind, and a golden set, beside a provider that runs."""
-    with scripted_provider(answer) as url:
+    with scripted_provider(vendor) as url:
         price = {"price": {"input": 1, "output": 10}}
         models = {"good": price, "bad": price, "locked": {}, "spare": {}}
         document = {
@@ -71,7 +93,68 @@ def test_candidates_stand_side_by_side(folder: Path, capsys: pytest.CaptureFixtu
     assert "3 of 3 (44 to 100 %)  1 of 1      –  100+10         0.20" in lines[2]
     assert " 2 of 3 (21 to 94 %)" in lines[3]
     assert lines[4:] == ["p/good and p/bad agree on 2 of 3", "p/bad, sum: expected the number 2, found '3'"]
-    assert printed.err == ""
+    uncounted = "warning: this run is not kept, and does not count against the budget: no database at"
+    assert [line.startswith(uncounted) for line in printed.err.splitlines()] == [True]
+
+
+@pytest.fixture
+def database(folder: Path) -> Iterator[sqlite3.Connection]:
+    """The database that a service has made."""
+    open_writer(f"sqlite:///{folder}/hotspare.db").dispose()
+    with closing(sqlite3.connect(folder / "hotspare.db")) as database:
+        yield database
+
+
+def test_what_it_costs_counts_against_the_budget(
+    folder: Path, database: sqlite3.Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of what costs money; a database that fails meanwhile is a warning."""
+    for _ in range(2):
+        compare(folder, "chat", "--also", "p/spare", "--yes")
+    sums = "SELECT target, usd, probes FROM spending ORDER BY target"
+    spent = [(target, round(usd, 6), probes) for target, usd, probes in database.execute(sums)]
+    assert spent == [("compare: p/bad", 0.0012, 6), ("compare: p/good", 0.0012, 6)]
+    assert capsys.readouterr().err == ""
+    for table in ("spending", "comparisons"):
+        trigger = f"CREATE TRIGGER no_{table} BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        database.execute(trigger)
+    assert compare(folder, "chat", "--yes") == 0
+    warned = capsys.readouterr().err.splitlines()
+    assert warned[0].startswith("warning: what this has cost does not count against the budget: ")
+    assert warned[1].startswith("warning: this run is not kept: ")
+
+
+def test_what_the_budget_does_not_pay_for_is_refused(
+    folder: Path, database: sqlite3.Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever people say: probing needs the money."""
+    path = folder / "hotspare.yaml"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**document, "budget": {"usd_per_month": 0.02}}), encoding="utf-8")
+    assert compare(folder, "chat", "--yes") == 0
+    assert compare(folder, "chat", "--yes", "--repeat", "2") == 2
+    assert "$0.02 of this month's budget is left, and probing needs it" in capsys.readouterr().err
+    assert database.execute("SELECT count(*) FROM comparisons").fetchone() == (1,)
+
+
+@pytest.mark.usefixtures("database")
+def test_a_model_that_has_become_another_is_found(
+    folder: Path, vendor: Vendor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is bad news, with then and now beside each other; the next run compares with the last."""
+    assert compare(folder, "chat", "--yes", "--repeat", "5") == 0
+    assert compare(folder, "chat", "--yes", "--repeat", "5") == 0
+    assert "15 of 15 right, now 15 of 15: no change (p = 1); then 100+10 tokens" in capsys.readouterr().out
+    vendor.forgets = True
+    assert compare(folder, "chat", "--yes", "--repeat", "5", "--json") == 1
+    good, bad = json.loads(capsys.readouterr().out)["candidates"]
+    assert (good["model"], good["change"]["now"], good["change"]["is_real"]) == ("good-2", {"count": 0, "of": 15}, True)
+    assert [(run["model"], run["right"]["count"]) for run in good["past"]] == [("good-1", 15), ("good-1", 15)]
+    assert (bad["change"]["p"], bad["change"]["is_real"]) == (1.0, False)
+    vendor.forgets = False
+    assert compare(folder, "chat", "--yes") == 0
+    shown = capsys.readouterr().out
+    assert "UTC, called good-2: 0 of 3 right, now 3 of 3: this may be chance (p = 0.25); then 100+10 tokens" in shown
 
 
 def test_one_document_for_programs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,6 +71,7 @@ def test_the_figures_of_a_candidate() -> None:
     assert (found.right, found.fits_schema, found.right_with_tools) == (Share(2, 3), Share(1, 2), Share(1, 1))
     assert (found.input_tokens, found.output_tokens, found.median_s, found.p95_s) == (100, 10, 2.5, 4.0)
     assert found.cost_usd == pytest.approx(0.04)
+    assert found.usd_per_answer == pytest.approx(0.01)
     assert figures("p/m", [*trials, trial("g", Verdict.RIGHT, usd=None)], frozenset()).cost_usd is None
     nothing = figures("p/m", [trials[-1]], frozenset())
     assert (nothing.right.value, nothing.median_s, nothing.cost_usd, nothing.input_tokens) == (None,) * 4

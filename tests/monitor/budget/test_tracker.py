@@ -181,6 +181,18 @@ def test_what_was_spent_before_a_start_without_database_counts_once_it_is_known(
     assert not unread_tracker(configuration(tmp_path, None), BEGIN).is_unread
 
 
+def test_what_other_processes_spend_counts_too(tmp_path: Path) -> None:
+    """Once the database has it; probes that it does not have yet count as before."""
+    purse = new_tracker(tmp_path, 1.0, spent=0.25)
+    purse.add_cost(seen("openai/m0", BEGIN, 0.04))
+    purse.learn_spent({"openai/m0": 0.25}, BEGIN)
+    assert purse.spent_usd == 0.29
+    purse.learn_spent({"openai/m0": 0.29, "compare: openai/m1": 0.71}, BEGIN)
+    assert purse.spent_usd == 1.0
+    purse.review(BEGIN)
+    assert not purse.reserve_probe("openai/m0", BEGIN)
+
+
 def test_what_is_under_way_is_set_aside(tmp_path: Path) -> None:
     """Probes that run at the same time cannot all have the last of the money."""
     last = new_tracker(tmp_path, 1.0, spent=1.0 - 1.5e-4)

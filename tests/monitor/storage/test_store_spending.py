@@ -62,6 +62,20 @@ def test_a_day_is_a_day_in_utc(engine: Engine) -> None:
     assert Store(engine).spent(since=T0 + DAY, until=T0 + DAY) == {"openai/m": 4.0}
 
 
+def test_questions_beside_the_probes_are_spending_of_their_own(engine: Engine) -> None:
+    """They count in a month; the mean cost of a probe stays that of probes."""
+    store = Store(engine)
+    store.record([cost(0.25)])
+    store.add_spending([cost(4.0), cost(None), cost(4.0, name="anthropic/m")], "compare")
+    store.add_spending([], "compare")
+    assert spent(engine) == {
+        "openai/m": (0.25, 1, 0),
+        "compare: openai/m": (4.0, 2, 1),
+        "compare: anthropic/m": (4.0, 1, 0),
+    }
+    assert store.mean_costs(T0)["openai/m"] == 0.25
+
+
 def test_what_was_not_kept_is_not_counted(engine: Engine, tmp_path: Path) -> None:
     """Killed or failed in between, neither is there; handed in again, both are, once."""
     store = Store(engine)
