@@ -7,7 +7,20 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import api, cycle, latency, litellm, newcomer, page, promise, reports, routing, simulation, startup, traffic
+from benchmarks import (
+    api,
+    cycle,
+    latency,
+    litellm,
+    newcomer,
+    page,
+    promise,
+    reports,
+    routing,
+    simulation,
+    startup,
+    traffic,
+)
 from benchmarks.client_faults import outage
 from benchmarks.detection import report
 from benchmarks.probing import report as probing

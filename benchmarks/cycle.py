@@ -17,7 +17,7 @@ from controller.routing.routing_file import RoutingFile
 from monitor.config.loader import load
 from monitor.config.settings import Settings
 from monitor.storage.buffered_store import BufferedStore
-from monitor.storage.writer import WriterDatabase
+from monitor.storage.writer import writer_database
 from probes.observation import Observation
 from probes.outcome import Outcome
 
@@ -50,7 +50,7 @@ def _running(targets: int, incidents: int) -> Iterator[tuple[Cycle, datetime]]:
     """A cycle whose targets have all answered, and then so many failed; and when."""
     with tempfile.TemporaryDirectory() as name:
         settings = _settings(Path(name), targets)
-        database = WriterDatabase(settings.database)
+        database = writer_database(settings.database)
         database.open()
         try:
             cycle = Cycle(
