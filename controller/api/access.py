@@ -1,19 +1,24 @@
 """Who may ask what, by the request's headers alone (pure)."""
 
 import hmac
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 from monitor.config.api_settings import ApiSettings
 
 PREFIX: Final = "hsk_"
 """How every token begins."""
 _LONGEST_TOKEN: Final = 200
+_LONGEST_TARGET: Final = 2_000
+#: What a request says once: of two, one reader takes the first and another the last.
+_SAID_ONCE: Final = frozenset({b"authorization", b"content-type", b"host", b"origin"})
+_MALFORMED: Final = "api_malformed_request"
 _TOKEN_WORDS: Final = frozenset(
     {"token", "access_token", "api_key", "apikey", "key", "authorization", "auth", "bearer"}
 )
@@ -53,6 +58,19 @@ class Refusal:
 def hash_token(token: str) -> str:
     """What stands in the configuration in place of the token; it has 256 random bits, so that a fast hash will do."""
     return f"sha256:{sha256(token.encode(errors='surrogateescape')).hexdigest()}"
+
+
+def refuse_head(target: bytes, names: Iterable[bytes]) -> Refusal | None:
+    """Why a request that may mean several things is refused: for its target, or the names of its headers."""
+    if len(target) > _LONGEST_TARGET:
+        return Refusal(status=414, event="api_request_too_large", text="the address is too long")
+    if not target.startswith(b"/") or b"#" in target:
+        text = "this is no path of this service: expected one that begins with / and holds no #"
+        return Refusal(status=400, event=_MALFORMED, text=text)
+    for name, count in Counter(names).items():
+        if count > 1 and name in _SAID_ONCE:
+            return Refusal(status=400, event=_MALFORMED, text=f"the header {name.decode()} is there {count} times")
+    return None
 
 
 class AccessRules:
@@ -102,7 +120,9 @@ class AccessRules:
         if _holds_token(path, query):
             text = "a token in an address ends in logs: make a new one, and send it as Authorization: Bearer TOKEN"
             return Refusal(status=400, event="api_token_in_address", text=text)
-        host = headers.get("host", "")
+        host = headers.get("host")
+        if host is None:
+            return Refusal(status=400, event=_MALFORMED, text="the header host is missing")
         if not self._is_ours(host):
             text = f"{_shown(host)} is no name of this service; expected its address, or a name in api.hosts"
             return Refusal(status=421, event="api_host_refused", text=text)
@@ -127,7 +147,7 @@ class AccessRules:
 
 
 def _holds_token(path: str, query: str) -> bool:
-    if PREFIX in path or PREFIX in query:
+    if PREFIX in path or PREFIX in unquote_plus(query):
         return True
     return any(name.lower() in _TOKEN_WORDS for name in _names(query))
 

@@ -16,12 +16,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from controller.api import badge, control, statuspage
-from controller.api.access import Access, AccessRules, AskedBy, Refusal
-from controller.api.bounds import MOST_BODY, RefusedClients
+from controller.api.access import Access, AccessRules, AskedBy, Refusal, refuse_head
+from controller.api.bounds import RefusedClients
 from controller.api.metrics import MEDIA_TYPE, metrics_text
 from controller.api.openapi import openapi_document
 from controller.api.reader import BusyError, ReadModel
-from controller.api.routing_feed import RoutingFeed
+from controller.api.routing_feed import KnownTags, RoutingFeed
 from controller.api.snapshot import to_json
 from controller.incidents import json_document
 from controller.routing.operator_requests import RefusedError
@@ -38,7 +38,6 @@ _JSON: Final = "application/json"
 _MONTH_S: Final = 30 * 86_400.0
 _LONGEST_S: Final = 10_000 * 86_400.0
 _LARGEST_ID: Final = 2**53 - 1
-_LONGEST_ADDRESS: Final = 2_000
 _HEADERS: Final = {"cache-control": "no-cache", "x-content-type-options": "nosniff"}
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -110,13 +109,13 @@ class Endpoints:
 
     async def routing(self, request: Request) -> Response:
         """The routing file; with `wait`, once it is another than the one of If-None-Match."""
-        tags = frozenset(tag.strip() for tag in request.headers.get("if-none-match", "").split(",") if tag.strip())
+        known = KnownTags.of(request.headers.getlist("if-none-match"))
         wait_s = _seconds_of(request, "wait", 0.0)
-        table = await self._sources.feed.next_after(tags, wait_s)
+        table = await self._sources.feed.next_after(known, wait_s, request.state.left)
         if table is None:
             return problem("there is no routing file yet", 503)
         headers = {"etag": table.tag, "hotspare_written_at": table.written_at}
-        if table.tag in tags or "*" in tags:
+        if table in known:
             return reply(b"", 304, _JSON, **headers)
         return reply(table.content, 200, _JSON, **headers)
 
@@ -312,18 +311,15 @@ class Guard:
         if refusal:
             await _refused(refusal, self._refused, request)(scope, receive, send)
             return
-        scope.setdefault("state", {}).update(rules=self._rules, asked_by=asked_by, refused=self._refused)
+        scope["state"].update(rules=self._rules, asked_by=asked_by, refused=self._refused)
         await self._application(scope, receive, send)
 
     def _check(self, request: Request) -> tuple[Refusal | None, AskedBy]:
         headers, path = request.headers, request.scope["path"]
         query = request.scope["query_string"].decode("latin-1")
-        length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length[:12]) > MOST_BODY:
-            text = f"expected a body of at most {MOST_BODY} bytes"
-            return Refusal(status=413, event="api_request_too_large", text=text), AskedBy()
-        if len(path) + len(query) > _LONGEST_ADDRESS:
-            return Refusal(status=414, event="api_request_too_large", text="the address is too long"), AskedBy()
+        target = request.scope["state"]["target"]
+        if refusal := refuse_head(target, (name for name, _ in request.scope["headers"])):
+            return refusal, AskedBy()
         if refusal := self._rules.refuse_address(path, query, headers):
             return refusal, AskedBy()
         identified = self._rules.identify(headers)
@@ -336,7 +332,6 @@ def _refused(refusal: Refusal, refused: RefusedClients, request: Request) -> Res
     known = path if refusal.event != "api_token_in_address" else path.partition("/")[0]
     refused.refuse(refusal.event, f"{client} asked {request.method[:10]} {known!r}: {refusal.text}")
     headers = {"www_authenticate": "Bearer"} if refusal.status == 401 else {}
-    headers |= {"connection": "close"} if refusal.status == 413 else {}
     return problem(refusal.text, refusal.status, **headers)
 
 

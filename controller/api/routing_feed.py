@@ -1,16 +1,19 @@
 """The routing table as it was published, for those that have no file: with a tag, and a wait for the next change."""
 
 import asyncio
-import contextlib
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 
 #: How often it is looked whether there is a new table, while somebody waits for one.
 _LOOK_S: Final = 0.05
 LONGEST_WAIT_S: Final = 60.0
+#: An entity tag, without `W/`; it may hold a comma.
+_TAG: Final = re.compile(r'"[^"]*"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,15 +36,33 @@ class PublishedTable:
         return cls(content=content, tag=f'W/"{digest}"', written_at=str(table.get("written_at", "")), table=table)
 
 
+@dataclass(frozen=True, slots=True)
+class KnownTags:
+    """What a client knows already, by If-None-Match; its tags are compared weakly (RFC 9110, 8.8.3.2 and 13.1.2)."""
+
+    tags: frozenset[str] = frozenset()
+    """Without `W/`."""
+    any: bool = False
+    """`*`: whatever there is."""
+
+    @classmethod
+    def of(cls, lines: Iterable[str]) -> "KnownTags":
+        """Of the header's lines, which make one list; what is no tag is left out."""
+        line = ",".join(lines)
+        return cls(frozenset(_TAG.findall(line)), line.strip() == "*")
+
+    def __contains__(self, table: PublishedTable) -> bool:
+        return self.any or table.tag.removeprefix("W/") in self.tags
+
+
 class RoutingFeed:
     """Follows `content`, which gives the bytes of the last published file; from one event loop."""
 
     def __init__(self, content: Callable[[], bytes]) -> None:
         self._content = content
         self._last: PublishedTable | None = None
-        self._waiting = 0
-        self._changed = asyncio.Event()
-        """Set, and replaced, when there is a table of another tag."""
+        self._waiting: set[asyncio.Future[None]] = set()
+        """Each is done when there is a table of another tag, or its client has left."""
         self._watch: asyncio.Task[None] | None = None
 
     def current(self) -> PublishedTable | None:
@@ -51,23 +72,32 @@ class RoutingFeed:
             self._last = PublishedTable.of(content)
         return self._last
 
-    async def next_after(self, tags: frozenset[str], wait_s: float) -> PublishedTable | None:
-        """The first table whose tag is none of these; after so many seconds the last one, whatever its tag."""
+    async def next_after(self, known: KnownTags, wait_s: float, left: asyncio.Future[None]) -> PublishedTable | None:
+        """The first table that is not known; the last one after so many seconds, or once the client has `left`.
+
+        Who knows `*` waits for nothing: no table would be news.
+        """
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + min(wait_s, LONGEST_WAIT_S)
-        self._waiting += 1
+        while (table := self.current()) is None or (table in known and not known.any):
+            left_s = ends_at - loop.time()
+            if left_s <= 0 or left.done():
+                return table
+            self._watch = self._watch or asyncio.create_task(self._look())
+            await self._change(left_s, left)
+        return table
+
+    async def _change(self, at_most_s: float, left: asyncio.Future[None]) -> None:
+        """Until there may be another table."""
+        waiter = asyncio.get_running_loop().create_future()
+        wake = partial(_wake, waiter)
+        self._waiting.add(waiter)
+        left.add_done_callback(wake)
         try:
-            while (table := self.current()) is None or table.tag in tags:
-                left_s = ends_at - loop.time()
-                if left_s <= 0:
-                    return table
-                self._watch = self._watch or asyncio.create_task(self._look())
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(left_s):
-                        await self._changed.wait()
-            return table
+            await asyncio.wait((waiter,), timeout=at_most_s)
         finally:
-            self._waiting -= 1
+            left.remove_done_callback(wake)
+            self._waiting.discard(waiter)
 
     async def _look(self) -> None:
         """Look for all that wait together, as long as somebody does."""
@@ -76,6 +106,11 @@ class RoutingFeed:
             await asyncio.sleep(_LOOK_S)
             if (new := self.current()) and (table is None or new.tag != table.tag):
                 table = new
-                self._changed.set()
-                self._changed = asyncio.Event()
+                for waiter in self._waiting:
+                    _wake(waiter)
         self._watch = None
+
+
+def _wake(waiter: asyncio.Future[None], _: object = None) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -21,16 +21,9 @@ from starlette.types import ASGIApp
 
 from controller.api.access import AccessRules
 from controller.api.app import Sources, build_app
-from controller.api.bounds import (
-    PATIENCE,
-    BoundedListener,
-    BoundedProtocol,
-    Patience,
-    RefusedClients,
-    bounded,
-    most_connections,
-)
+from controller.api.bounds import PATIENCE, BoundedListener, Patience, RefusedClients, most_connections
 from controller.api.control import OperatorDesk
+from controller.api.protocol import BoundedProtocol, bounded
 from controller.api.reader import ReadModel
 from controller.api.routing_feed import RoutingFeed
 from controller.status.overview import Overview, read
@@ -135,7 +128,7 @@ class ApiServer:
     def _listen(self, protocol: type[BoundedProtocol]) -> BoundedListener:
         host, port = self.settings.api.address or ("", 0)
         family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
-        listener = BoundedListener(family, most=most_connections(_raise_open_files()), protocol=protocol)
+        listener = BoundedListener(family, most=most_connections(_raise_open_files()), make_room=protocol.make_room)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((host, port))

@@ -155,6 +155,7 @@ EVENTS: Final = {
     "api_token_in_address": "somebody put a token into an address",
     "api_host_refused": "the Host header names another machine",
     "api_origin_refused": "a page of others asked",
+    "api_malformed_request": "a request is no HTTP, or may mean several things",
     "api_request_too_large": "a request is too large",
     "api_slow_request": "a request does not end",
     "api_too_many_ahead": "requests come without waiting for answers",

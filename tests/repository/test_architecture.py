@@ -34,7 +34,7 @@ OWNERS = {
     "opentelemetry": ["controller/tracing/exporter.py"],
     "prometheus_client": ["controller/api/metrics.py"],
     "starlette": ["controller/api/*", "controller/demo/world.py", "ui/server.py"],
-    "uvicorn": ["controller/api/bounds.py", "controller/api/server.py"],
+    "uvicorn": ["controller/api/protocol.py", "controller/api/server.py"],
     "sqlalchemy": ["monitor/storage/*", "*/store.py", "*_store.py", "*/queries.py", "controller/journal.py"],
     "slack_sdk": ["controller/alerts/slack/*"],
     "websockets": ["controller/alerts/slack/buttons/socket_mode.py"],
@@ -78,7 +78,8 @@ ACTING = [
     ),
     *("controller/alerts/slack/errors.py", "controller/alerts/slack/buttons/*"),
     *("controller/api/app.py", "controller/api/bounds.py", "controller/api/reader.py", "controller/api/server.py"),
-    *("controller/tracing/exporter.py", "controller/api/routing_feed.py", "controller/api/control.py"),
+    *("controller/api/protocol.py", "controller/api/routing_feed.py", "controller/api/control.py"),
+    "controller/tracing/exporter.py",
     *("controller/simulation/*", "controller/demo/*", "ui/*"),
 ]
 #: Modules inside these that decide all the same.

@@ -43,7 +43,36 @@ async def test_routing_is_the_file_and_says_when_nothing_changed(api: ApiLab) ->
     again = await api.client.get("/v1/routing", headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["hotspare-written-at"] > first.headers["hotspare-written-at"]
-    assert (await api.client.get("/v1/routing", headers={"If-None-Match": 'W/"other"'})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        ('W/"{tag}"', 304),
+        ('"{tag}"', 304),
+        ('"a, b", W/"{tag}"', 304),
+        ("*", 304),
+        ('"x, {tag}"', 200),
+        ('W/"other"', 200),
+        ("{tag}", 200),
+        ('"*"', 200),
+        ("", 200),
+    ],
+)
+async def test_tags_are_compared_weakly(api: ApiLab, given: str, status: int) -> None:
+    """RFC 9110, 13.1.2: of a list any one is enough, and `*` is whatever there is."""
+    tag = (await api.client.get("/v1/routing")).headers["etag"].removeprefix("W/").strip('"')
+    answer = await api.client.get("/v1/routing", headers={"If-None-Match": given.replace("{tag}", tag)})
+    assert (answer.status_code, answer.headers["etag"]) == (status, f'W/"{tag}"')
+
+
+async def test_lines_of_tags_are_one_list_and_who_knows_all_waits_for_nothing(api: ApiLab) -> None:
+    """As a proxy may split them; `*` names no version that could be followed by another."""
+    tag = (await api.client.get("/v1/routing")).headers["etag"]
+    split = await api.client.get("/v1/routing", headers=[("If-None-Match", '"x"'), ("If-None-Match", tag)])
+    assert split.status_code == 304
+    everything = api.client.get("/v1/routing?wait=60s", headers={"If-None-Match": "*"})
+    assert (await asyncio.wait_for(everything, 15)).status_code == 304
 
 
 async def test_those_that_wait_hear_of_the_next_table(api: ApiLab) -> None:

@@ -22,9 +22,9 @@ from controller.api.bounds import (
     BoundedListener,
     Patience,
     RefusedClients,
-    bounded,
     most_connections,
 )
+from controller.api.protocol import bounded
 from monitor.config.settings import Settings
 from tests.controller.api.conftest import ApiLab, serving
 
@@ -145,7 +145,7 @@ async def answering(most: int, over: asyncio.Event) -> AsyncIterator[tuple[tuple
 
     refused = RefusedClients(tell=lambda *_: None)
     protocol = bounded(refused, PATIENCE)
-    listener = BoundedListener(socket.AF_INET, most=most, protocol=protocol)
+    listener = BoundedListener(socket.AF_INET, most=most, make_room=protocol.make_room)
     listener.bind(("127.0.0.1", 0))
     listener.listen()
     server = uvicorn.Server(uvicorn.Config(answer, http=protocol, ws="none", lifespan="off", log_config=None))
