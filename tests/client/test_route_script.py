@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hotspare_client import route_script
+from hotspare_client.follow import script as follow_script
 
 from tests.support.paths import ROOT
 from tests.support.routes import FIRST, write_route
@@ -30,10 +31,11 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def test_it_is_a_script_of_the_client() -> None:
-    """Under its name, in the client's own distribution, which has its version, its licence and no dependency."""
+def test_they_are_scripts_of_the_client() -> None:
+    """Under their names, in the client's own distribution, which has its version, its licence and no dependency."""
     project = tomllib.loads((ROOT / "client" / "pyproject.toml").read_text())["project"]
-    assert project["scripts"] == {"hotspare-route": f"{route_script.__name__}:{route_script.main.__name__}"}
+    assert project["scripts"]["hotspare-route"] == f"{route_script.__name__}:{route_script.main.__name__}"
+    assert project["scripts"]["hotspare-follow"] == f"{follow_script.__name__}:{follow_script.main.__name__}"
     assert (project["dependencies"], project["requires-python"]) == ([], ">=3.10")
 
 

@@ -16,6 +16,7 @@ from typing import Literal
 from hotspare_client.affinity import Affinity
 from hotspare_client.attempts import Attempts
 from hotspare_client.changes import Callback, ChangeWatcher
+from hotspare_client.heartbeat import heartbeat_age_s
 from hotspare_client.memory import Memory
 from hotspare_client.reporter import Reporter
 from hotspare_client.request import Terms, check_terms
@@ -31,14 +32,14 @@ MAX_BYTES = 16 * 1024 * 1024
 _SETTLED_AFTER_S = 2.0
 
 #: Inode, size and time of change (ns) of a file.
-_FileVersion = tuple[int, int, int]
+FileVersion = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class _State:
     """Everything a read needs, as one value, so that no thread sees a mixture."""
 
-    version: _FileVersion | None = None
+    version: FileVersion | None = None
     """Of the file at the last check; None: there was nothing that could be read."""
     content: bytes = b""
     problem: str | None = None
@@ -248,9 +249,9 @@ class Routing:
 
     def _next_state(self, state: _State, now: float) -> _State:
         try:
-            if now >= state.settled_at and _file_version(self._path.stat()) == state.version:
+            if now >= state.settled_at and file_version(self._path.stat()) == state.version:
                 return state
-            version, content = _read(self._path)
+            version, content = read_file(self._path)
         except FileNotFoundError:
             problem = "is missing"
         except TableError as error:
@@ -276,21 +277,13 @@ class Routing:
         self.reporter.use(table.report_to)
         if state.table is not None and table.written_at == state.table.written_at:
             return replace(state, table=table, problem=None)
-        return replace(state, table=table, problem=None, age_s=self._age_s(table, state.table, now), read_at=now)
-
-    def _age_s(self, table: Table, before: Table | None, now: float) -> float:
-        """How old a table is that has just been read for the first time, 0 when its writer's clock is ahead of ours.
-
-        A heartbeat that has moved on since the last check cannot be older than that check, whatever the clocks say.
-        """
-        age_s = max(0.0, self._wall() - table.written_at.timestamp())
-        if before is not None and table.written_at > before.written_at:
-            return min(age_s, now - self._checked_at)
-        return age_s
+        before = state.table.written_at if state.table else None
+        age_s = heartbeat_age_s(table.written_at, before, wall_s=self._wall(), since_s=now - self._checked_at)
+        return replace(state, table=table, problem=None, age_s=age_s, read_at=now)
 
 
-def _read(path: Path) -> tuple[_FileVersion, bytes]:
-    """The version and the bytes of a plain file, both from the same open file."""
+def read_file(path: Path) -> tuple[FileVersion, bytes]:
+    """The version and the bytes of a plain file, both from the same open file. Raises OSError and TableError."""
     # O_NONBLOCK because opening a FIFO would wait for its writer.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
@@ -303,8 +296,9 @@ def _read(path: Path) -> tuple[_FileVersion, bytes]:
         os.close(descriptor)
     if len(content) > MAX_BYTES:
         raise TableError(f"is larger than {MAX_BYTES // 1024 // 1024} MiB")
-    return _file_version(stats), content
+    return file_version(stats), content
 
 
-def _file_version(stats: os.stat_result) -> _FileVersion:
+def file_version(stats: os.stat_result) -> FileVersion:
+    """By which it is seen whether a file has changed."""
     return stats.st_ino, stats.st_size, stats.st_mtime_ns

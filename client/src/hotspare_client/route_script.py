@@ -14,8 +14,8 @@ from datetime import datetime
 from hotspare_client.reader import Routing
 from hotspare_client.target import Target
 
-_FILE = "HOTSPARE_ROUTING_FILE"
-_USUAL_FILE = "var/routing.json"
+FILE_VARIABLE = "HOTSPARE_ROUTING_FILE"
+USUAL_FILE = "var/routing.json"
 _APART = {"id", "limits"}
 _FIELDS = tuple(field.name for field in fields(Target))
 
@@ -47,8 +47,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog='In a shell: eval "$(hotspare-route chat --env)"; curl "$HOTSPARE_BASE_URL/models"',
     )
     parser.add_argument("route", help="the route, such as chat")
-    usual = os.environ.get(_FILE) or _USUAL_FILE
-    parser.add_argument("--file", default=usual, help=f"the routing file; else {_FILE}, else {_USUAL_FILE}")
+    usual = os.environ.get(FILE_VARIABLE) or USUAL_FILE
+    parser.add_argument("--file", default=usual, help=f"the routing file; else {FILE_VARIABLE}, else {USUAL_FILE}")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="all that is known of it, as JSON")
     form.add_argument("--env", action="store_true", help="HOTSPARE_TARGET, _MODEL, _BASE_URL, …, for eval")

@@ -1,0 +1,1 @@
+"""Tests of `hotspare_client.follow`."""
