@@ -132,7 +132,7 @@ class Service:
         from controller.tracing.exporter import Traces  # noqa: PLC0415 - an extra
 
         self._traced |= {target.id: target for target in self._settings.targets}
-        traces = Traces(self._settings.otel.endpoint, self._traced)
+        traces = Traces(self._settings.otel.endpoint, self._traced, self._settings.network)
         self._cycle.on_decision, self._probing.on_observation = traces.decision, traces.probe
         self._opened.callback(traces.close)
 

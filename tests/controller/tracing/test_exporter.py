@@ -17,6 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from controller.routing.decision import Decision, MoveKind
 from controller.tracing.exporter import Traces
+from monitor.config.settings import NetworkSettings
 from probes.observation import Observation
 from probes.outcome import Outcome
 from tests.support import builders
@@ -89,7 +90,7 @@ def seen(outcome: Outcome, **more: Any) -> Observation:
 
 def test_a_collector_gets_probes_and_decisions(collector: Collector) -> None:
     """With the names of the conventions, the times of the probe, and the same sentence as everywhere."""
-    traces = Traces(collector.url, {LUNA.id: LUNA})
+    traces = Traces(collector.url, {LUNA.id: LUNA}, NetworkSettings())
     traces.probe(seen(Outcome.OK, input_tokens=17, output_tokens=3, model="gpt-6-luna-2026"))
     traces.probe(seen(Outcome.SERVER_ERROR, http_status=500, detail="HTTP 500: internal error"))
     traces.probe(Observation(target="gone/m", check="chat", started_at=T0, outcome=Outcome.OK, duration_s=1.0))
@@ -122,7 +123,7 @@ def test_a_collector_gets_probes_and_decisions(collector: Collector) -> None:
 def test_a_collector_that_takes_nothing_is_told_once(collector: Collector, caplog: pytest.LogCaptureFixture) -> None:
     """Probes go on, whatever becomes of their traces."""
     collector.status = 400
-    traces = Traces(collector.url, {LUNA.id: LUNA})
+    traces = Traces(collector.url, {LUNA.id: LUNA}, NetworkSettings())
     with caplog.at_level(logging.INFO):
         for second in range(3):
             traces.probe(builders_later(second))
@@ -157,9 +158,35 @@ def test_an_answer_without_an_end_is_not_read() -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=flood, args=(listener,), daemon=True).start()
-        traces = Traces(f"http://127.0.0.1:{listener.getsockname()[1]}/v1/traces", {LUNA.id: LUNA})
+        traces = Traces(f"http://127.0.0.1:{listener.getsockname()[1]}/v1/traces", {LUNA.id: LUNA}, NetworkSettings())
         traces.probe(seen(Outcome.OK))
         traces.flush()
         assert closed.wait(10)
         traces.close()
     assert sent[0] < 16 * 2**20
+
+
+@pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\nX: "])
+def test_a_head_without_an_end_holds_nothing(begin: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """A byte now and then does not buy more time; the reason is told."""
+    ended = threading.Event()
+
+    def drip(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.recv(65_536)
+            connection.sendall(begin)
+            while not ended.wait(0.2):
+                connection.sendall(b"x" if begin else b"")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=drip, args=(listener,), daemon=True).start()
+        traces = Traces(f"http://127.0.0.1:{listener.getsockname()[1]}/v1/traces", {LUNA.id: LUNA}, NetworkSettings())
+        traces.probe(seen(Outcome.OK))
+        flushing = threading.Thread(target=traces.flush, daemon=True)
+        flushing.start()
+        flushing.join(20)
+        assert not flushing.is_alive()
+        ended.set()
+        traces.close()
+    assert "no answer within 5 s" in caplog.text
