@@ -99,7 +99,7 @@ class Prober:
         text = " ".join(f"{call.name}({call.arguments})" for call in reply.calls[:_MOST_CALLS_SHOWN]) or reply.text
         key, model = exchange.target.provider.api_key, reply.model or ""
         named = clean(model, key, limit=_LONGEST_MODEL) or None
-        return Answer(observation=observation, reply=reply, shown=clean(text, key), model=named)
+        return Answer(observation=observation, reply=reply, key=key, shown=clean(text, key), model=named)
 
     async def _begin(
         self, target: Target, check: str, *, question: Question | None = None, transcript: bool = False

@@ -6,7 +6,7 @@ from typing import Any
 
 from probes.observation import Observation
 from probes.request_reply import Reply
-from probes.target import Check
+from probes.target import Check, Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,8 @@ class Answer:
     """`ok` or `slow`: there was an answer, right or wrong."""
     reply: Reply
     """As the provider wrote it: to be judged, never to be shown."""
+    key: Secret
+    """What was sent as the key: to be masked in whatever quotes the reply."""
     shown: str
     """The text, or the calls, on one line that is fit to be shown."""
     model: str | None = None

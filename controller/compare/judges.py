@@ -14,7 +14,7 @@ from probes import json_schema
 from probes.custom_check import SEARCHED_CHARS
 from probes.request_reply import Finish, Reply
 
-_NUMBER: Final = re.compile(r"[-\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")
+_NUMBER: Final = re.compile(r"(?<!\w)[-\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")
 _SHOWN: Final = 80
 _RIGHT: Final = "right"
 

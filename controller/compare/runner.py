@@ -3,13 +3,14 @@
 import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from controller.compare.comparison import Trial
 from controller.compare.golden_set import GoldenQuestion, GoldenSet, parse_set
 from controller.compare.judges import Judgement, Verdict, judge
+from controller.service.key_ring import REFUSALS
 from monitor.config.document import LARGEST_BYTES
 from monitor.config.problems import ConfigError
 from monitor.config.provider_sections import checks_of
@@ -90,6 +91,8 @@ class Asking:
     observations: list[Observation] = field(default_factory=list)
     """All that was asked so far, for its cost."""
     _done: int = 0
+    _keys: dict[str, int] = field(default_factory=dict)
+    """The number of the key in use, by provider, where it is not the first."""
 
     async def ask_all(self) -> Mapping[str, list[Trial]]:
         """The trials of each candidate, round by round, each round in the order of the set."""
@@ -130,10 +133,21 @@ class Asking:
             observation=answer.observation,
             shown=answer.shown,
             model=answer.model,
-            flaw=clean(judgement.flaw, target.provider.api_key, limit=300),
+            flaw=clean(judgement.flaw, answer.key, limit=300),
         )
 
     async def _ask(self, target: Target, question: GoldenQuestion) -> Answer:
+        """The answer, with the first key of the provider that is not refused."""
+        provider = target.provider
+        for number in range(self._keys.get(provider.name, 0), len(provider.keys)):
+            keyed = replace(target, provider=provider.with_key(provider.keys[number]))
+            answer = await self._ask_patiently(keyed, question)
+            if answer.observation.outcome not in REFUSALS:
+                self._keys[provider.name] = number
+                break
+        return answer
+
+    async def _ask_patiently(self, target: Target, question: GoldenQuestion) -> Answer:
         for left in range(_AGAIN, -1, -1):
             answer = await self.prober.ask(target, question.question)
             self.observations.append(answer.observation)

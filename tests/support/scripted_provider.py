@@ -37,13 +37,14 @@ def prompt_of(request: dict[str, Any]) -> str:
 
 
 @contextmanager
-def scripted_provider(script: Script) -> Iterator[str]:
-    """Runs it in threads; gives its base URL."""
+def scripted_provider(script: Script, *, keyed: bool = False) -> Iterator[str]:
+    """Runs it in threads; gives its base URL. The script of one that is `keyed` finds the key beside the rest."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             """Answer by the script."""
-            status, body = script(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            status, body = script({**request, "key": self.headers["authorization"]} if keyed else request)
             data = json.dumps(body).encode()
             self.send_response(status)
             self.send_header("content-type", "application/json")

@@ -105,6 +105,7 @@ def database(folder: Path) -> Iterator[sqlite3.Connection]:
         yield database
 
 
+@pytest.mark.slow
 def test_what_it_costs_counts_against_the_budget(
     folder: Path, database: sqlite3.Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -137,6 +138,7 @@ def test_what_the_budget_does_not_pay_for_is_refused(
     assert database.execute("SELECT count(*) FROM comparisons").fetchone() == (1,)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("database")
 def test_a_model_that_has_become_another_is_found(
     folder: Path, vendor: Vendor, capsys: pytest.CaptureFixture[str]

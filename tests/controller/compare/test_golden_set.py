@@ -128,6 +128,7 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, data: bytes | None, foun
         read_set(tmp_path)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=200), st.booleans())
 def test_any_text_is_read_or_refused(written: str, as_lines: bool) -> None:
     """With a sentence, never with a traceback."""

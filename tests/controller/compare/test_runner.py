@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from controller.compare.comparison import Trial
 from controller.compare.golden_set import GoldenSet, parse_set
 from controller.compare.runner import Asking, most_usd
-from probes.target import Price, Provider, Secret, Target
+from probes.target import Price, Provider, ProviderKey, Secret, Target
 from tests.support.scripted_provider import Script, called, failed, prompt_of, said, scripted_provider
 from tests.support.servers import KEY, PATIENT, new_prober
 
@@ -80,6 +81,25 @@ async def test_a_candidate_whose_key_is_refused_is_not_asked_on(status: int, cod
     assert verdicts(trials) == ["unanswered"] * 12
     assert len(asking.observations) == 1
     assert trials[-1].flaw == trials[0].flaw != ""
+
+
+async def test_another_key_of_the_provider_is_tried() -> None:
+    """One that is refused gives way to the next, once; a key is shown nowhere, whichever it is."""
+    second = "sk-proj-second-Qm8vTe7LrW2"
+    seen: list[str] = []
+
+    def script(request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        seen.append(request["key"])
+        return failed(401, "invalid_api_key") if KEY in request["key"] else said(f"{second} {KEY}")
+
+    with scripted_provider(script, keyed=True) as url:
+        plain = candidate(url)
+        provider = replace(plain.provider, other_keys=(ProviderKey(secret=Secret(second)),))
+        asking = Asking(prober=new_prober(), targets=[replace(plain, provider=provider)], golden=SET, repeat=1)
+        trials = (await asking.ask_all())[plain.id]
+    assert verdicts(list(trials)) == ["wrong", "wrong", "wrong", "open"]
+    assert [KEY in key for key in seen] == [True, False, False, False, False]
+    assert all(second not in trial.flaw + trial.shown for trial in trials)
 
 
 async def test_a_candidate_that_limits_rates_is_asked_again() -> None:
