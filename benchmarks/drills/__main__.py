@@ -1,4 +1,8 @@
-"""`make drills`: faults in virtual time (`simulation`), or provoked on the real service (`reliability`, as root)."""
+"""`make drills`: faults in virtual time (`simulation`), or provoked on the real service.
+
+`kills`: kill -9 at random moments. `hostile`: all that the service talks to is hostile at once, and what it wrote is
+searched for keys. `reliability` (as root): disks, databases, locks and clocks.
+"""
 
 import argparse
 import json
@@ -6,39 +10,88 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import track
 
+from benchmarks.drills.service.hostile import endure_hostility
+from benchmarks.drills.service.kills import kill_often
 from benchmarks.drills.simulation.runner import Played, play_all
 from benchmarks.reliability import report as reliability
 
 _MOST_SHOWN = 5
+_SCREEN = Console(stderr=True)
+_Result = TypeVar("_Result")
 
 
 def main() -> int:
     """1 where something did not hold."""
-    parser = argparse.ArgumentParser(prog="make drills", description=__doc__)
-    parser.add_argument("drill", nargs="?", choices=("simulation", "reliability"), default="simulation")
+    parser = argparse.ArgumentParser(
+        prog="make drills", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    drills = ("simulation", "kills", "hostile", "reliability")
+    parser.add_argument("drill", nargs="?", choices=drills, default="simulation")
     parser.add_argument("--histories", type=int, default=300, help="of the simulation (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="the first of them (default: %(default)s)")
+    parser.add_argument("--kills", type=int, default=500, help="how many services die (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of hostility (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="the first history; the dice (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: one per core)")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     args = parser.parse_args()
-    if args.drill == "reliability":
-        reliability.main()
-        return 0
-    return _simulate(range(args.seed, args.seed + args.histories), args.jobs, as_json=args.json)
+    match args.drill:
+        case "kills":
+            return _kill(args.kills, args.seed, as_json=args.json)
+        case "hostile":
+            return _endure(60 * args.minutes, args.seed, as_json=args.json)
+        case "reliability":
+            reliability.main()
+            return 0
+        case _:
+            return _simulate(range(args.seed, args.seed + args.histories), args.jobs, as_json=args.json)
+
+
+def _kill(kills: int, seed: int, *, as_json: bool) -> int:
+    *_, report = _tracked(kill_often(kills, seed), "kills", kills)
+    lines = (
+        f"{report.kills:,} services were killed; {report.files:,} routing files were read meanwhile",
+        f"{report.decisions:,} decisions, {report.incidents:,} incidents, {report.messages:,} messages in Slack",
+    )
+    return _end(asdict(report), lines, report.wrong, as_json=as_json)
+
+
+def _endure(seconds: float, seed: int, *, as_json: bool) -> int:
+    report = endure_hostility(seconds, seed)
+    lines = (
+        f"{report.answers:,} hostile answers in {report.seconds / 60:g} min",
+        f"at the most {report.most_mib:.0f} MiB and {report.most_files} open files",
+        f"the good provider was asked {report.late_p99_s * 1000:.0f} ms late at the most, 99 times of 100",
+        f"it ended {report.stopped_s:.1f} s after SIGTERM",
+        f"{report.searched_bytes / 1e6:.1f} MB of what it wrote and sent were searched for keys",
+    )
+    return _end(asdict(report), lines, report.wrong, as_json=as_json)
+
+
+def _end(document: dict[str, object], lines: Iterable[str], wrong: Sequence[str], *, as_json: bool) -> int:
+    print(json.dumps(document, ensure_ascii=False) if as_json else "\n".join(lines))
+    for text, times in Counter(wrong).items():
+        print(f"  ! {text[:300]}" + (f" ({times} times)" if times > 1 else ""), file=sys.stderr)
+    if not as_json:
+        print(f"{len(wrong)} things did not hold" if wrong else "all held")
+    return 1 if wrong else 0
+
+
+def _tracked(results: Iterable[_Result], what: str, total: int) -> Iterable[_Result]:
+    return track(results, what, total=total, console=_SCREEN, disable=not _SCREEN.is_terminal)
 
 
 def _simulate(seeds: range, jobs: int, *, as_json: bool) -> int:
-    began_s, screen = time.monotonic(), Console(stderr=True)
+    began_s = time.monotonic()
     played, wrong, kinds = 0, list[Played](), Counter[str]()
     steps, virtual_s, exposed_s = 0, 0.0, 0.0
-    results = track(
-        play_all(seeds, jobs), "histories", total=len(seeds), console=screen, disable=not screen.is_terminal
-    )
-    for each in results:
+    for each in _tracked(play_all(seeds, jobs), "histories", len(seeds)):
         played, steps, virtual_s = played + 1, steps + each.steps, virtual_s + each.virtual_s
         exposed_s = max(exposed_s, each.exposed_s)
         kinds.update(set(each.kinds))

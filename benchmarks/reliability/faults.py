@@ -1,8 +1,11 @@
 """The faults: each is provoked the moment an outage begins, and taken back once the route has moved."""
 
 import os
+import signal
 import sqlite3
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,6 +30,8 @@ class InjectedFault:
     """The database's disk hangs; whoever writes to it cannot even be killed until it is taken back."""
     faked_time: bool = False
     """It needs a C compiler, for a clock of its own."""
+    in_quiet: bool = False
+    """It is provoked once while all is well, too, when it must change nothing."""
     before: Callable[[Lab], Any] = field(default=lambda _lab: None)
     """What is done while all is well."""
 
@@ -135,6 +140,27 @@ def _slack(lab: Lab, how: str) -> None:
     lab.servers.slack = how
 
 
+def _stall(lab: Lab) -> None:
+    """The whole process stands still, as when its machine is suspended or its loop is blocked."""
+    lab.processes[-1].send_signal(signal.SIGSTOP)
+    time.sleep(_STALL_S)
+    lab.processes[-1].send_signal(signal.SIGCONT)
+
+
+def _starve(_: Lab) -> list["subprocess.Popen[bytes]"]:
+    """So many processes that never rest, and come before the service where we may say so."""
+    niceness = [] if os.geteuid() else ["/usr/bin/nice", "-n", "-5"]
+    command = [*niceness, sys.executable, "-c", "while True: pass"]
+    return [subprocess.Popen(command) for _ in range(_HOGS_PER_CORE * (os.cpu_count() or 1))]
+
+
+def _feed(_: Lab, hogs: list["subprocess.Popen[bytes]"]) -> None:
+    for hog in hogs:
+        hog.kill()
+        hog.wait()
+
+
+_STALL_S, _HOGS_PER_CORE = 5.0, 4
 _DAY_S = 86_400
 FAULTS = (
     InjectedFault(name="none", provoke=lambda _: None),
@@ -171,11 +197,26 @@ FAULTS = (
     InjectedFault(name="lock files removed, second service", provoke=_second_service, settled=_refused),
     InjectedFault(name="second service by a hard link", provoke=_hard_linked_service, settled=_refused),
     InjectedFault(name="routing folder replaced by a link", provoke=_folder_to_link),
-    InjectedFault(name="clock +400 days", faked_time=True, provoke=lambda lab: lab.set_clock(400 * _DAY_S)),
-    InjectedFault(name="clock −1 h", faked_time=True, provoke=lambda lab: lab.set_clock(-3600)),
+    InjectedFault(name="process stands still for 5 s", in_quiet=True, provoke=_stall),
+    InjectedFault(name="processor starved", in_quiet=True, provoke=_starve, undo=_feed),
+    InjectedFault(
+        name="clock +400 days",
+        faked_time=True,
+        in_quiet=True,
+        provoke=lambda lab: lab.set_clock(400 * _DAY_S),
+        undo=lambda lab, _: lab.set_clock(0),
+    ),
+    InjectedFault(
+        name="clock −1 h",
+        faked_time=True,
+        in_quiet=True,
+        provoke=lambda lab: lab.set_clock(-3600),
+        undo=lambda lab, _: lab.set_clock(0),
+    ),
     InjectedFault(
         name="clock to 1970 and forward",
         faked_time=True,
+        in_quiet=True,
         provoke=lambda lab: lab.set_clock(-56 * 365 * _DAY_S),
         undo=lambda lab, _: lab.set_clock(0),
     ),

@@ -29,7 +29,7 @@ providers:
 routes: {{chat: {{candidates: [one/a, two/a]}}}}
 controller:
   {{min_outage: 1s, dwell: 1s, failback: {{hold: 2s}}, blips: {{per_day: 5, length: [50ms, 130ms], failure_rate: 90%}}}}
-alerts: {{slack: {{token: xoxb-nobody, channel: "#llm-status", api_url: "{url}/slack/"}}}}
+alerts: {{slack: {{token: xoxb-nobody, channel: "#llm-status", api_url: "{slack}"}}}}
 connectivity: {{endpoints: ["{url}/well"]}}
 """
 
@@ -38,11 +38,28 @@ class BrokenPromiseError(Exception):
     """What must never be, or has not come about in time."""
 
 
+def read_table(path: Path) -> dict[str, Any]:
+    """A routing file as a reader finds it; empty while there is none."""
+    with suppress(OSError, ValueError):
+        table: dict[str, Any] = json.loads(path.read_bytes())
+        return table
+    return {}
+
+
 class Lab:
     """Two folders (each a small disk of its own where that can be mounted), two providers, and one service."""
 
-    def __init__(self, folder: Path, *, disks: bool, faked_time: bool, can_hang: bool = False, more: int = 0) -> None:
-        """`more`: so many further models of the first provider."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        disks: bool,
+        faked_time: bool,
+        can_hang: bool = False,
+        more: int = 0,
+        slack_url: str | None = None,
+    ) -> None:
+        """`more`: so many further models of the first provider; `slack_url`: of a Slack that checks what it is told."""
         self.servers = Servers()
         self.database = folder / "data" / "hotspare.db"
         self.routing = folder / "routes" / "routing.json"
@@ -69,6 +86,7 @@ class Lab:
                 database=self.database,
                 routing=self.routing,
                 url=self.servers.url,
+                slack=slack_url or f"{self.servers.url}/slack/",
                 more="".join(f", m{number}: {{}}" for number in range(more)),
             ),
             encoding="utf-8",
@@ -136,10 +154,7 @@ class Lab:
 
     def table(self) -> dict[str, Any]:
         """The routing file as a reader finds it; empty while there is none."""
-        with suppress(OSError, ValueError):
-            table: dict[str, Any] = json.loads(self.routing.read_bytes())
-            return table
-        return {}
+        return read_table(self.routing)
 
     def target(self) -> str | None:
         """Where the route points."""

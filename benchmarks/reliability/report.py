@@ -53,6 +53,8 @@ def measure(fault: InjectedFault, folder: Path) -> str:
     try:
         service = lab.start()
         lab.until(lab.both_up, "both targets up")
+        if fault.in_quiet:
+            _change_nothing(lab, fault)
         moved_s, state = _fail_over(lab, fault)
         fault.settled(lab, state)
         fault.undo(lab, state)
@@ -82,6 +84,18 @@ def _fail_over(lab: Lab, fault: InjectedFault) -> tuple[float, object]:
     state = fault.provoke(lab)
     lab.until(lambda: lab.target() == SECOND, f"the route on {SECOND}")
     return time.monotonic() - began, state
+
+
+def _change_nothing(lab: Lab, fault: InjectedFault) -> None:
+    """While the providers are well, the fault alone moves nothing."""
+    state = fault.provoke(lab)
+    ends = time.monotonic() + _STAYS_S
+    while time.monotonic() < ends:
+        if lab.target() != FIRST:
+            raise BrokenPromiseError(f"the route moved to {lab.target()} although both providers answer")
+        time.sleep(0.02)
+    fault.undo(lab, state)
+    lab.until(lab.both_up, "both targets up again")
 
 
 def _fail_back(lab: Lab) -> None:

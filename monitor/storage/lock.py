@@ -40,7 +40,10 @@ class InstanceLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Take it; makes an empty file, or the folder, where there is none. Raises LockError, never waits."""
+        """Take it; makes an empty file for its owner alone, or the folder, where there is none.
+
+        Raises LockError, never waits.
+        """
         for _ in range(_TRIES):
             descriptor = self._open()
             try:
@@ -75,7 +78,7 @@ class InstanceLock:
     def _open(self) -> int:
         try:
             (self._path if self._folder else self._path.parent).mkdir(parents=True, exist_ok=True)
-            return os.open(self._path, self._flags, 0o644)
+            return os.open(self._path, self._flags, 0o600)
         except OSError as error:
             raise LockError(f"{self._path} cannot be opened: {error.strerror}; may this user write there?") from error
 

@@ -58,7 +58,7 @@ def play_seed(seed: int) -> Played:
     """The history of a seed; one that goes wrong without as many of its faults as it can."""
     logging.disable()
     gc.freeze()
-    gc.disable()  # a worker plays few histories
+    gc.disable()  # a worker plays thirty histories
     played = play(draw(seed))
     return shrunk(played) if played.wrong else played
 
@@ -75,7 +75,7 @@ def shrunk(played: Played) -> Played:
 def play_all(seeds: range, jobs: int) -> Iterator[Played]:
     """Each in turn, in processes of their own whose sets have the same order every time."""
     os.environ["PYTHONHASHSEED"] = "0"
-    with get_context("spawn").Pool(jobs, maxtasksperchild=50) as pool:
+    with get_context("spawn").Pool(jobs, maxtasksperchild=3) as pool:
         yield from pool.imap_unordered(play_seed, seeds, chunksize=10)
 
 

@@ -62,6 +62,15 @@ def test_the_second_is_told_who_was_first(path: Path) -> None:
     assert message == f"{who} holds {path}: stop it first"
 
 
+def test_what_it_makes_is_for_its_owner_alone(path: Path) -> None:
+    """It will hold what providers wrote; one that is there keeps its mode."""
+    with locked(path):
+        assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o640)
+    with locked(path):
+        assert path.stat().st_mode & 0o777 == 0o640
+
+
 def test_a_released_lock_is_free(path: Path) -> None:
     """After the block, anyone can take it, and an attempt that failed leaves it to its holder."""
     with locked(path):

@@ -1,0 +1,36 @@
+"""The drills on the real service hold for a few kills and a few seconds, and what is broken on purpose is found."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.drills.service.hostile import KEYS, HostileReport, endure_hostility, found_keys
+from benchmarks.drills.service.kills import kill_often
+
+pytestmark = pytest.mark.slow
+
+
+def test_some_kills_hold() -> None:
+    """No file torn or older than the journal, nothing decided or told twice."""
+    *_, report = kill_often(6, seed=3)
+    assert (report.kills, report.wrong) == (6, [])
+    assert report.files > 100
+
+
+def test_some_hostility_is_endured() -> None:
+    """No key is written, the route is where users are served, and the service ends; how late it was is the drill's."""
+    report = endure_hostility(12.0, seed=1)
+    assert report.answers > 50
+    assert [text for text in report.wrong if "late" not in text] == []
+
+
+def test_a_key_that_was_written_is_found(tmp_path: Path) -> None:
+    """In a file, quoted, in base64 at any place; and in what was sent."""
+    (tmp_path / "clean").write_bytes(b"nothing")
+    assert list(found_keys(tmp_path, [], HostileReport())) == []
+    (tmp_path / "log").write_bytes(b"refused: " + KEYS["KEY_1"].encode() + b" it said")
+    found = list(found_keys(tmp_path, [b"token " + KEYS["SLACK_TOKEN"].encode()], HostileReport()))
+    assert [text.partition(":")[0] for text in found] == [
+        "a key stands in log",
+        "a key stands in what Slack and the webhook got",
+    ]
