@@ -56,7 +56,7 @@ golden: .venv/.ready ## Write the expected texts in tests/data anew; review them
 fuzz: .venv/.ready ## Damaged answers through every parser; ARGS="--seconds 600 --seed 7"
 	@$(BIN)/python -m tests.support.fuzz $(ARGS)
 
-drills: .venv/.ready ## Faults in virtual time, or for real; ARGS="simulation --histories 10000 --seed 1", ARGS=reliability
+drills: .venv/.ready ## Faults in virtual time, or for real; ARGS="simulation --histories 10000", ARGS="kills --kills 500"; ARGS=--help
 	@$(BIN)/python -m benchmarks.drills $(ARGS)
 
 lint: .venv/.ready ## Style and types

@@ -1,7 +1,8 @@
 """`make drills`: faults in virtual time (`simulation`), or provoked on the real service.
 
 `kills`: kill -9 at random moments. `hostile`: all that the service talks to is hostile at once, and what it wrote is
-searched for keys. `reliability` (as root): disks, databases, locks and clocks.
+searched for keys. As root: `network` (gone, lossy, slow, without names) and `reliability` (disks, databases, locks,
+clocks).
 """
 
 import argparse
@@ -19,6 +20,8 @@ from rich.progress import track
 
 from benchmarks.drills.service.hostile import endure_hostility
 from benchmarks.drills.service.kills import kill_often
+from benchmarks.drills.service.network import FAULTS as NETWORK_FAULTS
+from benchmarks.drills.service.network import fail_network
 from benchmarks.drills.simulation.runner import Played, play_all
 from benchmarks.reliability import report as reliability
 
@@ -32,7 +35,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="make drills", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    drills = ("simulation", "kills", "hostile", "reliability")
+    drills = ("simulation", "kills", "hostile", "network", "reliability")
     parser.add_argument("drill", nargs="?", choices=drills, default="simulation")
     parser.add_argument("--histories", type=int, default=300, help="of the simulation (default: %(default)s)")
     parser.add_argument("--kills", type=int, default=500, help="how many services die (default: %(default)s)")
@@ -46,6 +49,8 @@ def main() -> int:
             return _kill(args.kills, args.seed, as_json=args.json)
         case "hostile":
             return _endure(60 * args.minutes, args.seed, as_json=args.json)
+        case "network":
+            return _fail_network(as_json=args.json)
         case "reliability":
             reliability.main()
             return 0
@@ -72,6 +77,16 @@ def _endure(seconds: float, seed: int, *, as_json: bool) -> int:
         f"{report.searched_bytes / 1e6:.1f} MB of what it wrote and sent were searched for keys",
     )
     return _end(asdict(report), lines, report.wrong, as_json=as_json)
+
+
+def _fail_network(*, as_json: bool) -> int:
+    reports = list(_tracked(fail_network(), "faults", len(NETWORK_FAULTS)))
+    lines = [
+        f"{report.name}: " + ("nothing moved" if report.moved_s is None else f"moved after {report.moved_s:.1f} s")
+        for report in reports
+    ]
+    wrong = [f"{report.name}: {text}" for report in reports for text in report.wrong]
+    return _end({"faults": [asdict(report) for report in reports]}, lines, wrong, as_json=as_json)
 
 
 def _end(document: dict[str, object], lines: Iterable[str], wrong: Sequence[str], *, as_json: bool) -> int:

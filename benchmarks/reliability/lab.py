@@ -14,6 +14,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.drills.service.link import ShapedLink
 from benchmarks.reliability.servers import Servers
 
 PATIENCE_S: Final = 60.0
@@ -24,13 +25,13 @@ database: sqlite:///{database}
 routing_file: {routing}
 defaults: {{interval: 500ms, timeout: {{connect: 400ms, first_token: 500ms, total: 500ms}}, slow: 450ms}}
 providers:
-  one: {{dialect: openai-chat, base_url: "{url}/one/v1", api_key: nobody, models: {{a: {{}}{more}}}}}
-  two: {{dialect: openai-chat, base_url: "{url}/two/v1", api_key: nobody, models: {{a: {{}}}}}}
+  one: {{dialect: openai-chat, base_url: "{one}/one/v1", api_key: nobody, models: {{a: {{}}{more}}}}}
+  two: {{dialect: openai-chat, base_url: "{two}/two/v1", api_key: nobody, models: {{a: {{}}}}}}
 routes: {{chat: {{candidates: [one/a, two/a]}}}}
 controller:
   {{min_outage: 1s, dwell: 1s, failback: {{hold: 2s}}, blips: {{per_day: 5, length: [50ms, 130ms], failure_rate: 90%}}}}
 alerts: {{slack: {{token: xoxb-nobody, channel: "#llm-status", api_url: "{slack}"}}}}
-connectivity: {{endpoints: ["{url}/well"]}}
+connectivity: {{endpoints: ["{well}/well"]}}
 """
 
 
@@ -58,9 +59,14 @@ class Lab:
         can_hang: bool = False,
         more: int = 0,
         slack_url: str | None = None,
+        link: ShapedLink | None = None,
     ) -> None:
-        """`more`: so many further models of the first provider; `slack_url`: of a Slack that checks what it is told."""
-        self.servers = Servers()
+        """`more`: so many further models of the first provider; `slack_url`: of a Slack that checks what it is told.
+
+        `link`: the service runs behind it, and finds its servers as `one.test`, `two.test`, `well.test`.
+        """
+        self.servers = Servers("0.0.0.0" if link else "127.0.0.1")  # noqa: S104 - for the addresses of the link
+        self._link = link
         self.database = folder / "data" / "hotspare.db"
         self.routing = folder / "routes" / "routing.json"
         self.config = folder / "hotspare.yaml"
@@ -85,8 +91,8 @@ class Lab:
             _CONFIGURATION.format(
                 database=self.database,
                 routing=self.routing,
-                url=self.servers.url,
-                slack=slack_url or f"{self.servers.url}/slack/",
+                **{name: self._url(name) for name in ("one", "two", "well")},
+                slack=slack_url or f"{self._url('well')}/slack/",
                 more="".join(f", m{number}: {{}}" for number in range(more)),
             ),
             encoding="utf-8",
@@ -119,10 +125,15 @@ class Lab:
         environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
         if self._clock:
             environment |= {"LD_PRELOAD": str(self._clock.with_suffix(".so")), "CLOCK_OFFSET": str(self._clock)}
-        command = [sys.executable, "-m", "controller.cli.main", "run", "-c", str(config or self.config)]
+        prefix = self._link.command if self._link else []
+        command = [*prefix, sys.executable, "-m", "controller.cli.main", "run", "-c", str(config or self.config)]
         process = subprocess.Popen(command, stderr=self._log, env=environment)
         self.processes.append(process)
         return process
+
+    def _url(self, name: str) -> str:
+        port = self.servers.server_address[1]
+        return f"http://{name}.test:{port}" if self._link else f"http://127.0.0.1:{port}"
 
     def stop(self, process: "subprocess.Popen[bytes]", thaw: Callable[[], None] | None = None) -> float:
         """Ask it to stop; how many seconds that took.

@@ -16,8 +16,8 @@ class Servers(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        super().__init__((address, 0), _Handler)
         self.failing: set[str] = set()
         """The providers that answer HTTP 500."""
         self.slack = "well"

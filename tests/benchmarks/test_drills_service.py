@@ -1,11 +1,14 @@
 """The drills on the real service hold for a few kills and a few seconds, and what is broken on purpose is found."""
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from benchmarks.drills.service.hostile import KEYS, HostileReport, endure_hostility, found_keys
 from benchmarks.drills.service.kills import kill_often
+from benchmarks.drills.service.network import fail_network
 
 pytestmark = pytest.mark.slow
 
@@ -22,6 +25,18 @@ def test_some_hostility_is_endured() -> None:
     report = endure_hostility(12.0, seed=1)
     assert report.answers > 50
     assert [text for text in report.wrong if "late" not in text] == []
+
+
+@pytest.mark.skipif(
+    bool(os.geteuid()) or not Path("/dev/net/tun").exists() or not shutil.which("ip"),
+    reason="needs root, /dev/net/tun and iproute2",
+)
+def test_the_right_one_is_blamed_for_the_network() -> None:
+    """Our own network gone moves nothing; a provider that alone cannot be reached is left."""
+    own, of_provider = fail_network(4.0, ("own network", "cut off"))
+    assert (own.wrong, of_provider.wrong) == ([], [])
+    assert own.moved_s is None
+    assert of_provider.moved_s
 
 
 def test_a_key_that_was_written_is_found(tmp_path: Path) -> None:

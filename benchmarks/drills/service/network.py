@@ -1,0 +1,95 @@
+"""Faults of the network between the service and everything else: ours, or one provider's."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from benchmarks.drills.service.link import ShapedLink
+from benchmarks.reliability.lab import FIRST, SECOND, BrokenPromiseError, Lab
+
+HOSTS: Final = {"one.test": "10.99.1.1", "two.test": "10.99.1.2", "well.test": "10.99.1.3"}
+_LASTS_S: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkFault:
+    """One fault, and whom it is to be blamed on."""
+
+    name: str
+    provoke: Callable[[ShapedLink], Any]
+    is_ours: bool = True
+    """It is no provider's, so that nothing moves; else the route leaves the first one."""
+
+
+@dataclass(kw_only=True)
+class NetworkReport:
+    """What came of one fault."""
+
+    name: str
+    moved_s: float | None = None
+    """How long the route took to move; None: it stayed."""
+    moved_after_s: float = 0.0
+    """How long it took, once the fault was over, where the first provider failed meanwhile."""
+    wrong: list[str] = field(default_factory=list)
+
+
+FAULTS: Final = (
+    NetworkFault(name="own network gone", provoke=lambda link: setattr(link, "is_down", True)),
+    NetworkFault(name="20 % of all packets lost", provoke=lambda link: setattr(link, "loss", 0.2)),
+    NetworkFault(name="every packet 300 ms late", provoke=lambda link: setattr(link, "delay_s", 0.3)),
+    NetworkFault(name="DNS silent", provoke=lambda link: setattr(link, "dns_is_silent", True)),
+    NetworkFault(name="DNS knows no name", provoke=lambda link: link.unknown.update(HOSTS)),
+    NetworkFault(name="first provider cut off", is_ours=False, provoke=lambda link: link.cut.add(HOSTS["one.test"])),
+    NetworkFault(name="first provider's name gone", is_ours=False, provoke=lambda link: link.unknown.add("one.test")),
+)
+
+
+def fail_network(lasts_s: float = _LASTS_S, names: tuple[str, ...] = ()) -> Iterator[NetworkReport]:
+    """A report of each fault, or of those whose names contain one of the words."""
+    for number, fault in enumerate(FAULTS):
+        if names and not any(name in fault.name for name in names):
+            continue
+        report = NetworkReport(name=fault.name)
+        with TemporaryDirectory() as name:
+            link = ShapedLink(f"hs{os.getpid()}{number}", HOSTS)
+            try:
+                _play(fault, Lab(Path(name), disks=False, faked_time=False, link=link), link, lasts_s, report)
+            except BrokenPromiseError as error:
+                report.wrong.append(str(error))
+            finally:
+                link.close()
+        yield report
+
+
+def _play(fault: NetworkFault, lab: Lab, link: ShapedLink, lasts_s: float, report: NetworkReport) -> None:
+    try:
+        lab.start()
+        lab.until(lab.both_up, "both targets up")
+        fault.provoke(link)
+        if fault.is_ours:
+            _stay(lab, lasts_s)
+            lab.servers.failing = {"one"}
+            _stay(lab, 1.0)
+            link.heal()
+            report.moved_after_s = lab.until(lambda: lab.target() == SECOND, f"the route on {SECOND}")
+        else:
+            report.moved_s = lab.until(lambda: lab.target() == SECOND, f"the route on {SECOND}")
+            link.heal()
+        lab.servers.failing = set()
+        lab.until(lab.both_up, "the route back")
+        report.wrong += lab.broken
+    finally:
+        lab.close()
+
+
+def _stay(lab: Lab, seconds: float) -> None:
+    """Nothing moves meanwhile."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        if lab.target() != FIRST:
+            raise BrokenPromiseError(f"the route moved to {lab.target()}, for what is our own network's")
+        time.sleep(0.02)
