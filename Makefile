@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 .DEFAULT_GOAL := help
 
-.PHONY: help setup node adapters demo test quick coverage golden fuzz drills lint format wheel bench client-faults pictures reference lock clean
+.PHONY: help setup node adapters demo test quick coverage golden fuzz drills lint format wheel bench client-faults pictures reference lock sbom audit clean
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -101,6 +101,22 @@ lock: .venv/.ready ## Write the lock files anew from pyproject.toml
 	@$(LOCK) --group client/pyproject.toml:adapters -o client/adapters.lock
 	@$(LOCK) --group client/pyproject.toml:instructor -o client/instructor.lock
 	@echo "vl-convert-python>=1.9" | $(LOCK) --no-deps - -o requirements-picture.lock
+	@printf "cyclonedx-bom>=7\npip-audit>=2.10\n" | $(LOCK) - -o requirements-audit.lock
+
+# Two tools of thirty packages, so that they stay out of the environment that they look at.
+.venv-audit/.ready: requirements-audit.lock .venv/.ready
+	@echo "Setting up .venv-audit (once) ..." >&2
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-audit
+	@$(BIN)/uv pip install --quiet --require-hashes --python .venv-audit/bin/python -r $<
+	@touch $@
+
+sbom: .venv-audit/.ready ## Every package of requirements.lock with its hashes, as dist/sbom.json (CycloneDX)
+	@mkdir -p dist
+	@.venv-audit/bin/cyclonedx-py requirements requirements.lock --of JSON -o dist/sbom.json
+	@echo "dist/sbom.json lists $$(grep -c '"purl"' dist/sbom.json) packages"
+
+audit: .venv-audit/.ready ## Known vulnerabilities of the packages of requirements.lock; asks PyPI
+	@.venv-audit/bin/pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict $(ARGS)
 
 clean: ## Remove what was built
 	rm -rf .venv .venv-* client-js/node_modules .mypy_cache .ruff_cache .pytest_cache dist
