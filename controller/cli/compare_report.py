@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from controller.cli.layout import TextTable, plain_table, print_lines, wrap
-from controller.compare.comparison import CandidateFigures, Share
+from controller.compare.comparison import CandidateFigures, Change, Share
 from controller.compare.history import ChangeSince, PastCandidate
 from controller.compare.judges import Verdict
 from controller.compare.report import ComparisonReport
@@ -61,9 +61,16 @@ def _counts(share: Share) -> str:
 
 
 def _agreements(report: ComparisonReport) -> Iterator[str]:
-    for (one, other), share in report.agreements.items():
-        if share.of:
-            yield f"{one} and {other} agree on {_counts(share)}"
+    for (one, other), found in report.agreements.items():
+        if found.same.of:
+            right = f"; right {_then_and_now(found.right, 'and')}" if found.right else ""
+            yield f"{one} and {other} agree on {_counts(found.same)}{right}"
+
+
+def _then_and_now(found: Change, between: str) -> str:
+    """`30 and 10 of 36, beyond chance (p = 3.6e-05)`."""
+    chance = "" if found.p == 1 else f", {'beyond' if found.is_real else 'within'} chance (p = {found.p:.2g})"
+    return f"{found.was.count} {between} {_counts(found.now)}{chance}"
 
 
 def _remarks(each: CandidateFigures) -> Iterator[str]:
@@ -84,11 +91,10 @@ def _remarks(each: CandidateFigures) -> Iterator[str]:
 
 def _change(each: CandidateFigures, since: ChangeSince) -> str:
     """What has changed with a candidate, and with what certainty."""
-    found, before = since.change, since.before
-    tokens, usd, median = _efforts(before)
-    verdict = "it has changed" if found.is_real else "this may be chance" if found.p < 1 else "no change"
-    renamed = f", called {before.model}" if before.model and each.model and before.model != each.model else ""
+    tokens, usd, median = _efforts(since.before)
+    renamed = since.before.model if since.before.model and each.model and since.before.model != each.model else ""
     return (
-        f"{each.target}, {since.at:%Y-%m-%d %H:%M} UTC{renamed}: {_counts(found.was)} right, now {_counts(found.now)}:"
-        f" {verdict} (p = {found.p:.2g}); then {tokens} tokens, ${usd} per 1,000, median {median}"
+        f"{each.target}{' has changed' if since.change.is_real else ''} since {since.at:%Y-%m-%d %H:%M} UTC: right"
+        f" {_then_and_now(since.change, 'then, now')}; then {tokens} tokens, ${usd} per 1,000, median {median}"
+        f"{f', called {renamed}' if renamed else ''}"
     )

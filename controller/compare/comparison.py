@@ -141,12 +141,6 @@ def figures(target: str, trials: Sequence[Trial], tooled: frozenset[str]) -> Can
     )
 
 
-def agreement(ours: Sequence[Trial], theirs: Sequence[Trial]) -> Share:
-    """How often two candidates said the same, where both answered; both right is the same."""
-    pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a.answered and b.answered]
-    return Share(sum(a.judgement.gist == b.judgement.gist for a, b in pairs), len(pairs))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """What has changed with one candidate since another run of the same questions."""
@@ -185,6 +179,27 @@ def mcnemar(lost: int, won: int) -> float:
     n = lost + won
     tail = sum(math.comb(n, k) for k in range(min(lost, won) + 1))
     return min(1.0, 2 * tail / (1 << n))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """How far two candidates agree."""
+
+    same: Share
+    """How often they said the same, where both answered; both right is the same."""
+    right: Change | None
+    """How often each was right where both were judged, as a change from the one to the other; None where none was.
+
+    Its `p` is for the case that every question is as hard for the one as for the other.
+    """
+
+
+def agreement(ours: Sequence[Trial], theirs: Sequence[Trial], *, pairs: int) -> Agreement:
+    """The agreement of one of so many pairs of candidates."""
+    both = [(a, b) for a, b in zip(ours, theirs, strict=True) if a.answered and b.answered]
+    same = sum(a.judgement.gist == b.judgement.gist for a, b in both)
+    right = change(letters(ours), letters(theirs), candidates=pairs)
+    return Agreement(same=Share(same, len(both)), right=right)
 
 
 _RIGHT, _WRONG = "r", "w"

@@ -65,9 +65,9 @@ def judge(question: GoldenQuestion, reply: Reply) -> Judgement:
 
 def _schema_flaw(schema: Mapping[str, Any], text: str) -> str | None:
     if len(text) > SEARCHED_CHARS:
-        return f"it has more than {SEARCHED_CHARS:,} characters"
+        return f"it has more than {SEARCHED_CHARS:,} characters: {text[:_SHOWN]}"
     flaw = json_schema.find_flaw(schema, text)
-    return flaw and f"it does not fit the schema: {flaw}"
+    return flaw and f"it does not fit the schema: {flaw}: {text[:_SHOWN]}"
 
 
 def _flaw(question: GoldenQuestion, expected: AnswerSection, reply: Reply) -> str | None:
@@ -96,7 +96,9 @@ def _call_flaw(question: GoldenQuestion, expected: CallSection, reply: Reply) ->
     if call.name != expected.name:
         return f"it called {call.name[:_SHOWN]!r}; expected {expected.name}"
     [parameters] = [tool.parameters for tool in question.tools if tool.name == expected.name]
-    flaw = _schema_flaw(parameters, call.arguments) or _json_flaw(expected.arguments or {}, call.arguments)
+    if flaw := _schema_flaw(parameters, call.arguments):
+        return flaw
+    flaw = _json_flaw(expected.arguments or {}, call.arguments)
     return flaw and f"{flaw}: {call.name}({call.arguments[:_SHOWN]})"
 
 

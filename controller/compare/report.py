@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import combinations
 from typing import Any
 
-from controller.compare.comparison import CandidateFigures, Share, Trial, agreement, figures
+from controller.compare.comparison import Agreement, CandidateFigures, Change, Share, Trial, agreement, figures
 from controller.compare.golden_set import GoldenSet
 from controller.compare.history import ChangeSince, PastRun, changes
 from controller.compare.judges import Verdict
@@ -22,7 +22,7 @@ class ComparisonReport:
     repeat: int
     at: datetime
     candidates: tuple[CandidateFigures, ...]
-    agreements: Mapping[tuple[str, str], Share]
+    agreements: Mapping[tuple[str, str], Agreement]
     """Of each two candidates."""
     past: tuple[PastRun, ...]
     """Earlier runs, newest first."""
@@ -53,6 +53,7 @@ def build_report(
 ) -> ComparisonReport:
     """The report of what all candidates answered, in their order."""
     tooled = frozenset(question.name for question in golden.questions if question.tools)
+    pairs = list(combinations(trials, 2))
     candidates = tuple(figures(target, answers, tooled) for target, answers in trials.items())
     return ComparisonReport(
         route=route,
@@ -60,7 +61,7 @@ def build_report(
         repeat=repeat,
         at=at,
         candidates=candidates,
-        agreements={(a, b): agreement(trials[a], trials[b]) for a, b in combinations(trials, 2)},
+        agreements={(a, b): agreement(trials[a], trials[b], pairs=len(pairs)) for a, b in pairs},
         past=past,
         changes=changes(candidates, past),
     )
@@ -76,7 +77,7 @@ def document_of(report: ComparisonReport) -> dict[str, Any]:
         "repeat": report.repeat,
         "at": instant(report.at),
         "candidates": [_candidate_document(each, report) for each in report.candidates],
-        "agreement": [{"targets": [*pair], **_share_document(found)} for pair, found in report.agreements.items()],
+        "agreement": [_agreement_document(pair, found) for pair, found in report.agreements.items()],
     }
 
 
@@ -115,10 +116,23 @@ def _candidate_document(candidate: CandidateFigures, report: ComparisonReport) -
     }
 
 
+def _agreement_document(pair: tuple[str, str], found: Agreement) -> dict[str, Any]:
+    right = found.right and {
+        "counts": [found.right.was.count, found.right.now.count],
+        "of": found.right.now.of,
+        **_test_document(found.right),
+    }
+    return {"targets": [*pair], **_share_document(found.same), "right": right}
+
+
 def _change_document(since: ChangeSince) -> dict[str, Any]:
     found = since.change
     shares = {"was": _share_document(found.was), "now": _share_document(found.now)}
-    return {"since": instant(since.at), **shares, "p": found.p, "is_real": found.is_real}
+    return {"since": instant(since.at), **shares, **_test_document(found)}
+
+
+def _test_document(found: Change) -> dict[str, Any]:
+    return {"p": found.p, "is_real": found.is_real}
 
 
 def _share_document(share: Share) -> dict[str, Any]:

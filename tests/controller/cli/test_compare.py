@@ -92,7 +92,10 @@ def test_candidates_stand_side_by_side(folder: Path, capsys: pytest.CaptureFixtu
     assert lines[2].startswith("p/good  ")
     assert "3 of 3 (44 to 100 %)  1 of 1      –  100+10         0.20" in lines[2]
     assert " 2 of 3 (21 to 94 %)" in lines[3]
-    assert lines[4:] == ["p/good and p/bad agree on 2 of 3", "p/bad, sum: expected the number 2, found '3'"]
+    assert lines[4:] == [
+        "p/good and p/bad agree on 2 of 3; right 3 and 2 of 3",
+        "p/bad, sum: expected the number 2, found '3'",
+    ]
     uncounted = "warning: this run is not kept, and does not count against the budget: no database at"
     assert [line.startswith(uncounted) for line in printed.err.splitlines()] == [True]
 
@@ -146,7 +149,9 @@ def test_a_model_that_has_become_another_is_found(
     """It is bad news, with then and now beside each other; the next run compares with the last."""
     assert compare(folder, "chat", "--yes", "--repeat", "5") == 0
     assert compare(folder, "chat", "--yes", "--repeat", "5") == 0
-    assert "15 of 15 right, now 15 of 15: no change (p = 1); then 100+10 tokens" in capsys.readouterr().out
+    assert (
+        " UTC: right 15 then, now 15 of 15; then 100+10 tokens, $0.20 per 1,000, median 0." in capsys.readouterr().out
+    )
     vendor.forgets = True
     assert compare(folder, "chat", "--yes", "--repeat", "5", "--json") == 1
     good, bad = json.loads(capsys.readouterr().out)["candidates"]
@@ -156,7 +161,9 @@ def test_a_model_that_has_become_another_is_found(
     vendor.forgets = False
     assert compare(folder, "chat", "--yes") == 0
     shown = capsys.readouterr().out
-    assert "UTC, called good-2: 0 of 3 right, now 3 of 3: this may be chance (p = 0.25); then 100+10 tokens" in shown
+    assert "p/good since 20" in shown
+    assert "UTC: right 0 then, now 3 of 3, within chance (p = 0.25); then 100+10 tokens" in shown
+    assert ", called good-2" in shown
 
 
 def test_one_document_for_programs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,7 +177,8 @@ def test_one_document_for_programs(folder: Path, capsys: pytest.CaptureFixture[s
     assert (spare["target"], spare["cost_usd"]) == ("p/spare", None)
     wrong = [answer for answer in bad["answers"] if answer["verdict"] == "wrong"]
     assert [(each["question"], each["answer"], each["outcome"]) for each in wrong] == [("sum", "3", "ok")] * 2
-    assert {"targets": ["p/good", "p/bad"], "count": 4, "of": 6} in document["agreement"]
+    right = {"counts": [6, 4], "of": 6, "p": 0.5, "is_real": False}
+    assert document["agreement"][0] == {"targets": ["p/good", "p/bad"], "count": 4, "of": 6, "right": right}
 
 
 @pytest.mark.parametrize(("least", "status"), [("60%", 0), ("90%", 1)])

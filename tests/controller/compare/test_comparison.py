@@ -81,7 +81,9 @@ def test_agreement_counts_where_both_answered() -> None:
     """By the gist."""
     ours = [trial("a", Verdict.RIGHT, gist="x"), trial("b", Verdict.WRONG, gist="y"), trial("c", Verdict.UNANSWERED)]
     theirs = [trial("a", Verdict.RIGHT, gist="x"), trial("b", Verdict.WRONG, gist="z"), trial("c", Verdict.RIGHT)]
-    assert agreement(ours, theirs) == Share(1, 2)
+    found = agreement(ours, theirs, pairs=1)
+    assert (found.same, found.right) == (Share(1, 2), Change(was=Share(1, 2), now=Share(1, 2), p=1.0, is_real=False))
+    assert agreement(ours[2:], theirs[2:], pairs=1).right is None
 
 
 @pytest.mark.parametrize(
