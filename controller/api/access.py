@@ -127,7 +127,7 @@ class AccessRules:
             text = f"{_shown(host)} is no name of this service; expected its address, or a name in api.hosts"
             return Refusal(status=421, event="api_host_refused", text=text)
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _host_of(origin) != host.lower():
             return Refusal(status=403, event="api_origin_refused", text=f"pages of {_shown(origin)} may not ask here")
         return None
 
@@ -144,6 +144,13 @@ class AccessRules:
             return bool(ip_address(name))
         except ValueError:
             return name.lower().rstrip(".") in self._hosts
+
+
+def _host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _holds_token(path: str, query: str) -> bool:

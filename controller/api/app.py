@@ -307,7 +307,11 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever fails, the connection and the service go on."""
         request = Request(scope)
-        refusal, asked_by = self._check(request)
+        try:
+            refusal, asked_by = self._check(request)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and nothing is handed on
+            await (await _on_error(request, error))(scope, receive, send)
+            return
         if refusal:
             await _refused(refusal, self._refused, request)(scope, receive, send)
             return

@@ -97,7 +97,10 @@ class Allowance:
 class OperatorDesk:
     """Carries out what operators ask for, on a thread of its own: each may wait two seconds for the service."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], datetime], monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, settings: Callable[[], Settings], clock: Callable[[], datetime], monotonic: Callable[[], float]
+    ) -> None:
+        """`settings` are those in force."""
         self._settings = settings
         self._clock = clock
         self._allowance = Allowance(monotonic=monotonic)
@@ -122,7 +125,7 @@ class OperatorDesk:
             leave=getattr(given, "leave", False),
         )
         result: OperationResult = await self._do(
-            author, lambda: (end_override if ends else begin_override)(self._settings, request)
+            author, lambda: (end_override if ends else begin_override)(self._settings(), request)
         )
         log.warning(
             "api_operation command=%s author=%s subject=%r: %s", command, author, given.subject, result.lines[0]
@@ -136,8 +139,8 @@ class OperatorDesk:
 
         def say() -> Incident:
             if command == "note":
-                return add_note(self._settings, incident_id, text, author=author, at=now)
-            return acknowledge(self._settings, incident_id, author=author, at=now)
+                return add_note(self._settings(), incident_id, text, author=author, at=now)
+            return acknowledge(self._settings(), incident_id, author=author, at=now)
 
         incident = await self._do(author, say)
         log.warning("api_operation command=%s author=%s subject=%d: done", command, author, incident_id)

@@ -4,20 +4,22 @@ import asyncio
 import logging
 import resource
 import socket
+import ssl
 import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Final
 
 import uvicorn
 from sqlalchemy import Engine
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from controller.api.access import AccessRules
 from controller.api.app import Sources, build_app
@@ -27,6 +29,7 @@ from controller.api.protocol import BoundedProtocol, bounded
 from controller.api.reader import ReadModel
 from controller.api.routing_feed import RoutingFeed
 from controller.status.overview import Overview, read
+from monitor.config.loader import mark_of
 from monitor.config.settings import Settings
 from monitor.storage.database import open_reader
 
@@ -40,7 +43,11 @@ _STOP_S: Final = 2.0
 
 @dataclass(kw_only=True)
 class ApiServer:
-    """Listens as long as the service runs. Where it cannot, the service goes on without, and it is tried again."""
+    """Listens as long as the service runs. Where it cannot, the service goes on without, and it is tried again.
+
+    Another configuration only changes the answers: connections and long polls go on, unless the address or the files
+    of the certificate are others. A certificate that was renewed in its file is used by itself.
+    """
 
     settings: Settings
     content: Callable[[], bytes]
@@ -57,20 +64,46 @@ class ApiServer:
     _thread: threading.Thread | None = None
     _server: uvicorn.Server | None = None
     _failed: str = ""
+    _place: tuple[object, ...] | None = None
+    """Where it listens, or was to listen, and by which files."""
+    _certificate: tuple[object, ...] = ()
+    """What shows that the files of the certificate have changed."""
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._sources = self._make_sources()
+        self._application = self._make_application()
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Answer by other settings from now on; on the service's event loop, returns at once."""
+        self.settings = settings
+        self._application = self._make_application()
+        self._changed.set()
 
     async def run(self) -> None:
         """For ever."""
-        if self.settings.api.address is None:
-            return
-        # A thread that wants to go on waits so long for one that computes; a probe waits some twenty times.
-        sys.setswitchinterval(_SWITCH_S)
         try:
             while True:
-                if self._thread is None or not self._thread.is_alive():
-                    self._start()
-                await asyncio.sleep(_RETRY_S)
+                self._changed.clear()
+                await self._listen_as_configured()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_RETRY_S):
+                        await self._changed.wait()
         finally:
-            await asyncio.to_thread(self.stop)  # the service may go on with another configuration
+            await asyncio.to_thread(self.stop)
+
+    async def _listen_as_configured(self) -> None:
+        api = self.settings.api
+        place = (api.listen, api.certificate, api.private_key)
+        if place != self._place and self._thread:
+            await asyncio.to_thread(self.stop)
+        self._place = place
+        if api.address is None:
+            return
+        if self._thread is None or not self._thread.is_alive():
+            self._start()
+        elif api.certificate and api.private_key:
+            await asyncio.to_thread(self._renew, api.certificate, api.private_key)
 
     def stop(self) -> None:
         """Close every connection; answers under way have a second."""
@@ -78,6 +111,18 @@ class ApiServer:
             self._server.should_exit = True
         if self._thread:
             self._thread.join(_STOP_S)
+        self._server = self._thread = None
+
+    def _renew(self, certificate: Path, key: Path) -> None:
+        """Use what the files hold by now, once they fit each other: one may be written before the other."""
+        marks = (mark_of(certificate), mark_of(key))
+        if marks == self._certificate or self._server is None or self._server.config.ssl is None:
+            return
+        with suppress(OSError):  # what ssl raises is one, too
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key)
+            self._server.config.ssl.load_cert_chain(certificate, key)
+            self._certificate = marks
+            log.info("api_certificate_renewed file=%s", certificate)
 
     @cached_property
     def refused(self) -> RefusedClients:
@@ -85,8 +130,12 @@ class ApiServer:
         return RefusedClients(tell=lambda event, text: log.warning("%s: %s", event, text))
 
     def _start(self) -> None:
+        # A thread that wants to go on waits so long for one that computes; a probe waits some twenty times.
+        sys.setswitchinterval(_SWITCH_S)
         api = self.settings.api
         try:
+            if api.certificate and api.private_key:
+                self._certificate = (mark_of(api.certificate), mark_of(api.private_key))
             protocol = bounded(self.refused, self.patience)
             config = self._configuration(protocol)
             listener = self._listen(protocol)
@@ -106,7 +155,8 @@ class ApiServer:
 
     def _configuration(self, protocol: type[BoundedProtocol]) -> uvicorn.Config:
         config = uvicorn.Config(
-            self._application,
+            self._answer,
+            interface="asgi3",
             http=protocol,
             ws="none",
             lifespan="off",
@@ -139,16 +189,20 @@ class ApiServer:
         return listener
 
     def _tell_failure(self, reason: str) -> None:
-        if reason != self._failed:
-            self._failed = reason
-            text = f"{self.settings.api.listen}: {reason}; it is tried again, and all else goes on: see api.listen"
+        text = f"{self.settings.api.listen}: {reason}; it is tried again, and all else goes on: see api.listen"
+        if text != self._failed:
+            self._failed = text
             self.notify("api_not_listening", text)
 
-    @cached_property
-    def _application(self) -> ASGIApp:
-        return build_app(self._sources(), AccessRules(self.settings.api, is_public=self.settings.ui.public))
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """By the configuration that is in force when the request comes."""
+        await self._application(scope, receive, send)
 
-    def _sources(self) -> Sources:
+    def _make_application(self) -> ASGIApp:
+        rules = AccessRules(self.settings.api, is_public=self.settings.ui.public)
+        return build_app(replace(self._sources, page=self.settings.ui), rules)
+
+    def _make_sources(self) -> Sources:
         engine = _KeptReader(self.settings.database)
 
         def read_now() -> Overview:
@@ -163,7 +217,7 @@ class ApiServer:
             trouble=self.trouble,
             refused=self.refused,
             page=self.settings.ui,
-            desk=OperatorDesk(self.settings, self.clock, time.monotonic),
+            desk=OperatorDesk(lambda: self.settings, self.clock, time.monotonic),
         )
 
     def _serve(self, server: uvicorn.Server, listener: BoundedListener) -> None:

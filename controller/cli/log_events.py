@@ -145,6 +145,7 @@ EVENTS: Final = {
     "traces_taken_again": "it does again",
     "api_listening": "the API listens",
     "api_not_listening": "it cannot; it is tried again",
+    "api_certificate_renewed": "it uses the certificate that is in the file by now",
     "api_ended": "it has ended, and is started again",
     "api_failed": "an answer failed by a fault of Hotspare",
     "api_connection_failed": "a connection could not be accepted",

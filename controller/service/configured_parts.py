@@ -12,7 +12,6 @@ from sqlalchemy import Engine
 from controller.alerts.channel import ChannelContext, RunInThread
 from controller.alerts.registry import AlertingTasks
 from controller.alerts.slack.buttons.listener import ButtonService
-from controller.api.server import ApiServer
 from controller.history.store import RouteHistory
 from controller.service.background import BackgroundRecorder
 from controller.service.keyed_prober import KeyedProber
@@ -37,9 +36,6 @@ class PartsContext:
     engine: Engine
     recorder: BackgroundRecorder
     in_slack: RunInThread
-    content: Callable[[], bytes]
-    """The bytes of the last published routing file."""
-    stuck: Callable[[], str | None]
     trouble: Callable[[], str | None]
     cannot_write: Callable[[], str | None]
     clock: Callable[[], datetime]
@@ -60,14 +56,12 @@ class ConfiguredParts:
     status_pages: StatusPagePoller
     traffic: TrafficIntake
     static_page: StaticPageWriter | None
-    api: ApiServer
     routes: RouteHistory
 
     def tasks(self, stop: asyncio.Event) -> Iterator[Coroutine[Any, Any, None]]:
         """What is to run as long as the configuration is in force; each ends when it is cancelled, or by `stop`."""
         yield self.status_pages.watch()
         yield self.buttons.run()
-        yield self.api.run()
         yield from self.channels.tasks(stop)
         if self.static_page:
             yield self.static_page.run()
@@ -105,14 +99,6 @@ def build_parts(settings: Settings, context: PartsContext, traffic: TrafficIntak
         static_page=StaticPageWriter(config=settings.path, folder=settings.ui.static, recorder=context.recorder)
         if settings.ui.static
         else None,
-        api=ApiServer(
-            settings=settings,
-            content=context.content,
-            stuck=context.stuck,
-            trouble=context.trouble,
-            clock=context.clock,
-            notify=lambda event, text: context.recorder.event(event, "API", text),
-        ),
         routes=RouteHistory(context.engine, settings),
     )
 

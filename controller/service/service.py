@@ -13,6 +13,7 @@ from typing import TypeVar
 from sqlalchemy import Engine
 
 from controller.alerts.heartbeat import ServiceHealth
+from controller.api.server import ApiServer
 from controller.cycle.cycle import Cycle
 from controller.journal import Journal
 from controller.routing.ballast import Ballast
@@ -166,14 +167,20 @@ class Service:
             engine=engine,
             recorder=self._recorder,
             in_slack=self._slack.run,
-            content=lambda: self._file.content,
-            stuck=self._health.stuck,
             trouble=self._trouble,
             cannot_write=self._cannot_write,
             clock=self._clock,
             use_key=lambda provider, key: self._database.submit(
                 "key_lost", self._cycle.publisher.use_key, provider, key
             ),
+        )
+        self._api = ApiServer(
+            settings=self._settings,
+            content=lambda: self._file.content,
+            stuck=self._health.stuck,
+            trouble=self._trouble,
+            clock=self._clock,
+            notify=lambda event, text: self._recorder.event(event, "API", text),
         )
         self._parts = build_parts(self._settings, self._context)
         self._read_parts(self._parts)
@@ -276,6 +283,7 @@ class Service:
                 self._network.watch(),
                 self._probing.watch_budget(),
                 self._run_parts(tasks, stop),
+                self._api.run(),
                 self.reloader.run(),
             )
             others = [tasks.create_task(work) for work in endless]
@@ -315,6 +323,7 @@ class Service:
             parts.traffic.watch(settings)
             self._settings, self._parts = settings, parts
             self._traced |= {target.id: target for target in settings.targets}
+            self._api.reconfigure(settings)
             self._network.reconfigure(loss, parts.ask_endpoints)
             self._probing.reconfigure(settings, self._budget, parts.prober)
             self._housekeeping.retention, self._housekeeping.routes = settings.retention, parts.routes

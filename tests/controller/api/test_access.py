@@ -81,7 +81,13 @@ def test_a_name_of_others_is_refused(rules: AccessRules, host: str, is_ours: boo
 
 @pytest.mark.parametrize(
     ("origin", "status"),
-    [("http://localhost:8500", None), ("http://evil.example", 403), ("null", 403), ("http://localhost:8501", 403)],
+    [
+        ("http://localhost:8500", None),
+        ("http://evil.example", 403),
+        ("null", 403),
+        ("http://localhost:8501", 403),
+        ("http://[", 403),
+    ],
 )
 def test_a_page_of_others_may_not_ask(origin: str, status: int | None) -> None:
     """Also not for what it could not read."""

@@ -3,13 +3,16 @@
 import asyncio
 import contextlib
 import gc
+import json
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 import trustme
 import uvicorn
@@ -25,8 +28,9 @@ from controller.api.bounds import (
     most_connections,
 )
 from controller.api.protocol import bounded
+from monitor.config.api_settings import ApiSettings
 from monitor.config.settings import Settings
-from tests.controller.api.conftest import ApiLab, serving
+from tests.controller.api.conftest import TOKENS, ApiLab, serving
 
 pytestmark = pytest.mark.slow
 
@@ -217,9 +221,7 @@ async def test_where_it_listens_is_logged(settings: Settings, caplog: pytest.Log
 async def test_it_speaks_https_with_a_certificate(settings: Settings, tmp_path: Path) -> None:
     """Of the files that the configuration names."""
     authority = trustme.CA()
-    issued = authority.issue_cert("127.0.0.1")
-    issued.cert_chain_pems[0].write_to_path(tmp_path / "certificate.pem")
-    issued.private_key_pem.write_to_path(tmp_path / "key.pem")
+    write_certificate(authority, tmp_path / "certificate.pem", tmp_path / "key.pem")
     async with serving(settings, certificate=tmp_path / "certificate.pem", private_key=tmp_path / "key.pem") as lab:
         assert lab.server.url.startswith("https://")
         assert (await lab.client.get("/healthz")).status_code == 200
@@ -228,3 +230,87 @@ async def test_it_speaks_https_with_a_certificate(settings: Settings, tmp_path: 
         host, port = lab.server.url.removeprefix("https://").split(":")
         _, writer = await asyncio.open_connection(host, int(port), ssl=trusting, server_hostname=host)
         writer.close()
+
+
+async def test_another_configuration_cuts_nothing(settings: Settings) -> None:
+    """A long poll goes on and hears of the next table; who may ask is decided by the new settings at once."""
+    async with serving(settings) as lab:
+        tag = (await lab.client.get("/v1/routing")).headers["etag"]
+        waiting = asyncio.create_task(lab.client.get("/v1/routing?wait=20s", headers={"If-None-Match": tag}))
+        await asyncio.sleep(0.2)
+        lab.server.reconfigure(replace(lab.settings, api=replace(lab.settings.api, tokens=TOKENS)))
+        assert (await lab.client.get("/v1/status")).status_code == 401
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        table = json.loads(settings.routing_file.read_bytes())
+        settings.routing_file.write_text(json.dumps({**table, "generation": 77}), encoding="utf-8")
+        assert (await waiting).json()["generation"] == 77
+
+
+async def test_another_address_is_listened_on(settings: Settings) -> None:
+    """Those that wait get what there is; a taken address is told once however often the rest is configured anew."""
+    async with serving(settings) as other, serving(settings) as lab:
+        tag = (await lab.client.get("/v1/routing")).headers["etag"]
+        waiting = asyncio.create_task(lab.client.get("/v1/routing?wait=20s", headers={"If-None-Match": tag}))
+        await asyncio.sleep(0.2)
+        taken = replace(lab.settings, api=ApiSettings(listen=other.server.url.removeprefix("http://")))
+        for _ in range(3):
+            lab.server.reconfigure(taken)
+            await until(lambda: bool(lab.told))
+        assert (await waiting).status_code == 304
+        assert [event for event, _ in lab.told] == ["api_not_listening"]
+        before = lab.server.url
+        lab.server.reconfigure(lab.settings)
+        await until(lambda: lab.server.url != before)
+        async with httpx.AsyncClient(base_url=lab.server.url, trust_env=False) as client:
+            assert (await client.get("/healthz")).status_code == 200
+        lab.server.reconfigure(replace(lab.settings, api=ApiSettings(listen="none")))
+        with pytest.raises(httpx.ConnectError):
+            await until_refused(lab.server.url)
+
+
+async def test_a_renewed_certificate_is_used(settings: Settings, tmp_path: Path) -> None:
+    """By itself, once certificate and key fit each other; connections go on."""
+    files = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    first, second = trustme.CA(), trustme.CA()
+    write_certificate(first, *files)
+    async with serving(settings, certificate=files[0], private_key=files[1]) as lab:
+        trusting = ssl.create_default_context()
+        second.configure_trust(trusting)
+        async with httpx.AsyncClient(base_url=lab.server.url, trust_env=False, verify=trusting) as client:
+            assert (await lab.client.get("/healthz")).status_code == 200
+            key = files[1].read_bytes()
+            write_certificate(second, *files)
+            renewed = files[1].read_bytes()
+            files[1].write_bytes(key)  # the certificate is there before its key
+            lab.server.reconfigure(lab.settings)
+            await asyncio.sleep(0.2)
+            assert (await lab.client.get("/healthz")).status_code == 200
+            files[1].write_bytes(renewed)
+            lab.server.reconfigure(lab.settings)
+            await asyncio.sleep(0.2)
+            assert (await client.get("/healthz")).status_code == 200
+
+
+def write_certificate(authority: trustme.CA, certificate: Path, key: Path) -> None:
+    """One for this machine."""
+    issued = authority.issue_cert("127.0.0.1")
+    issued.cert_chain_pems[0].write_to_path(certificate)
+    issued.private_key_pem.write_to_path(key)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for it, ten seconds at most."""
+    for _ in range(200):
+        if condition():
+            return
+        await asyncio.sleep(0.05)
+    raise TimeoutError
+
+
+async def until_refused(url: str) -> None:
+    """Ask until nobody listens: then it raises ConnectError."""
+    for _ in range(200):
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+            await client.get("/healthz")
+        await asyncio.sleep(0.05)
