@@ -5,6 +5,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 _VERSION: Final = version("hotspare")
 _EVERY_S = 5.0
+#: From round to round, as an hour of a target lies together on the disk, and from step to step; rows in each.
+_PRUNED_EVERY_S, _PRUNED_AFTER_S, _PRUNED = 3600.0, 0.2, 1_000
 #: A wall clock that moves by more than this against the monotonic one was set.
 _CLOCK_STEP_S = 2.0
 _CLOCK_EVERY_S = 0.5
@@ -71,8 +74,6 @@ class Housekeeping:
         while True:
             try:
                 await self.recorder.database.run(self.beat)
-                if time.monotonic() >= self._prunes_from_s:
-                    await self.recorder.database.run(self._prune)
                 await self.recorder.database.run(self.routes.sum_up, self.recorder.clock())
                 self._failed = None
             except DatabaseError as error:
@@ -80,6 +81,16 @@ class Housekeeping:
                     log.error("housekeeping_failed: %s", error)
                 self._failed = str(error)
             await asyncio.sleep(_EVERY_S)
+
+    async def prune(self) -> None:
+        """Remove what is past its retention, a round an hour in steps of some milliseconds, for ever."""
+        while True:
+            pause_s = _EVERY_S
+            if time.monotonic() >= self._prunes_from_s:
+                with suppress(DatabaseError):  # `run` says so
+                    is_over = await self.recorder.database.run(self.prune_step)
+                    pause_s = _PRUNED_EVERY_S if is_over else _PRUNED_AFTER_S
+            await asyncio.sleep(pause_s)
 
     def started(self, watching: str) -> None:
         """Record that the service has started, and what it watches; raises DatabaseError."""
@@ -98,10 +109,12 @@ class Housekeeping:
         log.info("%s: %s", kind, text)
         self.recorder.store.add_event(self.recorder.clock(), kind, HOST, text)
 
-    def _prune(self) -> None:
+    def prune_step(self) -> bool:
+        """Remove some of what is past its retention; whether nothing is left. Raises DatabaseError."""
         now = self.recorder.clock()
         raw_before = now - timedelta(seconds=self.retention.raw_s)
-        self.recorder.store.prune(raw_before, rollups_before=oldest_sums(self.retention, now))
+        self.recorder.store.prune(raw_before, rollups_before=oldest_sums(self.retention, now), at_most=_PRUNED)
+        return self.recorder.store.pruner.is_over
 
     def beat(self, stopped_at: datetime | None = None) -> None:
         """Store a sign of life; to be called on the database's thread. Raises DatabaseError."""

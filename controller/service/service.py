@@ -279,6 +279,7 @@ class Service:
             control = tasks.create_task(self._control.run())
             endless = (
                 self._housekeeping.run(),
+                self._housekeeping.prune(),
                 self._housekeeping.watch_clock(),
                 self._network.watch(),
                 self._probing.watch_budget(),

@@ -7,7 +7,7 @@ presses go a month after `raw`, once their incident is over. Incidents, decision
 that people are told once, and a vendor's last word: it still holds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -31,6 +31,8 @@ from monitor.storage.tables import (
 NEWEST_REPORTS: Final = select(func.max(VENDOR_REPORTS.c.id)).group_by(VENDOR_REPORTS.c.provider)
 """The ids of the vendors' last reports."""
 _NO_ROW: Final = false()
+#: So many targets and routes are looked at in a step.
+_SUBJECTS_AT_ONCE: Final = 500
 #: The sums, and the spans that each has.
 _SUMS: Final = {ROLLUPS: (HOUR, DAY), ROUTE_ROLLUPS: (HOUR, DAY), TRAFFIC_ROLLUPS: (MINUTE, HOUR)}
 _DELIVERED_LONGER: Final = timedelta(days=30)
@@ -44,17 +46,61 @@ _DELIVERED: Final = and_(
 )
 
 
-def prune_rows(
+class Pruner:
+    """Goes through what may be removed, a step at a time: a step costs the same however long the history.
+
+    A round is over once every table was looked through; the next step begins another one.
+    """
+
+    def __init__(self) -> None:
+        self.is_over = True
+        """Whether the last step ended a round."""
+        self._place: tuple[int, str] = (0, "")
+        """Which sums or observations are looked through, and the last target or route that has nothing left there."""
+
+    def step(
+        self, connection: Connection, before: datetime, sums_before: Mapping[timedelta, datetime], at_most: int
+    ) -> int:
+        """Remove up to `at_most` rows; returns how many. `before` is that of `retention.raw`, `sums_before` by span.
+
+        When the transaction of `connection` fails, the rest of the round is left to the next one.
+        """
+        number, after = (0, "") if self.is_over else self._place
+        self._place, self.is_over = (0, ""), True
+        parts, removed, room = _by_subject(before, sums_before), 0, _SUBJECTS_AT_ONCE
+        while number < len(parts) and removed < at_most and room:
+            table, is_old = parts[number]
+            subjects = connection.scalars(subjects_of(table, after, room)).all()
+            removed += _prune_oldest(connection, table, subjects, is_old, at_most - removed) if subjects else 0
+            if removed < at_most:  # else some of these may have more
+                number, after = (number, subjects[-1]) if len(subjects) == room else (number + 1, "")
+                room -= len(subjects)
+        if number == len(parts) and removed < at_most:
+            removed += _prune_others(connection, before, sums_before, at_most - removed)
+            self.is_over = removed < at_most
+        else:
+            self.is_over = False
+        self._place = number, after
+        return removed
+
+
+def _by_subject(before: datetime, sums_before: Mapping[timedelta, datetime]) -> list[tuple[Table, ColumnElement[bool]]]:
+    """What is removed from tables whose key begins with a target or a route."""
+    parts: list[tuple[Table, ColumnElement[bool]]] = [(OBSERVATIONS, OBSERVATIONS.c.started_ms < to_ms(before))]
+    for table, spans in _SUMS.items():
+        parts += [
+            (table, and_(table.c.span_s == int(span.total_seconds()), table.c.start_ms < to_ms(sums_before[span])))
+            for span in spans
+            if span in sums_before
+        ]
+    return parts
+
+
+def _prune_others(
     connection: Connection, before: datetime, sums_before: Mapping[timedelta, datetime], at_most: int
 ) -> int:
-    """Remove up to `at_most` rows; returns how many. `before` is that of `retention.raw`, `sums_before` by span."""
-    before_ms, removed = to_ms(before), 0
-    removed += _prune_oldest(connection, OBSERVATIONS, OBSERVATIONS.c.started_ms < before_ms, at_most)
-    for table, spans in _SUMS.items():
-        for span in sums_before.keys() & set(spans):
-            is_old = and_(table.c.span_s == int(span.total_seconds()), table.c.start_ms < to_ms(sums_before[span]))
-            removed += _prune_oldest(connection, table, is_old, at_most - removed)
-    removed += _prune_by_id(connection, CONNECTIVITY, before_ms, at_most - removed)
+    before_ms = to_ms(before)
+    removed = _prune_by_id(connection, CONNECTIVITY, before_ms, at_most)
     told_once = EVENTS.c.kind.in_(KINDS)  # once removed, they would be told again
     removed += _prune_by_id(connection, EVENTS, before_ms, at_most - removed, keep=told_once)
     in_force = VENDOR_REPORTS.c.id.in_(NEWEST_REPORTS)
@@ -70,25 +116,27 @@ def prune_rows(
     return removed
 
 
-def subjects_of(table: Table) -> Select[str]:
-    """The targets or routes that have rows in the table, whose key begins with them, by one seek each.
+def subjects_of(table: Table, after: str | None = None, at_most: int = -1) -> Select[str]:
+    """The targets or routes that have rows in the table, whose key begins with them, by one seek each, in order.
 
-    `SELECT DISTINCT` would read the whole history: here each is found as the least above the last.
+    Those above `after`, the first `at_most` of them. `SELECT DISTINCT` would read the whole history: here each is found
+    as the least above the last.
     """
     key = next(iter(table.primary_key.columns))
-    subjects = select(func.min(key).label("subject")).cte("subjects", recursive=True)
+    first = select(func.min(key).label("subject"))
+    subjects = (first if after is None else first.where(key > after)).cte("subjects", recursive=True)
     following = select(func.min(key)).where(key > subjects.c.subject).scalar_subquery()
     subjects = subjects.union_all(select(following).where(subjects.c.subject.is_not(None)))
-    return select(subjects.c.subject).where(subjects.c.subject.is_not(None))
+    return select(subjects.c.subject).where(subjects.c.subject.is_not(None)).limit(at_most if at_most >= 0 else None)
 
 
-def _prune_oldest(connection: Connection, table: Table, is_old: ColumnElement[bool], at_most: int) -> int:
-    """Remove up to `at_most` rows of a table whose key begins with a target or a route; returns how many."""
-    key, removed = list(table.primary_key.columns), 0
-    for subject in connection.scalars(subjects_of(table)).all():
-        oldest = select(*key).where(key[0] == subject, is_old).order_by(*key).limit(at_most - removed)
-        removed += connection.execute(delete(table).where(tuple_(*key).in_(oldest))).rowcount
-    return removed
+def _prune_oldest(
+    connection: Connection, table: Table, subjects: Sequence[str], is_old: ColumnElement[bool], at_most: int
+) -> int:
+    """Remove up to `at_most` rows of these targets or routes; returns how many."""
+    key = list(table.primary_key.columns)
+    oldest = select(*key).where(key[0].in_(subjects), is_old).limit(at_most)
+    return connection.execute(delete(table).where(tuple_(*key).in_(oldest))).rowcount
 
 
 def _prune_by_id(

@@ -22,7 +22,7 @@ from monitor.status_pages.reading import VendorStateChange
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.database import durable, reading
 from monitor.storage.maintenance import give_back
-from monitor.storage.pruning import NEWEST_REPORTS, prune_rows, subjects_of
+from monitor.storage.pruning import NEWEST_REPORTS, Pruner, subjects_of
 from monitor.storage.rollup_rows import add_to_rollups, rollup_of
 from monitor.storage.rollup_tables import ROLLUPS
 from monitor.storage.row_conversions import (
@@ -95,6 +95,7 @@ class Store:
         self._durable = durable(engine)
         self._reading = reading(engine)
         self._vendor_reported: set[str] = set()
+        self.pruner = Pruner()
 
     def record(self, observations: Sequence[Observation]) -> None:
         """Store observations, and add them to the rollups and their cost to the spending.
@@ -336,13 +337,13 @@ class Store:
     def prune(
         self, before: datetime, *, rollups_before: Mapping[timedelta, datetime] = _ALL_ROLLUPS, at_most: int = 5_000
     ) -> int:
-        """Remove up to `at_most` rows from before this; returns how many, 0 when none are left.
+        """Remove up to `at_most` rows from before this; returns how many.
 
         Sums of an hour or a day are kept unless `rollups_before` says from when on they are; `monitor.storage.pruning`
-        says what goes with which. A step costs what it removes, however long the history.
+        says what goes with which. It is one step of a round, which is over once nothing is left (`pruner.is_over`).
         """
         with self._engine.begin() as connection:
-            removed = prune_rows(connection, before, rollups_before, at_most)
+            removed = self.pruner.step(connection, before, rollups_before, at_most)
             give_back(connection)
         return removed
 

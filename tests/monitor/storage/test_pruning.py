@@ -97,3 +97,22 @@ def test_spending_goes_two_months_after_its_day(engine: Engine) -> None:
     assert _count(engine, SPENDING) == 1
     store.prune(T0 + MONTH, rollups_before={DAY: T0 + 3 * MONTH})
     assert _count(engine, SPENDING) == 0
+
+
+def test_a_round_ends_and_each_of_its_steps_looks_at_some_targets(engine: Engine) -> None:
+    """However many there are: what was too many rows or targets for one step is the next one's."""
+    store, dice = Store(engine), range(1_200)
+    seen = [observation(at_s=age, name=f"p{number // 4}/m{number % 4}") for number in dice for age in (0, 60, 7200)]
+    store.record(seen)
+    steps = list[int]()
+    while not steps or not store.pruner.is_over:
+        steps.append(store.prune(T0 + HOUR, rollups_before={HOUR: T0 + HOUR}, at_most=500))
+    assert sum(steps) == 2 * len(dice) + len(dice), "two observations of each, and the sum of their hour"
+    assert max(steps) == 500
+    assert all(len(store.observations(f"p{number // 4}/m{number % 4}", after=T0)) == 1 for number in dice)
+    assert store.prune(T0 + HOUR, rollups_before={HOUR: T0 + HOUR}, at_most=500) == 0
+    assert [store.pruner.is_over] == [False], "it looked at 500 of them"
+    store.record([observation(name="p0/m0")])
+    store.record([observation(name="p299/m3")])
+    found = [store.prune(T0 + HOUR, at_most=500) for _ in range(4)]
+    assert sum(found) == 2
