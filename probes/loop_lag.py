@@ -1,30 +1,54 @@
 """Measures how late our own event loop runs during a probe: late timings are our fault, not a provider's."""
 
 import asyncio
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Final, NamedTuple
 
 _TICK_S = 0.01
 #: A tick that is later than this is a stall; every loop is a millisecond or two late.
 _STALL_S = 0.02
+#: So many of the last answers are known: those of the last second, where it matters.
+_ANSWERS: Final = 64
+_WITNESSES: Final = 3
+
+
+class _Answered(NamedTuple):
+    """Another probe that was answered: when it began and when it had the answer, by the loop's clock."""
+
+    began: float
+    at: float
 
 
 class LagWatch:
     """The lateness during one probe, in seconds. A stall may show up to one tick (10 ms) shorter than it was."""
 
-    def __init__(self, began: float) -> None:
-        self._began = began
+    def __init__(self, began: float, answered: Sequence[_Answered] = ()) -> None:
+        """`answered`: the last answers to any probe of this loop; it changes meanwhile."""
+        self.began = began
+        self._answered = answered
         self.worst_s = 0.0
         """The lateness of the latest tick."""
+        self._worst_at = began
         self.stalled_s = 0.0
         """The sum of all stalls, those of 20 ms and more."""
 
     def record_tick(self, due: float, now: float) -> None:
         """Records a tick that was due at `due` and ran at `now`, both by the loop's clock."""
-        late_s = now - max(due, self._began)
-        self.worst_s = max(self.worst_s, late_s)
+        late_s = now - max(due, self.began)
+        if late_s > self.worst_s:
+            self.worst_s, self._worst_at = late_s, now
         if late_s > _STALL_S:
             self.stalled_s += late_s
+
+    def others_were_answered(self) -> bool:
+        """Whether at least three probes that began later have had an answer since the worst stall.
+
+        They had less time than this one, of the same loop: it has not kept an answer from anybody.
+        """
+        witnesses = (each for each in self._answered if each.began > self.began and each.at >= self._worst_at)
+        return sum(1 for _ in witnesses) >= _WITNESSES
 
 
 class LoopLag:
@@ -33,12 +57,13 @@ class LoopLag:
     def __init__(self) -> None:
         self._watches: set[LagWatch] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._answered: deque[_Answered] = deque(maxlen=_ANSWERS)
 
     @contextmanager
     def watch(self) -> Iterator[LagWatch]:
         """Watches the running loop until the block ends; a tick that is then overdue counts."""
         loop = asyncio.get_running_loop()
-        watch = LagWatch(loop.time())
+        watch = LagWatch(loop.time(), self._answered)
         self._watches.add(watch)
         if self._timer is None:
             self._arm(loop)
@@ -51,6 +76,10 @@ class LoopLag:
             if not self._watches and self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
+
+    def note_answer(self, watch: LagWatch) -> None:
+        """The probe of this watch has been answered now."""
+        self._answered.append(_Answered(watch.began, asyncio.get_running_loop().time()))
 
     def _tick(self, due: float, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()

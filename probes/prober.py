@@ -151,6 +151,8 @@ class Prober:
             detail = f"{OWN_FAULT} ended without a response"
             fault = fault or Classification(Outcome.BAD_REQUEST, detail)
             return replace(fault, steps=(f"transport: {fault.detail}",))
+        if exchange.last_byte_s is not None:
+            self._loop_lag.note_answer(exchange.loop_lag)
         await asyncio.sleep(0)  # what has arrived for other probes meanwhile is time-stamped first
         return classify_response(dialect, task, exchange.response(fault), now=self._clock())
 

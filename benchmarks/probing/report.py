@@ -1,4 +1,4 @@
-"""Prints how far each way of timing is from the server's own clock, what it costs, and how a thousand targets fare."""
+"""Prints how far each way of timing is from the server's own clock and what it costs."""
 
 import asyncio
 import json
@@ -9,14 +9,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
-from benchmarks.probing import blackbox, thousand
+from benchmarks.probing import blackbox
 from benchmarks.probing.client import CLIENTS
 from benchmarks.probing.jobs import LOADS, Load, Times
 from benchmarks.probing.processes import BESIDE, MEASURED, cpu_s, memory_mb, read_line, start_process
 
 _OURS = "hotspare"
 _ROUNDS = 2
-_THOUSAND_S = 75.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,15 +45,15 @@ class Measured:
 
 def main() -> None:
     """Run and print all loads, in about ten minutes."""
-    _run(LOADS, _ROUNDS, _THOUSAND_S)
+    _run(LOADS, _ROUNDS)
 
 
 def quick() -> None:
     """Run one small load, to see that it works; less than a minute."""
-    _run([Load(in_flight=10, requests=30)], 1, 10.0)
+    _run([Load(in_flight=10, requests=30)], 1)
 
 
-def _run(loads: Sequence[Load], rounds: int, thousand_s: float) -> None:
+def _run(loads: Sequence[Load], rounds: int) -> None:
     os.sched_setaffinity(0, BESIDE)
     print("Milliseconds between the recorded time and the server's own, 50th/95th/99th percentile/worst;")
     print("in brackets the 99th percentile, and the CPU time, as multiples of hotspare's.\n")
@@ -66,8 +65,6 @@ def _run(loads: Sequence[Load], rounds: int, thousand_s: float) -> None:
             print(_row(load, who, figures, measured[_OURS]), flush=True)
     if not blackbox.installed():
         print(f"\n{blackbox.EXPORTER} is not installed and was left out.")
-    with _server() as port:
-        _print_thousand(thousand.lived_through(port, thousand_s))
 
 
 def _measured(load: Load, rounds: int) -> dict[str, Measured]:
@@ -123,14 +120,3 @@ def _spread(errors_s: list[float], ours_s: list[float]) -> str:
 
 def _at(ordered: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
-def _print_thousand(run: thousand.Run) -> None:
-    print("\n| the whole service, 1,000 targets every 30 s | |\n| --- | --- |")
-    print(f"|probes, of these not `ok`|{run.probes:,}, {run.not_ok}|")
-    print(f"|share of one core|{run.core_share:.0%}|")
-    print(f"|memory|{run.memory_mb:.0f} MB|")
-    late = ", ".join(f"{_at(run.late_s, share):.3f} s" for share in (0.5, 0.99, 1))
-    print(f"|a probe later than planned, median, 99th percentile, worst|{late}|")
-    lag = ", ".join(f"{_at(run.lag_s, share):.3f} s" for share in (0.5, 0.99, 1))
-    print(f"|the event loop late during a probe, likewise|{lag}|")

@@ -2,7 +2,8 @@
 
 `POST /<id>/<first ms>/<rest ms>/…` is answered with what was asked: the headers and half of the body after the first
 delay, the rest after the second one more. `GET /truth` gives `{id: [s to the first byte, s to the last byte]}`, both by
-the server's own clock since it had the connection, and forgets them.
+the server's own clock since it had the connection, and forgets them. After `GET /hang` those whose id begins with
+`hangs` are accepted and not answered any more.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import time
 
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
 _truth: dict[str, tuple[float, float]] = {}
+_hanging: set[str] = set()
 
 
 class _Conversation(asyncio.Protocol):
@@ -39,7 +41,14 @@ class _Conversation(asyncio.Protocol):
             _truth.clear()
             self._transport.write(_HEAD % len(truth) + truth)
             return
+        if path == "/hang":
+            _hanging.add("hangs")
+            self._transport.write(_HEAD % 0)
+            self._transport.close()
+            return
         _, name, first_ms, rest_ms, *_ = path.split("/")
+        if name.startswith("hangs") and _hanging:
+            return
         reply = _reply(body)
         asyncio.get_running_loop().call_later(
             int(first_ms) / 1000, self._first, name, began, int(rest_ms) / 1000, reply

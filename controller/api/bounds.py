@@ -8,9 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-#: So many connections at once, when the process may have that many open files beside those that it needs itself.
-MOST_CONNECTIONS: Final = 12_000
-_FILES_FOR_OTHERS: Final = 512
 MOST_HEAD: Final = 32 * 1024
 MOST_BODY: Final = 64 * 1024
 _ACCEPTED_AT_ONCE: Final = 32
@@ -54,11 +51,6 @@ class RefusedClients:
         self._told[event] = now_s, self.counts[event]
         since = self.counts[event] - told
         self.tell(event, f"{text} ({since} times)" if since > 1 else text)
-
-
-def most_connections(open_files: int) -> int:
-    """How many connections there may be where the process may have so many open files: probes need some, too."""
-    return max(16, min(MOST_CONNECTIONS, open_files - _FILES_FOR_OTHERS))
 
 
 class _Connection(socket.socket):

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import resource
 import socket
 import ssl
 import sys
@@ -23,11 +22,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from controller.api.access import AccessRules
 from controller.api.app import Sources, build_app
-from controller.api.bounds import PATIENCE, BoundedListener, Patience, RefusedClients, most_connections
+from controller.api.bounds import PATIENCE, BoundedListener, Patience, RefusedClients
 from controller.api.control import OperatorDesk
 from controller.api.protocol import BoundedProtocol, bounded
 from controller.api.reader import ReadModel
 from controller.api.routing_feed import RoutingFeed
+from controller.open_files import most_connections, raise_open_files
 from controller.status.overview import Overview, read
 from monitor.config.loader import mark_of
 from monitor.config.settings import Settings
@@ -178,7 +178,7 @@ class ApiServer:
     def _listen(self, protocol: type[BoundedProtocol]) -> BoundedListener:
         host, port = self.settings.api.address or ("", 0)
         family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
-        listener = BoundedListener(family, most=most_connections(_raise_open_files()), make_room=protocol.make_room)
+        listener = BoundedListener(family, most=most_connections(raise_open_files()), make_room=protocol.make_room)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((host, port))
@@ -245,17 +245,6 @@ class _KeptReader:
         if self._engine is None:
             self._engine = open_reader(self.url)
         return self._engine
-
-
-def _raise_open_files() -> int:
-    """How many open files this process may have, after asking for as many as it can be given."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = min(hard, 65_536) if hard != resource.RLIM_INFINITY else 65_536
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 65_536 if soft == resource.RLIM_INFINITY else soft
 
 
 def _log_loop_error(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.text import Text
 
+from controller.open_files import FILES_PER_PROBE, OTHER_FILES
 from monitor.config.settings import Settings
 from monitor.formatting import format_elapsed
 from monitor.storage.database import DatabaseError
@@ -29,9 +30,6 @@ from probes.transport.proxies import Proxies, UnusableProxyError
 _LEAST_FREE: Final = 256 * 1024 * 1024
 """Bytes: less is used up within days."""
 _LARGEST_SKEW: Final = timedelta(seconds=30)
-_FILES_PER_TARGET: Final = 2
-"""A burst may ask each target while its last probe still ends."""
-_OTHER_FILES: Final = 64
 _ANSWER_S: Final = 5.0
 
 
@@ -90,11 +88,11 @@ def folder_faults(
 
 def files_faults(limits: tuple[int, int], targets: int) -> list[MachineProblem]:
     """Whether so many targets can be probed with the files that a process may have open, as (soft, hard)."""
-    wanted, soft = _FILES_PER_TARGET * targets + _OTHER_FILES, limits[0]
-    if soft in {resource.RLIM_INFINITY, -1} or soft >= wanted:
+    wanted, hard = FILES_PER_PROBE * targets + OTHER_FILES, limits[1]  # the service raises the soft one
+    if hard in {resource.RLIM_INFINITY, -1} or hard >= wanted:
         return []
-    found = f"a process may have {soft} files open, and {targets} targets take up to {wanted}"
-    return [MachineProblem(subject="files", found=found, remedy=f"`ulimit -n {wanted}`, or LimitNOFILE= of the unit")]
+    found = f"a process may have {hard} files open, and {targets} targets take up to {wanted}"
+    return [MachineProblem(subject="files", found=found, remedy=f"`ulimit -Hn {wanted}`, or LimitNOFILE= of the unit")]
 
 
 def proxy_faults(addresses: Iterable[str], configured: str | None) -> list[MachineProblem]:

@@ -53,8 +53,11 @@ class Probing:
     """Each observation is put here."""
     health: ServiceHealth
     recorder: BackgroundRecorder
+    most_at_once: int
+    """So many probes may be under way: as many as this process may have files open for."""
     on_observation: Callable[[Observation], None] = lambda _: None
     """Is told each as well; must return at once."""
+    _under_way: int = 0
     _skips: dict[str, tuple[float, int]] = field(default_factory=dict)
     """For each target when a skip was last reported (monotonic), and how many there have been since."""
     _begun_s: dict[str, float] = field(default_factory=dict)
@@ -118,7 +121,7 @@ class Probing:
         state = self.cycle.detection.detector.state_of(target.id)
         if pacing.is_resting(state, self.recorder.clock()) or (check == CONTEXT and state.health not in NO_VERDICT):
             return
-        if not self.budget.reserve_probe(target.id, self.recorder.clock()):
+        if self._lacks_files(target.id) or not self.budget.reserve_probe(target.id, self.recorder.clock()):
             return
         hang_s, watch = self.cycle.detection.detector.hang_s(target.id), None
         if afresh:
@@ -127,12 +130,14 @@ class Probing:
             hanging = partial(self._report_hanging, target.id, check, self.recorder.clock(), hang_s)
             watch = asyncio.get_running_loop().call_later(hang_s, hanging)
         await self._begin_apart(target.id)
+        self._under_way += 1
         try:
             observation = await self.prober.probe(target, check)
         except BaseException:
             self.budget.release_probe(target.id)
             raise
         finally:
+            self._under_way -= 1
             if watch:
                 watch.cancel()
         if afresh:
@@ -149,6 +154,13 @@ class Probing:
                 self.schedule.ask_context_again(target.id, self.recorder.clock() + wait)
         self.on_observation(observation)
         self.observations.put_nowait(observation)
+
+    def _lacks_files(self, target_id: str) -> bool:
+        """Whether so many probes are under way that this one must be skipped, which is reported."""
+        lacks = self._under_way >= self.most_at_once
+        if lacks:
+            self._skipped(target_id, f"{self._under_way} probes are under way, and this process may open no more files")
+        return lacks
 
     async def _begin_apart(self, target_id: str) -> None:
         """Wait until no other probe of this target began just now: two of one millisecond would be stored as one."""

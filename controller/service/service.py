@@ -16,6 +16,7 @@ from controller.alerts.heartbeat import ServiceHealth
 from controller.api.server import ApiServer
 from controller.cycle.cycle import Cycle
 from controller.journal import Journal
+from controller.open_files import most_probes, raise_open_files
 from controller.routing.ballast import Ballast
 from controller.routing.routing_file import RoutingFile, RoutingFileError
 from controller.service.background import BackgroundRecorder, WorkerThread
@@ -243,6 +244,7 @@ class Service:
             observations=self._observations,
             health=self._health,
             recorder=self._recorder,
+            most_at_once=most_probes(raise_open_files()),
         )
         self._control = ControlLoop(
             cycle=self._cycle,

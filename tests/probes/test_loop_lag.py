@@ -46,3 +46,23 @@ async def test_nothing_ticks_while_nobody_watches() -> None:
     with lag.watch():
         assert lag._timer is not None
     assert lag._timer is None
+
+
+async def test_others_prove_that_the_loop_carried_answers() -> None:
+    """Three that began later and were answered after the worst stall; earlier ones, and answers before it, do not."""
+    lag = LoopLag()
+    with lag.watch() as earlier, lag.watch() as watch:
+        with lag.watch() as before_it:
+            await asyncio.sleep(0.02)
+            for _ in range(3):
+                lag.note_answer(before_it)
+        time.sleep(0.1)  # noqa: ASYNC251 - a computation that does not yield
+        await asyncio.sleep(0.02)
+        for _ in range(3):
+            lag.note_answer(earlier)
+        assert not watch.others_were_answered()
+        with lag.watch() as later:
+            for _ in range(3):
+                assert not watch.others_were_answered()
+                lag.note_answer(later)
+        assert watch.others_were_answered()

@@ -221,6 +221,33 @@ async def test_a_deadline_that_our_own_loop_missed_is_ours(check: Check, prober:
     )
 
 
+async def standing_still() -> None:
+    """Keeps the event loop from everything for half the time, without an end."""
+    while True:
+        time.sleep(0.03)  # noqa: ASYNC251 - a computation that does not yield
+        await asyncio.sleep(0.03)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("others", [0, 4])
+async def test_whom_the_loop_kept_from_nobody_else_has_not_answered(others: int) -> None:
+    """Where others that were asked later are answered all the same, a deadline that passes is the provider's."""
+    prober, limits = new_prober(), Timeouts(connect_s=1, first_token_s=1, total_s=1)
+    async with serving(blocking(0, b"")) as silent, serving(sending(HEAD + b"\r\n" + ANSWER)) as answers:
+        busy = asyncio.create_task(standing_still())
+        hanging = asyncio.create_task(prober.probe(target(silent, timeouts=limits), Check.CHAT))
+        await asyncio.sleep(0.2)
+        while not hanging.done():
+            answered = await asyncio.gather(*(prober.probe(target(answers), Check.CHAT) for _ in range(others)))
+            assert {seen.outcome for seen in answered} <= {Outcome.OK}
+            await asyncio.sleep(0.05)
+        busy.cancel()
+
+    seen = await hanging
+    assert seen.outcome is (Outcome.TIMEOUT if others else Outcome.BAD_REQUEST), seen.detail
+    assert seen.failed_here == (not others)
+
+
 @pytest.mark.slow
 async def test_an_answer_that_our_own_loop_missed_is_ours(prober: Prober) -> None:
     """The same where the answer came, but our deadline was over before anybody looked."""

@@ -25,7 +25,6 @@ from controller.api.bounds import (
     BoundedListener,
     Patience,
     RefusedClients,
-    most_connections,
 )
 from controller.api.protocol import bounded
 from monitor.config.api_settings import ApiSettings
@@ -131,11 +130,6 @@ def test_an_attack_does_not_fill_the_log() -> None:
     now[0] = 11.0
     refused.refuse("api_slow_request", "10.0.0.2: too slow")
     assert told == ["api_slow_request: 10.0.0.1: too slow", "api_slow_request: 10.0.0.2: too slow (1000 times)"]
-
-
-def test_probes_keep_their_files() -> None:
-    """Connections may take what the process may open, but for what it needs itself."""
-    assert [most_connections(files) for files in (256, 1024, 65_536)] == [16, 512, 12_000]
 
 
 @asynccontextmanager

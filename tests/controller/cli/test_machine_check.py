@@ -73,10 +73,10 @@ def test_a_folder_without_room_or_rights(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("limit", "targets", "wrong"), [(1024, 100, False), (256, 100, True), (-1, 10_000, False)])
 def test_open_files(limit: int, targets: int, wrong: bool) -> None:
-    """Two a target, and 64."""
-    faults = files_faults((limit, 4096), targets)
+    """Two a target, and 64: as many as the service can be given at its start."""
+    faults = files_faults((128, limit), targets)
     assert subjects(faults) == ["files"] * wrong
-    assert not wrong or "ulimit -n 264" in faults[0].remedy
+    assert not wrong or "ulimit -Hn 264" in faults[0].remedy
 
 
 @pytest.fixture

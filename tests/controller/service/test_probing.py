@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import socket
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -142,3 +145,29 @@ async def test_long_requests_are_asked_beside_the_others(tmp_path: Path, provide
     said = f"{OWN}: the check context has failed 3 times in a row (timeout), the others are well"
     assert rows(tmp_path, told) == [(OWN, said)]
     assert rows(tmp_path, "SELECT health FROM target_states") == [("up",), ("up",)]
+
+
+@pytest.mark.slow
+def test_probes_that_hang_take_no_file_that_is_not_there(tmp_path: Path) -> None:
+    """What this process has no file for is skipped, and said once a target: nobody is blamed, and nothing fails."""
+    models = ", ".join(f"m{number}: {{}}" for number in range(100))
+    with socket.create_server(("127.0.0.1", 0), backlog=256) as silent:
+        (tmp_path / "hotspare.yaml").write_text(
+            f"database: sqlite:///{tmp_path}/hotspare.db\nrouting_file: {tmp_path}/routing.json\n"
+            "defaults: {interval: 5s, timeout: {total: 30s}}\nconnectivity: {endpoints: []}\napi: {listen: none}\n"
+            "routes: {chat: {candidates: [p/m0, p/m1]}}\n"
+            f"providers: {{p: {{dialect: openai-chat, api_key: k,"
+            f' base_url: "http://127.0.0.1:{silent.getsockname()[1]}/v1", models: {{{models}}}}}}}\n'
+        )
+        few = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200));"
+        run = f"{few} sys.argv[1:] = ['run', '-c', {str(tmp_path / 'hotspare.yaml')!r}];"
+        run += " runpy.run_module('controller.cli.main', run_name='__main__')"
+        with subprocess.Popen([sys.executable, "-c", run], stderr=subprocess.DEVNULL) as service:
+            try:
+                skipped = "SELECT text FROM events WHERE kind = 'probe_skipped'"
+                wait(lambda: (tmp_path / "routing.json").exists() and len(rows(tmp_path, skipped)) > 20)
+            finally:
+                service.terminate()
+    texts = {str(text) for (text,) in rows(tmp_path, skipped)}
+    assert texts == {"34 probes are under way, and this process may open no more files"}
+    assert rows(tmp_path, "SELECT 1 FROM observations WHERE detail LIKE '%open files%'") == []
