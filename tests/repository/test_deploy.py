@@ -1,5 +1,6 @@
 """The examples of `deploy/`, as far as one machine without Docker and Kubernetes can try them."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from controller.alerts.next_action import Urgency
+from controller.status.headline import Level
 from monitor.config.loader import load
 from tests.support.paths import ROOT
 
@@ -73,3 +76,18 @@ def test_the_image_runs_as_nobody_and_writes_one_volume() -> None:
     named = [source for source in re.findall(r"/source(/\S*)?", image) if source]
     for path in named:
         assert (ROOT / path.strip("/").rstrip(";")).exists(), path
+
+
+def test_a_figure_of_the_dashboard_shows_what_holds_now() -> None:
+    """Its query has one instant: over a range every word that held in it would stand there; a word has its colour."""
+    words: dict[str, list[str]] = {"{{level}}": list(Level), "{{urgency}}": list(Urgency)}
+    for panel in json.loads((DEPLOY / "grafana/hotspare.json").read_text())["panels"]:
+        if panel["type"] != "stat":
+            continue
+        [target] = panel["targets"]
+        assert (target["instant"], target["range"]) == (True, False), panel["title"]
+        shown = words.pop(target["legendFormat"], None)
+        assert (panel["options"]["textMode"] == "name") is (shown is not None), panel["title"]
+        if shown:
+            assert [each["matcher"]["options"] for each in panel["fieldConfig"]["overrides"]] == shown
+    assert not words
