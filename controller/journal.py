@@ -52,7 +52,9 @@ class Journal:
         """
         latest = select(func.max(DecisionRow.id)).group_by(DecisionRow.route)
         with Session(self._reading) as session:
-            rows = session.exec(select(DecisionRow).where(col(DecisionRow.id).in_(latest)))
+            rows = session.exec(
+                select(DecisionRow).where(col(DecisionRow.id).in_(latest)).order_by(col(DecisionRow.id))
+            )
             return {row.route: decision_from_row(row) for row in rows}
 
     def generation(self) -> int:

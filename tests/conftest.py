@@ -2,9 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.support.postgres import PostgresServer
 
 # How long an example takes depends on what else the machine does.
 settings.register_profile("no deadline", deadline=None)
@@ -26,3 +30,23 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
         assert text == path.read_text(encoding="utf-8").rstrip("\n")
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> "PostgresServer":
+    """The server of this run, which all its processes share; it ends with the last of them."""
+    from tests.support.postgres import PostgresServer, server_folder  # noqa: PLC0415 - most tests need none
+
+    worker = getattr(request.config, "workerinput", {"testrunuid": None})
+    server = PostgresServer(server_folder(worker["testrunuid"]))
+    server.be_fast()
+    return server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a new database may be made: each test is run on a file, and on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/hotspare.db"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_database()

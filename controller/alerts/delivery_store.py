@@ -74,7 +74,8 @@ class DeliveryStore:
         """What was begun and is not known to have arrived, oldest first."""
         begun = select(DeliveryRow).where(col(DeliveryRow.sink) == self.sink, col(DeliveryRow.done_ms).is_(None))
         with Session(self._reading) as session:
-            return [DELIVERY.value(row) for row in session.exec(begun.order_by(col(DeliveryRow.begun_ms)))]
+            oldest = begun.order_by(col(DeliveryRow.begun_ms), col(DeliveryRow.key))
+            return [DELIVERY.value(row) for row in session.exec(oldest)]
 
     # One delivery, from its beginning to its end.
 

@@ -102,7 +102,7 @@ def _relevant(connection: Connection, sink: str, incidents: Sequence[int], now: 
     about = and_(_ROWS.incident_id.in_(incidents), _ROWS.kind != DeliveryKind.REPLY)
     general = and_(_ROWS.incident_id.is_(None), _ROWS.kind != DeliveryKind.EVENT, lately)
     wanted = select(DELIVERIES).where(_ROWS.sink == sink, or_(about, general))
-    return {row.key: DELIVERY.value(row) for row in connection.execute(wanted)}
+    return {row.key: DELIVERY.value(row) for row in connection.execute(wanted.order_by(_ROWS.key))}
 
 
 # What there is to tell in alerts.

@@ -44,7 +44,18 @@ def fit_integer(number: int | None) -> int | None:
     return number if number is not None and abs(number) <= _LARGEST else None
 
 
-_WRITERS: Final[Mapping[Any, Callable[[Any], Any]]] = {datetime: to_ms, str: storable, int: fit_integer, bool: int}
+def fit_real(number: float) -> float | None:
+    """The number, or None where it is none: one database keeps it as NULL, the other as NaN."""
+    return None if number != number else number  # noqa: PLR0124 - which only NaN is
+
+
+_WRITERS: Final[Mapping[Any, Callable[[Any], Any]]] = {
+    datetime: to_ms,
+    str: storable,
+    int: fit_integer,
+    float: fit_real,
+    bool: int,
+}
 
 
 class RowMapper(Generic[T]):
@@ -64,7 +75,7 @@ class RowMapper(Generic[T]):
                 column = self._columns[name] = f"{name.removesuffix('_at')}_ms" if known is datetime else name
                 if longest and name in longest:
                     self._writers[column] = partial(truncate, longest=longest[name])
-                elif known is not float:
+                else:
                     self._writers[column] = _WRITERS.get(known, attrgetter("value"))
                 if known not in {str, int, float}:
                     self._readers[name] = from_ms if known is datetime else known

@@ -1,17 +1,37 @@
 """Opens the database: one writer, any number of readers, errors that say what to do."""
 
-from typing import Final
+from importlib.util import find_spec
+from typing import Final, Protocol
 
 from sqlalchemy import Engine
 
 from monitor.storage import sqlite_engine
 from monitor.storage.database_error import DatabaseError
+from monitor.storage.database_url import is_postgres, shown_url
 from monitor.storage.schema import SCHEMA
 from monitor.storage.transactions import durable, reading
 
-__all__ = ["SCHEMA", "DatabaseError", "durable", "is_there", "open_operator", "open_reader", "open_writer", "reading"]
+__all__ = [
+    "SCHEMA",
+    "DatabaseError",
+    "durable",
+    "is_there",
+    "open_operator",
+    "open_reader",
+    "open_writer",
+    "reading",
+    "require_psycopg",
+]
 
 BUSY_TIMEOUT_S: Final = 5.0
+
+
+class _Kind(Protocol):
+    """What a module for one kind of database has."""
+
+    def open_writer(self, url: str, busy_timeout_s: float, /) -> Engine: ...
+    def open_reader(self, url: str, busy_timeout_s: float, /) -> Engine: ...
+    def open_operator(self, url: str, busy_timeout_s: float, /) -> Engine: ...
 
 
 def open_writer(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
@@ -21,7 +41,7 @@ def open_writer(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
     and survive a crash of this process; those of a `durable` engine survive a power cut as well. Whatever the database
     refuses, now or later, is raised as DatabaseError.
     """
-    return sqlite_engine.open_writer(sqlite_engine.database_path(url), busy_timeout_s)
+    return _kind_of(url).open_writer(url, busy_timeout_s)
 
 
 def open_reader(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
@@ -31,7 +51,7 @@ def open_reader(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
     open, the database keeps what others have replaced since. There is nothing to dispose of. Raises DatabaseError when
     there is no database, or not one of this version.
     """
-    return sqlite_engine.open_reader(sqlite_engine.database_path(url), busy_timeout_s)
+    return _kind_of(url).open_reader(url, busy_timeout_s)
 
 
 def open_operator(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
@@ -40,9 +60,24 @@ def open_operator(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine
     Its transactions and the writer's write one after the other; keep them short, the service waits for them. Raises
     DatabaseError when there is no database, or not one of this version.
     """
-    return sqlite_engine.open_operator(sqlite_engine.database_path(url), busy_timeout_s)
+    return _kind_of(url).open_operator(url, busy_timeout_s)
 
 
 def is_there(url: str) -> bool:
     """Whether there is a database already, as far as can be told without opening it; raises DatabaseError."""
-    return sqlite_engine.database_path(url).exists()
+    return is_postgres(url) or sqlite_engine.database_path(url).exists()
+
+
+def require_psycopg(url: str) -> None:
+    """Raise DatabaseError where the library for PostgreSQL is not installed."""
+    if find_spec("psycopg") is None:
+        raise DatabaseError(f"database {shown_url(url)} needs psycopg: `pip install 'hotspare[postgres]'`")
+
+
+def _kind_of(url: str) -> _Kind:
+    if not is_postgres(url):
+        return sqlite_engine
+    require_psycopg(url)
+    from monitor.storage import postgres_engine  # noqa: PLC0415 - an extra
+
+    return postgres_engine

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, f
 from monitor.detection.notices import KINDS
 from monitor.history.rollup import DAY, HOUR, MINUTE
 from monitor.storage.column_conversions import to_ms
+from monitor.storage.partitions import drop_days, has_partitions
 from monitor.storage.rollup_tables import ROLLUPS, ROUTE_ROLLUPS, TRAFFIC_ROLLUPS
 from monitor.storage.tables import (
     CONNECTIVITY,
@@ -63,11 +64,15 @@ class Pruner:
     ) -> int:
         """Remove up to `at_most` rows; returns how many. `before` is that of `retention.raw`, `sums_before` by span.
 
-        When the transaction of `connection` fails, the rest of the round is left to the next one.
+        Where the observations have partitions, the days that are over go as a whole, each counted as one row more. When
+        the transaction of `connection` fails, the rest of the round is left to the next one.
         """
+        days = drop_days(connection, to_ms(before)) if self.is_over and has_partitions(connection) else 0
         number, after = (0, "") if self.is_over else self._place
         self._place, self.is_over = (0, ""), True
         parts, removed, room = _by_subject(before, sums_before), 0, _SUBJECTS_AT_ONCE
+        if has_partitions(connection):
+            del parts[0]
         while number < len(parts) and removed < at_most and room:
             table, is_old = parts[number]
             subjects = connection.scalars(subjects_of(table, after, room)).all()
@@ -81,7 +86,7 @@ class Pruner:
         else:
             self.is_over = False
         self._place = number, after
-        return removed
+        return removed + days
 
 
 def _by_subject(before: datetime, sums_before: Mapping[timedelta, datetime]) -> list[tuple[Table, ColumnElement[bool]]]:

@@ -53,8 +53,9 @@ def database_path(url: str) -> Path:
     return Path(path)
 
 
-def open_writer(path: Path, busy_timeout_s: float) -> Engine:
+def open_writer(url: str, busy_timeout_s: float) -> Engine:
     """As `monitor.storage.database.open_writer`; every transaction is `BEGIN IMMEDIATE`."""
+    path = database_path(url)
     engine = writer_engine(path, busy_timeout_s)
     try:
         prepare(engine, path)
@@ -65,14 +66,14 @@ def open_writer(path: Path, busy_timeout_s: float) -> Engine:
     return engine
 
 
-def open_reader(path: Path, busy_timeout_s: float) -> Engine:
+def open_reader(url: str, busy_timeout_s: float) -> Engine:
     """As `monitor.storage.database.open_reader`; as long as a connection is open, the writer's log cannot shrink."""
-    return _open_existing(path, mode="ro", begin="BEGIN", busy_timeout_s=busy_timeout_s)
+    return _open_existing(database_path(url), mode="ro", begin="BEGIN", busy_timeout_s=busy_timeout_s)
 
 
-def open_operator(path: Path, busy_timeout_s: float) -> Engine:
+def open_operator(url: str, busy_timeout_s: float) -> Engine:
     """As `monitor.storage.database.open_operator`; every transaction is `BEGIN IMMEDIATE`."""
-    return _open_existing(path, mode="rw", begin="BEGIN IMMEDIATE", busy_timeout_s=busy_timeout_s)
+    return _open_existing(database_path(url), mode="rw", begin="BEGIN IMMEDIATE", busy_timeout_s=busy_timeout_s)
 
 
 def writer_engine(path: Path, busy_timeout_s: float, calls: DiskCalls | None = None) -> Engine:

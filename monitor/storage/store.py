@@ -22,6 +22,7 @@ from monitor.status_pages.reading import VendorStateChange
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.database import durable, reading
 from monitor.storage.maintenance import give_back
+from monitor.storage.partitions import DAY_MS, add_days, add_days_ahead, has_partitions
 from monitor.storage.pruning import NEWEST_REPORTS, Pruner, subjects_of
 from monitor.storage.rollup_rows import add_to_rollups, rollup_of
 from monitor.storage.rollup_tables import ROLLUPS
@@ -58,7 +59,6 @@ from monitor.storage.upsert import Insert, insert_into, replace_rows
 from probes.observation import Observation
 
 _KEY: Final = list(OBSERVATIONS.primary_key.columns)
-_DAY_MS: Final = 86_400_000
 _ALL_ROLLUPS: Final[Mapping[timedelta, datetime]] = {}
 _ONLY_ROW: Final = 1
 NO_POOLS: Final[Mapping[str, str]] = {}
@@ -109,6 +109,8 @@ class Store:
                 by_key.setdefault(tuple(row[column.name] for column in _KEY), observation)
             with self._engine.begin() as connection:
                 dialect = connection.dialect.name
+                if has_partitions(connection):
+                    add_days(connection, {to_ms(observation.started_at) // DAY_MS for observation in observations})
                 stored = [by_key[tuple(key)] for key in connection.execute(_record(dialect), rows)]
                 if stored:
                     connection.execute(_add_cost(dialect), [_spending_row(o) for o in stored])
@@ -206,12 +208,15 @@ class Store:
     def states(self) -> dict[str, SavedTargetState]:
         """The latest state of every target that ever had one, by target id."""
         with Session(self._reading) as session:
-            return {row.target: state_of(row) for row in session.exec(select(TargetStateRow))}
+            return {
+                row.target: state_of(row)
+                for row in session.exec(select(TargetStateRow).order_by(col(TargetStateRow.target)))
+            }
 
     def pools(self) -> dict[str, str]:
         """The latest evidence against every provider that ever had any, the detector's JSON, by provider."""
         with Session(self._reading) as session:
-            return {row.provider: row.pool for row in session.exec(select(PoolRow))}
+            return {row.provider: row.pool for row in session.exec(select(PoolRow).order_by(col(PoolRow.provider)))}
 
     def transitions(self, *, target: str | None = None, limit: int = 100) -> list[Transition]:
         """The latest transitions, of one target or of all, newest first."""
@@ -312,7 +317,7 @@ class Store:
         """What a probe of each target has cost since yesterday's midnight, by id; without those that cost nothing."""
         with self._reading.connect() as connection:
             sums = connection.execute(_sums(now - timedelta(days=1), now))
-            return {row.target: row.usd / row.priced for row in sums if row.priced > 0}
+            return {row.target: row.usd / int(row.priced) for row in sums if row.priced > 0}
 
     def save_throttling(self, text: str, now: datetime) -> None:
         """Replace the throttling by the budget; `text` is the budget tracker's JSON."""
@@ -344,7 +349,10 @@ class Store:
         """
         with self._engine.begin() as connection:
             removed = self.pruner.step(connection, before, rollups_before, at_most)
-            give_back(connection)
+            if has_partitions(connection):
+                add_days_ahead(connection)
+            else:
+                give_back(connection)
         return removed
 
     def _save(self, row: SQLModel) -> None:
@@ -380,6 +388,6 @@ def _sums(since: datetime, until: datetime) -> Select[Any]:
     usd, probes, unpriced = (func.sum(SPENDING.c[name]) for name in ("usd", "probes", "unpriced"))
     return (
         select_columns(SPENDING.c.target, usd.label("usd"), (probes - unpriced).label("priced"))
-        .where(SPENDING.c.day_ms >= to_ms(since) // _DAY_MS * _DAY_MS, SPENDING.c.day_ms <= to_ms(until))
+        .where(SPENDING.c.day_ms >= to_ms(since) // DAY_MS * DAY_MS, SPENDING.c.day_ms <= to_ms(until))
         .group_by(SPENDING.c.target)
     )

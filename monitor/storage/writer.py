@@ -1,5 +1,7 @@
 """Which kind of database the service writes."""
 
+from monitor.storage.database import require_psycopg
+from monitor.storage.database_url import is_postgres
 from monitor.storage.sqlite_engine import database_path
 from monitor.storage.sqlite_writer import SqliteWriter
 from monitor.storage.writer_database import WriterDatabase
@@ -7,4 +9,9 @@ from monitor.storage.writer_database import WriterDatabase
 
 def writer_database(url: str) -> WriterDatabase:
     """The service's database, not open yet; raises DatabaseError for a URL that names none."""
-    return SqliteWriter(database_path(url))
+    if not is_postgres(url):
+        return SqliteWriter(database_path(url))
+    require_psycopg(url)
+    from monitor.storage.postgres_writer import PostgresWriter  # noqa: PLC0415 - an extra
+
+    return PostgresWriter(url)

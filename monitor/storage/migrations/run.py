@@ -7,6 +7,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
+from sqlmodel import SQLModel
+
+from monitor.storage import rollup_tables, tables  # noqa: F401 - they register their tables
 
 SCRIPTS: Final = Path(__file__).parent
 """The folder of the migrations."""
@@ -22,4 +25,9 @@ def migrate(connection: Connection, *, current: str | None, wanted: str, scripts
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if current is not None and current not in known:
         raise LookupError(current)
-    command.upgrade(config, wanted)
+    if current is None and connection.dialect.name == "postgresql":
+        # The first revisions are of times when there was SQLite alone.
+        SQLModel.metadata.create_all(connection)
+        command.stamp(config, wanted)
+    else:
+        command.upgrade(config, wanted)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,9 +23,9 @@ from tests.support.alert_world import NOON, outage, over
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
+def engine(database_url: str) -> Iterator[Engine]:
     """A new database."""
-    opened = open_writer(f"sqlite:///{tmp_path}/hotspare.db")
+    opened = open_writer(database_url)
     yield opened
     opened.dispose()
 

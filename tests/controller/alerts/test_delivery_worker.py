@@ -118,9 +118,9 @@ def told(alert: Alert) -> str:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(database_url: str) -> Iterator[World]:
     """A world on a new database, whose sink has been configured since T0."""
-    engine = open_writer(f"sqlite:///{tmp_path}/hotspare.db")
+    engine = open_writer(database_url)
     made = World(engine)
     DeliveryStore(engine, made.friend.name).due_alerts(T0)
     yield made

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
@@ -16,11 +15,10 @@ T0 = datetime(2026, 11, 29, 9, 30, tzinfo=UTC)
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
+def engine(database_url: str) -> Iterator[Engine]:
     """A database of the service's, opened beside it."""
-    url = f"sqlite:///{tmp_path}/hotspare.db"
-    open_writer(url).dispose()
-    engine = open_operator(url)
+    open_writer(database_url).dispose()
+    engine = open_operator(database_url)
     yield engine
     engine.dispose()
 

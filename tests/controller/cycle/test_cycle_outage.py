@@ -3,10 +3,12 @@
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from controller.cycle.cycle import Cycle
@@ -19,10 +21,16 @@ from monitor.config.settings import Settings
 from monitor.health import Health
 from monitor.storage.buffered_store import BufferedStore
 from monitor.storage.database import DatabaseError, open_reader
+from monitor.storage.database_url import is_postgres
 from monitor.storage.lock import instance_lock
+from monitor.storage.postgres_engine import WRITING_LOCK
+from monitor.storage.postgres_writer import PostgresWriter
 from monitor.storage.sqlite_engine import database_path
 from monitor.storage.sqlite_writer import SqliteWriter
+from monitor.storage.writer_database import WriterDatabase
 from tests.support.builders import T0, observation, settings
+from tests.support.databases import ON_SQLITE
+from tests.support.postgres import PostgresServer
 
 A, B, C = "openai/a", "openai/b", "anthropic/c"
 QUIET = [(n * 30.0 + offset, ".", name) for n in range(3) for offset, name in ((0, A), (5, B), (10, C))]
@@ -61,15 +69,22 @@ class Stage:
         self.published: list[tuple[int, str]] = []
         self.steps, self.kill_after = 0, 0
         self.now_s = 0.0
-        self._lock: sqlite3.Connection | None = None
+        self._lock: sqlite3.Connection | psycopg.Connection | None = None
         self.start(0)
 
     def start(self, at_s: float) -> None:
         """A new process."""
         self.now_s = at_s
-        self.database = SqliteWriter(database_path(self.settings.database), monotonic=lambda: self.now_s, busy_s=0.01)
+        self.database = self.new_database()
         self.database.open()
         self.go_on(at_s)
+
+    def new_database(self) -> WriterDatabase:
+        """That of a new process, not open yet."""
+        url = self.settings.database
+        if is_postgres(url):
+            return PostgresWriter(url, monotonic=lambda: self.now_s, busy_s=0.01)
+        return SqliteWriter(database_path(url), monotonic=lambda: self.now_s, busy_s=0.01)
 
     def go_on(self, at_s: float) -> None:
         """A new process has opened the database."""
@@ -101,14 +116,30 @@ class Stage:
 
     def lock(self) -> None:
         """Let somebody else hold the database."""
-        self._lock = sqlite3.connect(self.settings.database.removeprefix("sqlite:///"), isolation_level=None)
-        self._lock.execute("BEGIN EXCLUSIVE")
+        url = self.settings.database
+        if is_postgres(url):
+            self._lock = psycopg.connect(url.replace("+psycopg", ""), autocommit=True)
+            self._lock.execute(f"SELECT pg_advisory_lock({WRITING_LOCK})")
+        else:
+            self._lock = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+            self._lock.execute("BEGIN EXCLUSIVE")
 
     def unlock(self) -> None:
         """Let go of it."""
         if self._lock:
+            if isinstance(self._lock, psycopg.Connection):
+                self._lock.execute("SELECT pg_advisory_unlock_all()")  # closing it takes effect a moment later
             self._lock.close()
             self._lock = None
+
+    def delete(self) -> None:
+        """Let somebody else remove all that is stored."""
+        url = self.settings.database
+        if is_postgres(url):
+            with psycopg.connect(url.replace("+psycopg", "")) as other:
+                other.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        for part in self.settings.routing_file.parent.glob("hotspare.db*"):
+            part.unlink()
 
     def table(self) -> dict[str, Any]:
         """The routing file as a reader finds it."""
@@ -130,9 +161,9 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def stage(tmp_path: Path, database_url: str) -> Iterator[Stage]:
     """One whose targets are known to be well."""
-    made = Stage(settings(tmp_path, A, B, C))
+    made = Stage(replace(settings(tmp_path, A, B, C), database=database_url))
     made.play(QUIET)
     yield made
     made.unlock()
@@ -202,7 +233,7 @@ def start_with_a_damaged_database(stage: Stage) -> None:
     """Start the service again at `MOVED_S`; the damaged database is set aside for a new one."""
     stage.database.close()
     Path(stage.settings.database.removeprefix("sqlite:///")).write_bytes(b"no database" * 1000)
-    stage.database = SqliteWriter(database_path(stage.settings.database), monotonic=lambda: stage.now_s)
+    stage.database = stage.new_database()
     with pytest.raises(DatabaseError):
         stage.database.open()
     assert stage.database.recover(T0)
@@ -210,6 +241,7 @@ def start_with_a_damaged_database(stage: Stage) -> None:
     stage.run((".", C), at_s=MOVED_S)
 
 
+@ON_SQLITE
 def test_a_new_database_at_the_start_gets_each_decision_once(stage: Stage) -> None:
     """What the routing file says is journalled as the service begins, and not again as the new one is found."""
     stage.play(OUTAGE)
@@ -221,8 +253,7 @@ def test_a_database_deleted_under_the_service_loses_no_route(stage: Stage) -> No
     """Health, routes and open incidents are written into the new one, and people are told."""
     stage.play(OUTAGE)
     known = stage.cycle.detection.detector.state_of(A)
-    for part in stage.settings.routing_file.parent.glob("hotspare.db*"):
-        part.unlink()
+    stage.delete()
     for n in range(3):
         stage.run((".", C), at_s=MOVED_S + n)
     assert (stage.target(), stage.table()["generation"]) == (C, 2)
@@ -233,6 +264,7 @@ def test_a_database_deleted_under_the_service_loses_no_route(stage: Stage) -> No
     assert "database_replaced" in stage.kinds()
 
 
+@ON_SQLITE
 def test_a_database_damaged_before_the_start_is_told(stage: Stage) -> None:
     """It is set aside, the route stays where the file says, and the new one gets what is known."""
     stage.play(OUTAGE)
@@ -242,6 +274,7 @@ def test_a_database_damaged_before_the_start_is_told(stage: Stage) -> None:
     assert stage.database.is_settled()
 
 
+@ON_SQLITE
 def test_an_older_backup_put_in_place_moves_nothing_back(stage: Stage, tmp_path: Path) -> None:
     """Under the running service, and before it starts again: the file says where users are, and why."""
     backup, path = tmp_path / "backup.db", Path(stage.settings.database.removeprefix("sqlite:///"))
@@ -302,15 +335,19 @@ def test_who_does_not_hold_the_folder_does_not_publish(stage: Stage, tmp_path: P
 
 
 @pytest.mark.slow
-def test_killed_at_any_step_of_an_outage_without_a_database(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_killed_at_any_step_of_an_outage_without_a_database(
+    tmp_path: Path, request: pytest.FixtureRequest, kind: str
+) -> None:
     """The database is locked from the first failure on; the process dies at each step, and starts under the lock.
 
     No generation stands for two targets, generations never fall, and no route goes back to what is down.
     """
-    whole = played(tmp_path, 0)
+    server: PostgresServer | None = request.getfixturevalue("postgres") if kind == "postgresql" else None
+    whole = played(tmp_path, 0, server)
     assert whole.published[-1] == (2, C)
-    for kill_after in range(1, whole.steps + 1):
-        killed = played(tmp_path, kill_after)
+    for kill_after in range(1, whole.steps + 1, 4 if server else 1):  # a database takes a while to be made
+        killed = played(tmp_path, kill_after, server)
         generations = [generation for generation, _ in killed.published]
         assert generations == sorted(generations), f"killed at step {kill_after}"
         assert len(dict(killed.published)) == len(set(killed.published)), f"killed at step {kill_after}"
@@ -323,11 +360,12 @@ def test_killed_at_any_step_of_an_outage_without_a_database(tmp_path: Path) -> N
         assert journalled == set(killed.published), f"killed at step {kill_after}"
 
 
-def played(tmp_path: Path, kill_after: int) -> Stage:
+def played(tmp_path: Path, kill_after: int, server: PostgresServer | None) -> Stage:
     """The outage with one death at that step, and the lock gone at its end."""
     folder = tmp_path / str(kill_after)
     folder.mkdir()
-    stage = Stage(settings(folder, A, B, C))
+    made = settings(folder, A, B, C)
+    stage = Stage(replace(made, database=server.new_database()) if server else made)
     stage.play(QUIET)
     stage.lock()
     stage.steps, stage.kill_after = 0, kill_after

@@ -1,6 +1,7 @@
 """Hours of routes are summed up once they are over: exactly, whatever was restarted, missed or set back meanwhile."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,9 +28,9 @@ DONE = timedelta(minutes=10)
 
 
 @pytest.fixture
-def configured(tmp_path: Path) -> Settings:
+def configured(tmp_path: Path, database_url: str) -> Settings:
     """A route over two targets."""
-    return settings(tmp_path, A, B)
+    return replace(settings(tmp_path, A, B), database=database_url)
 
 
 @pytest.fixture

@@ -19,15 +19,16 @@ from monitor.storage.row_conversions import read_trail
 from monitor.storage.store import Store
 from probes.outcome import Outcome
 from tests.support import seeded_database as seeded
+from tests.support.databases import ON_SQLITE
 
 NOW = datetime(2026, 11, 21, 18, 3, 12, 345_678, tzinfo=UTC)
 LUNA, SMALL = seeded.LUNA, seeded.SMALL_LUNA
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
+def engine(database_url: str) -> Iterator[Engine]:
     """A new database."""
-    engine = open_writer(f"sqlite:///{tmp_path}/hotspare.db")
+    engine = open_writer(database_url)
     yield engine
     engine.dispose()
 
@@ -161,6 +162,7 @@ def test_status_has_it_too(tmp_path: Path) -> None:
     assert bare["trails"] == []
 
 
+@ON_SQLITE
 def test_it_costs_seeks_of_the_index(engine: Engine) -> None:
     """However many transitions are kept, none is read but those of the instants that the incident knows."""
     statements: list[str] = []

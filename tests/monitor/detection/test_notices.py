@@ -151,9 +151,9 @@ def test_nothing_is_said_of_what_is_as_it_should_be() -> None:
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
+def engine(database_url: str) -> Iterator[Engine]:
     """A database of its own."""
-    opened = open_writer(settings(tmp_path, TARGET).database)
+    opened = open_writer(database_url)
     yield opened
     opened.dispose()
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, Table, func, select
@@ -16,15 +15,16 @@ from monitor.storage.database import open_writer
 from monitor.storage.store import Store
 from monitor.storage.tables import DELIVERIES, OVERRIDES, SPENDING, DeliveryRow, OverrideRow
 from tests.support.builders import T0, observation
+from tests.support.databases import ON_SQLITE
 from tests.support.incident_builders import incident, resolved
 
 MONTH = 30 * DAY
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
+def engine(database_url: str) -> Iterator[Engine]:
     """A new database."""
-    engine = open_writer(f"sqlite:///{tmp_path}/hotspare.db")
+    engine = open_writer(database_url)
     yield engine
     engine.dispose()
 
@@ -99,6 +99,7 @@ def test_spending_goes_two_months_after_its_day(engine: Engine) -> None:
     assert _count(engine, SPENDING) == 0
 
 
+@ON_SQLITE
 def test_a_round_ends_and_each_of_its_steps_looks_at_some_targets(engine: Engine) -> None:
     """However many there are: what was too many rows or targets for one step is the next one's."""
     store, dice = Store(engine), range(1_200)

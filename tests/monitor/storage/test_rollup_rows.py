@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -38,9 +37,9 @@ _OBSERVATIONS = st.builds(
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
+def engine(database_url: str) -> Iterator[Engine]:
     """A new database."""
-    engine = open_writer(f"sqlite:///{tmp_path}/hotspare.db")
+    engine = open_writer(database_url)
     yield engine
     engine.dispose()
 

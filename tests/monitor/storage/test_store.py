@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,15 +20,16 @@ from monitor.storage.tables import EVENTS, OBSERVATIONS
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.target import Check
+from tests.support.databases import ON_SQLITE
 
 NOW = datetime(2026, 11, 21, 18, 0, 0, 123_000, tzinfo=UTC)
 TARGET = "openai/gpt-6-luna"
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def url(database_url: str) -> str:
     """A database's URL."""
-    return f"sqlite:///{tmp_path}/hotspare.db"
+    return database_url
 
 
 @pytest.fixture
@@ -197,11 +197,12 @@ def test_transitions_come_newest_first(store: Store) -> None:
 
 def test_states_and_transitions_are_kept_together_or_not_at_all(store: Store) -> None:
     """When a transition cannot be kept, its state is not kept either."""
-    with pytest.raises(DatabaseError, match="NOT NULL"):
+    with pytest.raises(DatabaseError, match=r"(?i)not.null"):
         store.save_states([_state()], [_transition(), _transition(evidence=float("nan"))])
     assert (store.states(), store.transitions()) == ({}, [])
 
 
+@ON_SQLITE
 def test_a_transition_survives_a_power_cut(engine: Engine, store: Store) -> None:
     """A transaction with a transition waits for the disk, one with states only does not."""
     levels: list[str] = []
@@ -259,6 +260,7 @@ def test_what_the_endpoints_said_is_kept(store: Store) -> None:
     assert store.last_connectivity() == said[-1]
 
 
+@ON_SQLITE
 def test_pruning_removes_the_old_in_small_steps(engine: Engine, store: Store) -> None:
     """Never more than asked, the oldest of a target first, nothing at or after the limit, until nothing is left."""
     targets = ["a/1", "a/2", "z/\U0010ffff"]
@@ -280,6 +282,7 @@ def test_pruning_removes_the_old_in_small_steps(engine: Engine, store: Store) ->
     assert len(store.connectivity(after=NOW - timedelta(days=1), before=limit)) == 1
 
 
+@ON_SQLITE
 def test_pruning_never_reads_the_whole_history(engine: Engine, store: Store, url: str) -> None:
     """Every statement of a step searches the tables by key, whatever it does to its own list of targets."""
     statements: list[tuple[str, Any]] = []
@@ -300,6 +303,7 @@ def test_pruning_never_reads_the_whole_history(engine: Engine, store: Store, url
     assert not [plan for plan in plans if plan.startswith(large)]
 
 
+@ON_SQLITE
 def test_a_locked_database_loses_nothing(store: Store, url: str) -> None:
     """A batch that could not be written because of a lock can be written afterwards, whole."""
     other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
@@ -319,7 +323,7 @@ def test_what_reads_works_on_a_reader(store: Store, url: str) -> None:
     store.save_states([_state()], [_transition()])
     reader = Store(open_reader(url))
     assert (_all(reader), reader.states(), reader.transitions()) == (_all(store), store.states(), store.transitions())
-    with pytest.raises(DatabaseError, match="cannot be written"):
+    with pytest.raises(DatabaseError, match=r"cannot be written|is read-only"):
         reader.record([_observation(1)])
 
 
@@ -354,7 +358,8 @@ def test_a_killed_writer_leaves_a_whole_prefix(url: str) -> None:
         ours.close()
         engine = open_writer(url)
         with engine.connect() as connection:
-            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
+            if connection.dialect.name == "sqlite":
+                assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
         kept = _all(Store(engine))
         engine.dispose()
         count = len(kept)

@@ -15,14 +15,15 @@ from monitor.storage.migrations.run import migrate
 from monitor.storage.store import Store
 from probes.observation import Observation
 from tests.support.builders import T0, observation
+from tests.support.databases import ON_SQLITE
 
 DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
+def engine(database_url: str) -> Iterator[Engine]:
     """A new database."""
-    engine = open_writer(f"sqlite:///{tmp_path}/hotspare.db")
+    engine = open_writer(database_url)
     yield engine
     engine.dispose()
 
@@ -76,6 +77,7 @@ def test_questions_beside_the_probes_are_spending_of_their_own(engine: Engine) -
     assert store.mean_costs(T0)["openai/m"] == 0.25
 
 
+@ON_SQLITE
 def test_what_was_not_kept_is_not_counted(engine: Engine, tmp_path: Path) -> None:
     """Killed or failed in between, neither is there; handed in again, both are, once."""
     store = Store(engine)

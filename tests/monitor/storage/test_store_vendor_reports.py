@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -26,9 +25,9 @@ def report(
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> str:
+def database(database_url: str) -> str:
     """An address."""
-    return f"sqlite:///{tmp_path}/hotspare.db"
+    return database_url
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The sums of what applications report: added by minute and hour, read back, and removed in time."""
 
+from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -21,9 +21,11 @@ _FAR = timedelta(days=999)
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
+def engine(database_url: str) -> Iterator[Engine]:
     """A new database."""
-    return open_writer(f"sqlite:///{tmp_path}/hotspare.db")
+    engine = open_writer(database_url)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture

@@ -56,9 +56,9 @@ def test_no_sums_are_read_whole(tmp_path: Path, step: Callable[[Engine], None]) 
     assert not [plan for plan in plans if plan.startswith(("SCAN rollups", "SCAN traffic_rollups"))]
 
 
-def test_rows_are_those_of_the_keys(tmp_path: Path) -> None:
+def test_rows_are_those_of_the_keys(database_url: str) -> None:
     """Texts as they are, and nothing of other spans."""
-    engine = open_writer(f"sqlite:///{tmp_path}/hotspare.db")
+    engine = open_writer(database_url)
     add_reports(engine)
     begin_ms = int(T0.timestamp() * 1000)
     keys = [
@@ -70,4 +70,5 @@ def test_rows_are_those_of_the_keys(tmp_path: Path) -> None:
     with engine.connect() as connection:
         rows = rows_of(connection, TRAFFIC_ROLLUPS, keys)
         assert rows_of(connection, TRAFFIC_ROLLUPS, []) == []
+    engine.dispose()
     assert sorted((row["target"], row["span_s"]) for row in rows) == [("a/1", 60), ("a/2", 10)]

@@ -163,9 +163,9 @@ def test_in_slack_it_keeps_its_lines_and_nothing_in_it_does_anything() -> None:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, database_url: str) -> Settings:
     """Two targets and a route over both."""
-    return builders.settings(tmp_path, OPENAI, ANTHROPIC)
+    return replace(builders.settings(tmp_path, OPENAI, ANTHROPIC), database=database_url)
 
 
 @pytest.fixture

@@ -28,9 +28,9 @@ NOW = T0 + timedelta(hours=1)
 
 
 @pytest.fixture
-def configured(tmp_path: Path) -> Settings:
+def configured(tmp_path: Path, database_url: str) -> Settings:
     """A route over two targets."""
-    return settings(tmp_path, A, B)
+    return replace(settings(tmp_path, A, B), database=database_url)
 
 
 @pytest.fixture

@@ -279,7 +279,7 @@ def test_older_observations_are_summed_up(engine: Engine) -> None:
     assert day[0][1].counts.served == pytest.approx(2 / 3)
 
 
-def _with_next(scripts: Path, upgrade: str) -> Path:
+def with_next(scripts: Path, upgrade: str) -> Path:
     """A copy of the migrations with one more, `next`."""
     shutil.copytree(SCRIPTS, scripts)
     (scripts / "versions" / "next.py").write_text(
@@ -298,7 +298,7 @@ def test_a_migration_keeps_the_rows(engine: Engine, tmp_path: Path) -> None:
     """A migration that changes a table with rows leaves them as they were."""
     _add_event(engine)
     with engine.begin() as connection:
-        migrate(connection, current=SCHEMA, wanted="next", scripts=_with_next(tmp_path / "100% scripts", "pass"))
+        migrate(connection, current=SCHEMA, wanted="next", scripts=with_next(tmp_path / "100% scripts", "pass"))
     with engine.connect() as connection:
         rows = connection.exec_driver_sql("SELECT * FROM events").all()
         assert [(*row[:5], row.more) for row in rows] == [(1, 1, "a", "b", "c", None)]
@@ -310,7 +310,7 @@ def test_a_migration_that_fails_changes_nothing(engine: Engine, tmp_path: Path) 
     _add_event(engine)
     with engine.connect() as connection:
         before = _shape(connection)
-    scripts = _with_next(tmp_path / "scripts", "op.execute('INSERT INTO nowhere VALUES (1)')")
+    scripts = with_next(tmp_path / "scripts", "op.execute('INSERT INTO nowhere VALUES (1)')")
     with pytest.raises(DatabaseError, match="nowhere"), engine.begin() as connection:
         migrate(connection, current=SCHEMA, wanted="next", scripts=scripts)
     with engine.connect() as connection:

@@ -1,0 +1,117 @@
+"""A network between the service and PostgreSQL that can be cut, and a server that is none."""
+
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from typing import Final
+
+from sqlalchemy import make_url
+
+#: What a client asks before it starts: for TLS, for GSSAPI.
+_ENCRYPTION: Final = {80877103, 80877104}
+
+
+class Wire:
+    """A way to a server's socket over TCP; one that is cut stays open at both ends, and nothing comes through."""
+
+    def __init__(self, url: str) -> None:
+        """`url` is that of `tests.support.postgres`."""
+        address = make_url(url)
+        self._socket = str(Path(str(address.query["host"])) / ".s.PGSQL.5432")
+        self._cut = threading.Event()
+        self._kept: list[socket.socket] = []
+        self._server = _serve(self._pass_on)
+        port = self._server.server_address[1]
+        self.url = address.set(host="127.0.0.1", port=port, query={}).render_as_string(hide_password=False)
+
+    def cut(self) -> None:
+        """Let nothing of the present connections through any more."""
+        self._cut.set()
+        self._cut = threading.Event()
+
+    def close(self) -> None:
+        """Refuse connections, and end all."""
+        self._server.shutdown()
+        self._server.server_close()
+        for kept in self._kept:
+            kept.close()
+
+    def _pass_on(self, client: socket.socket) -> None:
+        server, cut = socket.socket(socket.AF_UNIX), self._cut
+        server.connect(self._socket)
+        self._kept += [client, server]
+        back = threading.Thread(target=_pump, args=(server, client, cut), daemon=True)
+        back.start()
+        _pump(client, server, cut)
+        while cut.is_set() and back.is_alive():
+            back.join(0.05)
+
+
+def _pump(source: socket.socket, sink: socket.socket, cut: threading.Event) -> None:
+    with suppress(OSError):
+        while data := source.recv(65_536):
+            if cut.is_set():
+                return
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def silent_server() -> Iterator[str]:
+    """The URL of one that takes connections and says nothing."""
+    done = threading.Event()
+
+    def say_nothing(_client: socket.socket) -> None:
+        done.wait(30)
+
+    with _serving(say_nothing) as url:
+        yield url
+        done.set()
+
+
+@contextmanager
+def server_of_version(version: str) -> Iterator[str]:
+    """The URL of one that lets everybody in, says its version, and nothing more."""
+
+    def welcome(client: socket.socket) -> None:
+        while True:
+            (length,) = struct.unpack("!I", client.recv(4, socket.MSG_WAITALL))
+            (code,) = struct.unpack("!I", client.recv(length - 4, socket.MSG_WAITALL)[:4])
+            if code not in _ENCRYPTION:
+                break
+            client.sendall(b"N")
+        said = b"server_version\0" + version.encode() + b"\0"
+        client.sendall(b"R" + struct.pack("!II", 8, 0) + b"S" + struct.pack("!I", 4 + len(said)) + said + b"Z\0\0\0\5I")
+        client.recv(1)
+
+    with _serving(welcome) as url:
+        yield url
+
+
+@contextmanager
+def _serving(handle: Callable[[socket.socket], None]) -> Iterator[str]:
+    server = _serve(handle)
+    try:
+        yield f"postgresql+psycopg://me:geheim12@127.0.0.1:{server.server_address[1]}/hotspare"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _serve(handle: Callable[[socket.socket], None]) -> ThreadingTCPServer:
+    class Handler(BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError, struct.error):
+                handle(self.request)
+
+    class Server(ThreadingTCPServer):
+        daemon_threads = True
+        block_on_close = False
+
+    server = Server(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    return server
