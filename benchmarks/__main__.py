@@ -16,6 +16,7 @@ from benchmarks import (
     page,
     promise,
     pruning,
+    replay,
     reports,
     routing,
     scale,
@@ -43,6 +44,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "reports": reports.main,
     "latency": latency.main,
     "simulation": simulation.main,
+    "replay": replay.main,
     "page": page.main,
     "api": api.main,
     "attempts": outage.main,
@@ -62,6 +64,7 @@ QUICK: dict[str, Callable[[], None]] = {
     "promise": promise.quick,
     "traffic": traffic.quick,
     "reports": reports.quick,
+    "replay": replay.quick,
     "page": partial(page.main, quick=True),
     "api": api.quick,
 }

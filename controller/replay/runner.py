@@ -33,7 +33,8 @@ from probes.pricing import usual_usd
 
 T = TypeVar("T")
 
-_PAGE = 20_000
+#: So many observations are held at once, those of each target read in pages of at least so many.
+_HELD, _SHORTEST_PAGE = 20_000, 100
 _ALL = 1_000_000
 _CONNECTIVITY_LIFETIME = timedelta(hours=1)
 #: The detector learns usual failure rates and latencies over about a week.
@@ -156,10 +157,12 @@ def _as_they_ended(begun: Iterable[Observation]) -> Iterator[Observation]:
 def _observations(store: Store, settings: Settings, window: ReplayWindow) -> Iterator[Observation]:
     """The configured targets' observations that started in the window, in the order they came in."""
 
+    page = max(_SHORTEST_PAGE, _HELD // len(settings.targets))
+
     def of(target: str) -> Iterator[Observation]:
         # The store has milliseconds and returns what started later than `after`.
         after = window.listening_from - timedelta(milliseconds=1)
-        pages = _paged(lambda at: store.observations(target, after=at, limit=_PAGE), after, attrgetter("started_at"))
+        pages = _paged(lambda at: store.observations(target, after=at, limit=page), after, attrgetter("started_at"))
         return _as_they_ended(takewhile(lambda observation: observation.started_at <= window.until, pages))
 
     return merge(*(of(target.id) for target in settings.targets), key=attrgetter("finished_at"))
@@ -168,7 +171,7 @@ def _observations(store: Store, settings: Settings, window: ReplayWindow) -> Ite
 def _connectivity(store: Store, window: ReplayWindow) -> list[ConnectivityObservation]:
     """What the neutral endpoints answered, from an hour before the window: so long an answer counts."""
     after = window.listening_from - _CONNECTIVITY_LIFETIME
-    read = partial(store.connectivity, before=window.until, limit=_PAGE)
+    read = partial(store.connectivity, before=window.until, limit=_HELD)
     return list(_paged(lambda at: read(after=at), after, attrgetter("at")))
 
 
