@@ -156,7 +156,6 @@ def _as_they_ended(begun: Iterable[Observation]) -> Iterator[Observation]:
 
 def _observations(store: Store, settings: Settings, window: ReplayWindow) -> Iterator[Observation]:
     """The configured targets' observations that started in the window, in the order they came in."""
-
     page = max(_SHORTEST_PAGE, _HELD // len(settings.targets))
 
     def of(target: str) -> Iterator[Observation]:

@@ -314,7 +314,7 @@ class SimulatedService:
             case FaultKind.LOCKED:
                 self._unobserved(self._hold)
             case FaultKind.DELETED | FaultKind.OLDER_COPY | FaultKind.DAMAGED | FaultKind.CUT:
-                self._unobserved(partial(harm, self.database, kind, self._dice))
+                self._unobserved(partial(self._harm, kind))
             case FaultKind.BACKUP:
                 self._unobserved(partial(back_up, self.database))
             case _ if kind in OVERRIDES:
@@ -339,6 +339,14 @@ class SimulatedService:
                 self._reload(reloaded=False)
             case _ if kind in OVERRIDES:
                 self.end_overrides([fault])
+
+    def _harm(self, kind: FaultKind) -> None:
+        """Room for what is put in the database's place, also while the disk is full."""
+        limit = self.disk.limit_files(None)
+        try:
+            harm(self.database, kind, self._dice)
+        finally:
+            self.disk.limit_files(limit)
 
     def _unobserved(self, act: Callable[[], T]) -> T:
         """What others do to the files is no step of the service."""
