@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from hotspare_client.follow.script import follow_parser
 
 from controller.alerts.next_action import Urgency
 from controller.status.headline import Level
@@ -21,11 +22,12 @@ DEPLOY = ROOT / "deploy"
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
-def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["hotspare", "hotspare-follow"])
+def test_systemd_accepts_the_unit(tmp_path: Path, name: str) -> None:
     """Without a word, once its program is there; and finds little to harden."""
-    unit = tmp_path / "hotspare.service"
-    text = (DEPLOY / "hotspare.service").read_text()
-    unit.write_text(text.replace("/opt/hotspare/bin/hotspare", sys.executable))
+    unit = tmp_path / f"{name}.service"
+    text = (DEPLOY / unit.name).read_text()
+    unit.write_text(text.replace(f"/opt/hotspare/bin/{name}", sys.executable))
     verify = ["/usr/bin/env", "systemd-analyze", "verify", "--man=no", str(unit)]
     done = subprocess.run(verify, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -58,6 +60,26 @@ def test_the_kubernetes_example_shares_one_folder_and_nothing_else(tmp_path: Pat
     assert settings.routing_file.parent == Path(mounts["routing"]["mountPath"])
     [reader] = containers(pod)["application"]["volumeMounts"]
     assert (reader["mountPath"], reader["readOnly"]) == (str(settings.routing_file.parent), True)
+
+
+def test_the_examples_of_followers_give_it_what_it_needs() -> None:
+    """Arguments that it knows, a folder to write to, a token; the application only reads."""
+    pod = yaml.safe_load((DEPLOY / "kubernetes-follow.yaml").read_text())["spec"]
+    [follower], [application] = pod["initContainers"], pod["containers"]
+    text = (DEPLOY / "hotspare-follow.service").read_text()
+    [unit] = re.findall(r"^ExecStart=/opt/hotspare/bin/(.*)$", text, re.MULTILINE)
+    for name, *arguments in (follower["command"], unit.split()):
+        assert name == "hotspare-follow"
+        asked = follow_parser().parse_args(arguments)
+        assert all(node.startswith("https://") for node in asked.nodes)
+    asked = follow_parser().parse_args(follower["command"][1:])
+    mounts = {mount["mountPath"]: mount for mount in follower["volumeMounts"]}
+    assert mounts[str(Path(asked.token_file).parent)]["readOnly"]
+    assert not mounts[str(Path(asked.file).parent)].get("readOnly")
+    [folder] = application["volumeMounts"]
+    assert (folder["mountPath"], folder["readOnly"]) == (str(Path(asked.file).parent), True)
+    assert follower["startupProbe"]["exec"]["command"][-1] == asked.file
+    assert follower["restartPolicy"] == "Always", "so that it goes on beside the application"
 
 
 def test_the_image_runs_as_nobody_and_writes_one_volume() -> None:

@@ -31,7 +31,9 @@ def talking(*pieces: bytes, then_hang: bool = False) -> Iterator[str]:
 
     class Talk(StreamRequestHandler):
         def handle(self) -> None:
-            head = b"".join(iter(self.rfile.readline, b"\r\n"))
+            head = b""
+            while (line := self.rfile.readline()).strip():
+                head += line
             length = re.search(rb"content-length: (\d+)", head.lower())
             asked = self.rfile.read(int(length[1])) if length else b""
             nonce = re.search(rb"\b(?:word:? )(\w{8})", asked)

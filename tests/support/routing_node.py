@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
+from io import BufferedIOBase
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 
@@ -70,6 +71,14 @@ class RoutingNode:
         return f'W/"{sha256(json.dumps(lasting).encode()).hexdigest()[:32]}"'
 
 
+def read_head(file: BufferedIOBase) -> str:
+    """The lines of a request; empty at the end."""
+    lines = []
+    while (line := file.readline()).strip():
+        lines.append(line.decode())
+    return "".join(lines)
+
+
 @contextmanager
 def serving_table(tls: ssl.SSLContext | None = None, **fields: Any) -> Iterator[RoutingNode]:
     """A node that serves the golden table with these fields."""
@@ -78,7 +87,7 @@ def serving_table(tls: ssl.SSLContext | None = None, **fields: Any) -> Iterator[
     class Talk(StreamRequestHandler):
         def handle(self) -> None:
             with suppress(OSError):
-                while head := b"".join(iter(self.rfile.readline, b"\r\n")).decode():
+                while head := read_head(self.rfile):
                     node.heads.append(head)
                     said = node.answer(head) if node.answer else node.serve(head)
                     for piece in [said] if isinstance(said, bytes) else said:

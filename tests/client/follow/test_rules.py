@@ -82,9 +82,9 @@ def test_pauses() -> None:
 
 def test_whoever_does_not_wait_is_not_asked_all_the_time() -> None:
     """A proxy may answer a long poll at once."""
-    assert rules.apart_s(0.1, changed=False) == pytest.approx(0.9)
-    assert rules.apart_s(20.0, changed=False) == 0.0
-    assert rules.apart_s(0.0, changed=True) == 0.05
+    assert rules.apart_s(0.1, 0.5, changed=False) == pytest.approx(0.9)
+    assert rules.apart_s(20.0, 0.5, changed=False) == 0.0
+    assert [rules.apart_s(9.0, draw, changed=True) for draw in (0.0, 1.0)] == pytest.approx([0.1, 0.3])
 
 
 def test_waits() -> None:

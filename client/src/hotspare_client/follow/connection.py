@@ -43,20 +43,20 @@ class Connection:
         self._until = 0.0
         self._left = 0
         self._tick = tick
-        self._http = http.client.HTTPConnection(host, port)
-        self._http.auto_open = 0
-        self._http.sock = _AsSocket(self)
 
     def get(
         self, path: str, headers: dict[str, str], *, within_s: float, tick: Callable[[], None]
     ) -> tuple[http.client.HTTPResponse, bytes]:
-        """The answer, with its whole body; `tick` is called once a second meanwhile.
+        """The answer, with its whole body; `tick` is called once a second meanwhile. Path and headers are ASCII.
 
-        Raises OSError, HTTPException, ValueError and TooLargeError.
+        Raises OSError, HTTPException, ValueError and TooLargeError. Where the answer has `will_close` it was the last.
         """
         self._until, self._left, self._tick = time.monotonic() + within_s, _MOST_HEAD, tick
-        self._http.request("GET", path, headers=headers)
-        response = self._http.getresponse()
+        lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+        self._socket.settimeout(within_s)
+        self._socket.sendall("\r\n".join(lines).encode("ascii"))
+        response = http.client.HTTPResponse(_AsSocket(self), method="GET")  # type: ignore[arg-type] # all it uses
+        response.begin()
         self._left += MAX_BYTES
         body = response.read(MAX_BYTES + 1)
         if len(body) > MAX_BYTES:
@@ -65,20 +65,9 @@ class Connection:
             raise http.client.IncompleteRead(body)
         return response, unpacked(response.getheader("content-encoding", ""), body)
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it may be used again."""
-        return self._http.sock is not None
-
     def close(self) -> None:
         """End it."""
-        self._http.close()
         self._socket.close()
-
-    def send(self, data: bytes) -> None:
-        """All of it, or TimeoutError."""
-        self._socket.settimeout(max(0.001, self._until - time.monotonic()))
-        self._socket.sendall(data)
 
     def receive(self, buffer: Any) -> int:
         """As much as is there. Raises TimeoutError when its time is over, and TooLargeError."""
@@ -99,19 +88,13 @@ class Connection:
 
 
 class _AsSocket:
-    """As much of a socket as `http.client` uses."""
+    """As much of a socket as an `HTTPResponse` uses."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def sendall(self, data: bytes) -> None:
-        self._connection.send(data)
-
     def makefile(self, _: str) -> io.BufferedReader:
         return io.BufferedReader(_AsFile(self._connection))
-
-    def close(self) -> None:
-        """The owner closes it."""
 
 
 class _AsFile(io.RawIOBase):

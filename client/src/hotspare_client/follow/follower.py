@@ -102,12 +102,12 @@ class Follower:
             return rules.pause_s(self._failures, 1, self._draw())
         except Exception as error:  # noqa: BLE001 - whatever a node sends must not end its followers
             return self._go_on(known, f"what it sent cannot be used: {type(error).__name__}")
-        self._failures = 0
+        self._failures, known.told = 0, ""
         if self._used not in (None, known):
             self._tell("info", "node_used", f"{known.node.address} is asked from now on", node=known.node.address)
         self._used = known
         self._tell_state(self._monotonic())
-        return rules.apart_s(self._monotonic() - began_s, changed=changed)
+        return rules.apart_s(self._monotonic() - began_s, self._draw(), changed=changed)
 
     def tick(self) -> None:
         """What is due each second, also while a node is waited for: restore the file, and tell whether it is stale."""

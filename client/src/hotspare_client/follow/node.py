@@ -118,7 +118,7 @@ class Node:
             self._connection = Connection(self._host, self._port, self._tls, tick)
         path = f"{self._path}?wait={wait_s:.1f}s" if wait_s else self._path
         response, body = self._connection.get(path, headers, within_s=wait_s + self._answer_s, tick=tick)
-        if not self._connection.is_open:
+        if response.will_close:
             self.close()
         if response.status == http.client.NOT_MODIFIED and tag:
             return Answer(None, tag, response.getheader("hotspare-written-at", ""))

@@ -19,7 +19,8 @@ _FIRST_PAUSE_S = 0.5
 _NEXT_NODE_S = 0.2
 #: After an answer that came at once and brought nothing new: whoever gave it does not wait.
 _UNCHANGED_APART_S = 1.0
-_CHANGED_APART_S = 0.05
+#: After a change, so that a node that has told a thousand hosts is not asked by all of them in the same instant.
+_CHANGED_APART_S = 0.1, 0.3
 _OTHER_TOLD_S = 10.0
 _SAME_TOLD_S = 300.0
 _TAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{1,200}"')
@@ -127,9 +128,12 @@ def pause_s(failures: int, nodes: int, draw: float) -> float:
     return min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(rounds - 1, 10)) * (0.5 + draw / 2)
 
 
-def apart_s(took_s: float, *, changed: bool) -> float:
-    """Before the same node is asked again, after an answer that took so long."""
-    return max(0.0, (_CHANGED_APART_S if changed else _UNCHANGED_APART_S) - took_s)
+def apart_s(took_s: float, draw: float, *, changed: bool) -> float:
+    """Before the same node is asked again, after an answer that took so long; `draw` is a random number from 0 to 1."""
+    if changed:
+        shortest_s, longest_s = _CHANGED_APART_S
+        return shortest_s + (longest_s - shortest_s) * draw
+    return max(0.0, _UNCHANGED_APART_S - took_s)
 
 
 def is_told(text: str, before: str, since_s: float) -> bool:

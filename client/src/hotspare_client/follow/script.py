@@ -39,7 +39,7 @@ exit codes:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Follow until a signal, or once; returns the exit code."""
-    parser = _parser()
+    parser = follow_parser()
     asked = parser.parse_args(arguments)
     tell = _Log(as_json=asked.json).tell
     try:
@@ -70,7 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def follow_parser() -> argparse.ArgumentParser:
+    """Of its arguments."""
     parser = argparse.ArgumentParser(
         prog="hotspare-follow",
         description="Keep the routing file of this host at the table of a Hotspare elsewhere.",
