@@ -19,9 +19,9 @@ from tests.support.alert_world import shown
 from tests.support.slack_server import SlackServer
 
 #: A service is killed so long after it was started: some die before their first file, some in the midst of an outage.
-_LIVES_S: Final = ((0.2, 2.0), (2.0, 9.0))
+_LIVES_S: Final = ((0.2, 2.0), (2.0, 9.0), (2.0, 9.0))
 #: The chance that the first provider begins to fail, or answers again, while a service runs.
-_TURNS: Final = 0.5
+_TURNS: Final = 0.3
 _TOKEN: Final = "xoxb-nobody"  # noqa: S105 - made up
 _HEADLINE: Final = re.compile(r"Incident (\d+)\b")
 
