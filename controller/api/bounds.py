@@ -5,6 +5,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -54,15 +55,14 @@ class RefusedClients:
 
 
 class _Connection(socket.socket):
-    """Counts among `open_now` until it is closed, and no longer: collecting it as garbage may come much later."""
+    """Counts as open until it is closed, and no longer: collecting it as garbage may come much later."""
 
-    def __init__(self, accepted: socket.socket, open_now: "weakref.WeakSet[socket.socket]") -> None:
+    def __init__(self, accepted: socket.socket, closing: "Callable[[_Connection], None]") -> None:
         super().__init__(accepted.family, accepted.type, accepted.proto, accepted.detach())
-        self._open_now = open_now
-        open_now.add(self)
+        self._closing = closing
 
     def close(self) -> None:
-        self._open_now.discard(self)
+        self._closing(self)
         super().close()
 
 
@@ -70,7 +70,7 @@ class BoundedListener(socket.socket):
     """A listening socket for so many connections at once.
 
     Beyond them the longest idle one gives way to the next, so that who asks for its health gets an answer; where none
-    is idle, the next is closed before anything is read or encrypted.
+    is idle, the one whose encryption has taken longest to come about; else the next is closed before anything is read.
     """
 
     def __init__(self, family: socket.AddressFamily, *, most: int, make_room: Callable[[int], bool]) -> None:
@@ -78,6 +78,8 @@ class BoundedListener(socket.socket):
         super().__init__(family, socket.SOCK_STREAM)
         self._batch = 0
         self.open_now: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._unready: dict[int, _Connection] = {}
+        """By number of file: those of which the protocol knows nothing yet, the oldest first."""
         self.most, self._make_room = most, make_room
 
     def accept(self) -> tuple[socket.socket, Any]:
@@ -86,7 +88,26 @@ class BoundedListener(socket.socket):
         if not self._batch:
             raise BlockingIOError  # the loop comes back, after those that ask already
         connection, address = super().accept()
-        if len(self.open_now) < self.most or self._make_room(self.most):
-            return _Connection(connection, self.open_now), address
-        connection.close()
-        raise BlockingIOError
+        if len(self.open_now) >= self.most and not (self._make_room(self.most) or self._drop_unready()):
+            connection.close()
+            raise BlockingIOError
+        counted = _Connection(connection, self._forget)
+        self.open_now.add(counted)
+        self._unready[counted.fileno()] = counted
+        return counted, address
+
+    def ready(self, file: int) -> None:
+        """The connection of this number is the protocol's from now on."""
+        self._unready.pop(file, None)
+
+    def _drop_unready(self) -> bool:
+        for file, connection in self._unready.items():
+            self.ready(file)
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)  # the loop then closes it
+            return True
+        return False
+
+    def _forget(self, connection: _Connection) -> None:
+        self.open_now.discard(connection)
+        self.ready(connection.fileno())

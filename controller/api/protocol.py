@@ -1,6 +1,7 @@
 """HTTP/1.1 within bounds: what of a connection is read, for how long, and what is answered where no request is."""
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
@@ -33,6 +34,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     refused: RefusedClients
     patience: Patience
+    ready: Callable[[int], None]
+    """Is given the number of the file of each connection that is there, encrypted where that is wanted."""
     unread: dict["BoundedProtocol", None]
     """Those whose answer is not read now, the oldest first."""
     idle: dict["BoundedProtocol", None]
@@ -66,6 +69,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         """Wait for a request, but not for ever."""
         super().connection_made(transport)
+        self.ready(transport.get_extra_info("socket").fileno())
         self._left = self.loop.create_future()
         self.idle[self] = None
         self._expect(self.patience.idle_s, "")
@@ -293,7 +297,9 @@ class BoundedProtocol(HttpToolsProtocol):
 def bounded(refused: RefusedClients, patience: Patience) -> type[BoundedProtocol]:
     """The protocol of one server, which counts what it refuses."""
     return type(
-        "ServerProtocol", (BoundedProtocol,), {"refused": refused, "patience": patience, "unread": {}, "idle": {}}
+        "ServerProtocol",
+        (BoundedProtocol,),
+        {"refused": refused, "patience": patience, "unread": {}, "idle": {}, "ready": staticmethod(lambda _: None)},
     )
 
 

@@ -179,6 +179,7 @@ class ApiServer:
         host, port = self.settings.api.address or ("", 0)
         family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
         listener = BoundedListener(family, most=most_connections(raise_open_files()), make_room=protocol.make_room)
+        protocol.ready = listener.ready
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((host, port))

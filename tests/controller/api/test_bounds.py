@@ -133,7 +133,9 @@ def test_an_attack_does_not_fill_the_log() -> None:
 
 
 @asynccontextmanager
-async def answering(most: int, over: asyncio.Event) -> AsyncIterator[tuple[tuple[str, int], RefusedClients]]:
+async def answering(
+    most: int, over: asyncio.Event, **files: Path
+) -> AsyncIterator[tuple[tuple[str, int], RefusedClients]]:
     """A server for so many connections at once, its address and whom it refused; `/busy` waits until all is `over`."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -144,9 +146,11 @@ async def answering(most: int, over: asyncio.Event) -> AsyncIterator[tuple[tuple
     refused = RefusedClients(tell=lambda *_: None)
     protocol = bounded(refused, PATIENCE)
     listener = BoundedListener(socket.AF_INET, most=most, make_room=protocol.make_room)
+    protocol.ready = listener.ready
     listener.bind(("127.0.0.1", 0))
     listener.listen()
-    server = uvicorn.Server(uvicorn.Config(answer, http=protocol, ws="none", lifespan="off", log_config=None))
+    config = uvicorn.Config(answer, http=protocol, ws="none", lifespan="off", log_config=None, **files)  # type: ignore[arg-type] # files of TLS
+    server = uvicorn.Server(config)
     serving_it = asyncio.create_task(server.serve(sockets=[listener]))
     yield listener.getsockname(), refused
     server.should_exit = True
@@ -171,6 +175,27 @@ async def test_the_longest_idle_gives_way() -> None:
         assert refused.counts == {"api_too_many_connections": 2}
         for _, writer in clients:
             writer.close()
+
+
+async def test_who_never_begins_to_encrypt_gives_way(tmp_path: Path) -> None:
+    """Silent connections to a port of TLS keep nobody out, though no protocol knows of them yet."""
+    authority = trustme.CA()
+    files = {"ssl_certfile": tmp_path / "certificate.pem", "ssl_keyfile": tmp_path / "key.pem"}
+    write_certificate(authority, *files.values())
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    async with answering(3, asyncio.Event(), **files) as (address, _):
+        silent = [await asyncio.open_connection(*address) for _ in range(6)]
+        await asyncio.sleep(0.2)
+        asking = []
+        for _ in range(5):
+            asking.append(await asyncio.open_connection(*address, ssl=trusting, server_hostname="127.0.0.1"))
+            assert await ask(*asking[-1], "/")
+        assert [await ended(reader) for reader, _ in silent[:4]] == [b""] * 4
+        for _, writer in silent + asking:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
 
 async def test_a_closed_connection_counts_no_longer() -> None:
