@@ -10,6 +10,7 @@ from functools import partial
 from benchmarks import (
     api,
     cycle,
+    follow,
     latency,
     litellm,
     newcomer,
@@ -47,6 +48,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "replay": replay.main,
     "page": page.main,
     "api": api.main,
+    "follow": follow.main,
     "attempts": outage.main,
 }
 #: Only when named: LiteLLM's proxy, or Hotspare itself, is installed in an environment of its own; small disks are
@@ -67,6 +69,7 @@ QUICK: dict[str, Callable[[], None]] = {
     "replay": replay.quick,
     "page": partial(page.main, quick=True),
     "api": api.quick,
+    "follow": follow.quick,
 }
 
 

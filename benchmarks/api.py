@@ -70,7 +70,7 @@ def main(crowds: tuple[Crowd, ...] = CROWDS) -> None:
     print("|who asks|answered/s, not 2xx or 3xx|an answer takes|a probe begins late by|CPU|memory, MB|")
     print("|---|---|---|---|---|---|")
     for crowd in crowds:
-        with _service() as (pid, folder):
+        with running_service() as (pid, folder):
             time.sleep(_WARM_S)
             began_ms, used_s = time.time() * 1000, cpu_s(pid)
             command = [sys.executable, "-m", "benchmarks.api", json.dumps(asdict(crowd))]
@@ -80,7 +80,7 @@ def main(crowds: tuple[Crowd, ...] = CROWDS) -> None:
             late_ms = _late_ms(folder / "hotspare.db", began_ms)
         answered = f"{len(got['took_ms']) / crowd.seconds:,.0f}, {got['refused']}"
         print(
-            f"|{crowd.label}|{answered}|{_spread(got['took_ms'])}|{_spread(late_ms)}|{used:.0%}|{memory:.0f}|",
+            f"|{crowd.label}|{answered}|{spread(got['took_ms'])}|{spread(late_ms)}|{used:.0%}|{memory:.0f}|",
             flush=True,
         )
 
@@ -91,19 +91,20 @@ def quick() -> None:
 
 
 @contextmanager
-def _service() -> Iterator[tuple[int, Path]]:
+def running_service(providers: int = _PROVIDERS, api_port: int = _PORT) -> Iterator[tuple[int, Path]]:
+    """A service that watches so many targets; its process, and the folder of its configuration and its files."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with start_process([sys.executable, "-m", "benchmarks.probing.server"], BESIDE) as server:
             port = read_line(server).strip()
             config = folder / "hotspare.yaml"
-            providers = (_PROVIDER.format(n=n, port=port) for n in range(_PROVIDERS))
-            head = _HEAD.format(folder=folder, interval=_INTERVAL_S, api=_PORT)
-            config.write_text(head + "".join(providers))
+            targets = (_PROVIDER.format(n=n, port=port) for n in range(providers))
+            head = _HEAD.format(folder=folder, interval=_INTERVAL_S, api=api_port)
+            config.write_text(head + "".join(targets))
             command = [sys.executable, "-m", "controller.cli.main", "run", "-c", str(config)]
             with start_process(command, MEASURED) as service:
                 try:
-                    _until_it_listens()
+                    _until_it_listens(api_port)
                     yield service.pid, folder
                 finally:
                     os.kill(service.pid, signal.SIGTERM)
@@ -111,9 +112,9 @@ def _service() -> Iterator[tuple[int, Path]]:
                     server.terminate()
 
 
-def _until_it_listens() -> None:
+def _until_it_listens(port: int) -> None:
     for _ in range(300):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", _PORT)):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
             return
         time.sleep(0.1)
     raise TimeoutError("the service does not listen within 30 s")
@@ -133,7 +134,8 @@ def _late_ms(database: Path, since_ms: float) -> list[float]:
     return late
 
 
-def _spread(values: list[float]) -> str:
+def spread(values: list[float]) -> str:
+    """Median, 99th percentile and worst."""
     if not values:
         return "–"
     ordered = sorted(values)
