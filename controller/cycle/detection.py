@@ -75,10 +75,8 @@ class StoredDetector:
         self._begin(detector)
         self._notices = notices
         self._take_from_file(published, now)
-        unjudged: list[Observation] = []
-        for target in self.detector.health:
-            after = self.detector.state_of(target).last_started_at or now - _REPLAYED_WITHOUT_STATE
-            unjudged += self._store.observations(target, after=after)
+        states, longest = self.detector.snapshot().targets, now - _REPLAYED_WITHOUT_STATE
+        unjudged = self._store.observations_since({name: at.last_started_at or longest for name, at in states.items()})
         unjudged.sort(key=lambda observation: observation.finished_at)
         self._judge(unjudged, self._blind(unjudged, now), now)
         self._ask_again(now)

@@ -135,6 +135,15 @@ def subjects_of(table: Table, after: str | None = None, at_most: int = -1) -> Se
     return select(subjects.c.subject).where(subjects.c.subject.is_not(None)).limit(at_most if at_most >= 0 else None)
 
 
+def spans_recorded() -> Select[str, int, int]:
+    """When the oldest and the newest observation of each target started (milliseconds)."""
+    subjects, started = subjects_of(OBSERVATIONS).subquery(), OBSERVATIONS.c.started_ms
+    spans = {"oldest": func.min(started), "newest": func.max(started)}
+    ends = (select(end).where(OBSERVATIONS.c.target == subjects.c.subject) for end in spans.values())
+    labelled = (end.scalar_subquery().label(name) for name, end in zip(spans, ends, strict=True))
+    return select(subjects.c.subject, *labelled)
+
+
 def _prune_oldest(
     connection: Connection, table: Table, subjects: Sequence[str], is_old: ColumnElement[bool], at_most: int
 ) -> int:

@@ -282,6 +282,26 @@ def test_pruning_removes_the_old_in_small_steps(engine: Engine, store: Store) ->
     assert len(store.connectivity(after=NOW - timedelta(days=1), before=limit)) == 1
 
 
+def test_of_many_targets_only_those_with_something_new_are_read(engine: Engine, store: Store) -> None:
+    """As after a restart: each from its own instant on, the millisecond of that instant left out."""
+    targets = [f"a/{number}" for number in range(20)]
+    store.record([_observation(n, target=target) for target in targets for n in range(3)])
+    after = {target: NOW + timedelta(milliseconds=2, microseconds=5) for target in (*targets, "a/never")}
+    after |= {"a/3": NOW, "a/4": NOW - timedelta(days=1)}
+    asked = list[str]()
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        asked.append(statement)
+
+    found = store.observations_since(after)
+    assert [(each.target, each.started_at) for each in found] == [
+        (target, NOW + timedelta(milliseconds=n))
+        for target, n in (("a/3", 1), ("a/3", 2), *(("a/4", n) for n in range(3)))
+    ]
+    assert len([each for each in asked if "observations" in each]) == 3
+
+
 @ON_SQLITE
 def test_pruning_never_reads_the_whole_history(engine: Engine, store: Store, url: str) -> None:
     """Every statement of a step searches the tables by key, whatever it does to its own list of targets."""
