@@ -18,6 +18,7 @@ from controller.alerts.digest.scheduler import make_digests
 from controller.alerts.direct_notice import DirectNotice
 from controller.alerts.heartbeat import Heartbeat, ping
 from controller.alerts.slack.channel import slack_channels
+from monitor.config.database_url import name_in
 from monitor.config.settings import Settings
 
 #: What builds the channels of each kind, in the order in which people see them.
@@ -66,7 +67,7 @@ class AlertingTasks:
         for channel in self._channels:
             store = DeliveryStore(self._engine, channel.name)
             yield DeliveryWorker(channel, store, in_database=self._in_database, clock=self._clock).run(stop)
-        name = self._settings.database.rpartition("/")[2]
+        name = name_in(self._settings.database)
         yield DirectNotice(self._channels, self._cannot_write, self._clock, name=name).run()
         alerts = self._settings.alerts
         if self._ping:

@@ -83,9 +83,9 @@ def _print_line(text: str, console: Console) -> None:
 def _print_info(info: DatabaseInfo, now: datetime, console: Console) -> None:
     log = f" and {_size(info.wal_size)} of log" if info.wal_size else ""
     console.print(Text(f"{info.path}: {_size(info.size)}{log}, schema {info.schema}", style="bold"))
-    unused = f"{_size(info.unused)} unused"
-    given_back = "given back to the disk by itself" if info.gives_back else "kept; `hotspare db vacuum` gives it back"
-    console.print(Text(f"{unused}, {given_back}"))
+    if info.unused is not None:
+        way = "given back to the disk by itself" if info.gives_back else "kept; `hotspare db vacuum` gives it back"
+        console.print(Text(f"{_size(info.unused)} unused, {way}"))
     if info.oldest and info.bytes_per_observation:
         reach = format_elapsed((now - info.oldest).total_seconds())
         year = _size(round(info.last_day * _YEAR_DAYS * info.bytes_per_observation))
@@ -103,7 +103,7 @@ def _print_info(info: DatabaseInfo, now: datetime, console: Console) -> None:
 
 def _document(info: DatabaseInfo) -> dict[str, Any]:
     return {
-        "path": str(info.path),
+        "path": info.path,
         "schema": info.schema,
         "bytes": info.size,
         "wal_bytes": info.wal_size,

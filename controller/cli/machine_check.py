@@ -22,7 +22,7 @@ from rich.text import Text
 from controller.open_files import FILES_PER_PROBE, OTHER_FILES
 from monitor.config.settings import Settings
 from monitor.formatting import format_elapsed
-from monitor.storage.database import DatabaseError
+from monitor.storage.database import DatabaseError, require_usable
 from monitor.storage.sqlite_engine import database_path
 from probes.transcript import Transcript
 from probes.transport.proxies import Proxies, UnusableProxyError
@@ -38,7 +38,7 @@ class MachineProblem:
     """Something of this machine that must be mended."""
 
     subject: str
-    """`clock`, `names`, `proxy`, `files`, `folder`, `disk` or `locks`."""
+    """`clock`, `names`, `proxy`, `files`, `folder`, `disk`, `locks` or `database`."""
     found: str
     remedy: str
 
@@ -48,6 +48,7 @@ def machine_faults(settings: Settings, transcripts: Sequence[Transcript], *, off
     faults = [fault for folder in _folders(settings) for fault in folder_faults(folder)]
     faults += files_faults(resource.getrlimit(resource.RLIMIT_NOFILE), len(settings.targets))
     if not offline:
+        faults += database_faults(settings.database)
         faults += proxy_faults({provider.base_url for provider in settings.providers}, settings.network.proxy)
         faults += name_faults(transcripts)
         faults += clock_faults(transcripts)
@@ -84,6 +85,16 @@ def folder_faults(
             MachineProblem(subject="disk", found=found, remedy=f"make room: {_LEAST_FREE // 2**20} MiB at least")
         )
     return faults
+
+
+def database_faults(url: str) -> list[MachineProblem]:
+    """Whether the service can use a database in PostgreSQL; a file is judged by its folder."""
+    try:
+        require_usable(url)
+    except DatabaseError as error:
+        remedy = "until then the service starts only from its routing file"
+        return [MachineProblem(subject="database", found=str(error), remedy=remedy)]
+    return []
 
 
 def files_faults(limits: tuple[int, int], targets: int) -> list[MachineProblem]:

@@ -14,6 +14,7 @@ from controller.replay.comparison import DecisionDifference, DecisionPair
 from controller.replay.document import ReplayResult, notes, replay_document, route_summaries
 from controller.replay.runner import NothingRecordedError, replay
 from monitor.clock import utc_now
+from monitor.config.database_url import shown_url
 from monitor.detection.verdict_text import plain_reason
 from monitor.formatting import format_elapsed, plural
 from monitor.storage.database import open_reader
@@ -41,9 +42,9 @@ def run(args: argparse.Namespace) -> int:
         with output.progress_bar("replaying") as on_progress:
             answer = replay(settings, open_reader(url), since_s=args.since, now=utc_now(), on_progress=on_progress)
     except NothingRecordedError as error:
-        output.print_error(f"{error} in {url}")
+        output.print_error(f"{error} in {shown_url(url)}")
         return output.BAD_NEWS
-    output.print_answer(args, replay_document(answer, url), print_replay, answer)
+    output.print_answer(args, replay_document(answer, shown_url(url)), print_replay, answer)
     return output.OK
 
 

@@ -29,6 +29,7 @@ from monitor.budget import tracker as budget_tracker
 from monitor.budget.summary import open_tracker, unread_tracker
 from monitor.budget.tracker import BudgetEvent, BudgetTracker
 from monitor.clock import utc_now
+from monitor.config.database_url import shown_url
 from monitor.config.settings import Settings
 from monitor.connectivity.checker import ConnectivityChecker
 from monitor.connectivity.messages import NetworkLoss
@@ -370,7 +371,7 @@ class Service:
         slack = f"Slack {settings.alerts.slack.channel or 'by webhook'}" if settings.alerts.slack else "no Slack"
         counts = f"{plural(len(settings.targets), 'target')}, {plural(len(settings.routes), 'route')}"
         dry = "dry run, the routes stay as configured; " if settings.controller.dry_run else ""
-        return f"{dry}watching {counts}; routing file {settings.routing_file}, {settings.database}, {slack}"
+        return f"{dry}watching {counts}; routing file {settings.routing_file}, {shown_url(settings.database)}, {slack}"
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 from monitor.config.alert_settings import AlertSettings
 from monitor.config.api_settings import ApiSettings
 from monitor.config.controller_settings import ControllerSettings
+from monitor.config.database_url import EXPECTED, is_postgres, postgres_problem
 from monitor.config.document import Node, Place
 from monitor.config.page_settings import PageSettings
 from monitor.config.provider_sections import ProbingSection, ProviderSection, build_targets
@@ -71,8 +72,10 @@ def _database_problem(url: str) -> str | None:
     # An address may hold a password, so it is never shown.
     if url in _IN_MEMORY:
         return "a database in memory forgets everything when the service stops; write sqlite:/// and the path of a file"
+    if is_postgres(url):
+        return postgres_problem(url)
     if not url.startswith(_SQLITE):
-        return "is not a database of this version; write sqlite:/// and the path of a file"
+        return f"is not a database of this version; write sqlite:/// and the path of a file, or {EXPECTED}"
     file = url.removeprefix(_SQLITE)
     if file.startswith("file:") or "?" in file:
         return "holds options, which this version does not know; write sqlite:/// and the path of a file"
@@ -149,9 +152,12 @@ class Settings(Section):
     """The files whose values it holds (`${file:PATH}`)."""
     variables: tuple[str, ...] = field(default=(), compare=False)
     """The environment variables whose values it holds."""
-    database: Annotated[str, text("an address such as sqlite:///var/hotspare.db")] = "sqlite:///var/hotspare.db"
-    """Where observations, decisions and incidents are kept: SQLite only; four slashes begin an absolute path:
-    `sqlite:////var/lib/hotspare/hotspare.db`. Change it when the data belongs on another disk."""
+    database: Annotated[str, text("an address such as sqlite:///var/hotspare.db")] = field(
+        default="sqlite:///var/hotspare.db", repr=False
+    )
+    """Where observations, decisions and incidents are kept: in a file of SQLite, where four slashes begin an absolute
+    path (`sqlite:////var/lib/hotspare/hotspare.db`), or in PostgreSQL (`postgresql+psycopg://…`). Change it when the
+    data belongs on another disk, or on another machine."""
     routing_file: Annotated[Path, replace(_FILE, read=_read_file, show=str)] = Path("var/routing.json")
     """The file that applications read; not the database's. Change it when they look elsewhere."""
     defaults: ProbingSection = field(default=ProbingSection(), repr=False, compare=False)
@@ -210,7 +216,9 @@ class Settings(Section):
         is_stored = context.stores or self.database not in _IN_MEMORY
         if problem := _database_problem(self.database) if is_stored else None:
             context.report(node.at("database"), problem)
-        elif os.path.realpath(self.database.removeprefix(_SQLITE)) == os.path.realpath(self.routing_file):
+        elif not is_postgres(self.database) and os.path.realpath(
+            self.database.removeprefix(_SQLITE)
+        ) == os.path.realpath(self.routing_file):
             context.report(node.at("routing_file"), "is the file of the database as well; choose another one")
         self._check_windows(node, context)
         self._warn_of_blips(node.child("controller").child("blips").place, context)

@@ -5,9 +5,9 @@ from typing import Final, Protocol
 
 from sqlalchemy import Engine
 
+from monitor.config.database_url import is_postgres, shown_url
 from monitor.storage import sqlite_engine
 from monitor.storage.database_error import DatabaseError
-from monitor.storage.database_url import is_postgres, shown_url
 from monitor.storage.schema import SCHEMA
 from monitor.storage.transactions import durable, reading
 
@@ -21,6 +21,7 @@ __all__ = [
     "open_writer",
     "reading",
     "require_psycopg",
+    "require_usable",
 ]
 
 BUSY_TIMEOUT_S: Final = 5.0
@@ -66,6 +67,18 @@ def open_operator(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine
 def is_there(url: str) -> bool:
     """Whether there is a database already, as far as can be told without opening it; raises DatabaseError."""
     return is_postgres(url) or sqlite_engine.database_path(url).exists()
+
+
+def require_usable(url: str) -> None:
+    """Raise DatabaseError where the service could not use this PostgreSQL database, within seconds; changes nothing.
+
+    Of a file nothing is looked at.
+    """
+    if is_postgres(url):
+        require_psycopg(url)
+        from monitor.storage import postgres_engine  # noqa: PLC0415 - an extra
+
+        postgres_engine.require_usable(url)
 
 
 def require_psycopg(url: str) -> None:

@@ -15,8 +15,8 @@ from sqlalchemy import URL, Connection, Engine, NullPool, Pool, QueuePool, creat
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import ArgumentError
 
+from monitor.config.database_url import postgres_problem, shown_url
 from monitor.storage.database_error import DatabaseError
-from monitor.storage.database_url import postgres_problem, shown_url
 from monitor.storage.postgres_connection import Connector, PostgresConnection
 from monitor.storage.postgres_errors import explanation
 from monitor.storage.schema import SCHEMA, migrate_to_newest, require_newest, revision_of
@@ -32,6 +32,8 @@ WRITING_LOCK: Final = f"{_LOCKS}, 2"
 _READ_S: Final = 60.0
 _CONNECT_S: Final = 6.0
 _IDLE_READERS: Final = 4
+_LOOK_S: Final = 5.0
+_MAY_CREATE: Final = text("SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,6 +72,17 @@ def open_operator(url: str, busy_timeout_s: float) -> Engine:
     engine = _engine(url, Limits(lock_s=busy_timeout_s), pool=NullPool)
     _require_newest(engine, url)
     return engine
+
+
+def require_usable(url: str) -> None:
+    """Raise DatabaseError where the service could not use it, within seconds; changes nothing."""
+    engine, name = _engine(url, Limits(statement_s=_LOOK_S), pool=NullPool), shown(url)
+    with reading(engine).connect() as connection:
+        revision = revision_of(connection, name)
+        if revision is None and not connection.scalar(_MAY_CREATE):
+            raise DatabaseError(f"{name} lets this user make no tables: make the user the database's owner")
+        if revision is not None and revision > SCHEMA:
+            require_newest(connection, name)
 
 
 def writer_engine(

@@ -10,8 +10,8 @@ import psycopg
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import ExceptionContext
 
+from monitor.config.database_url import name_in
 from monitor.storage.database_error import DatabaseError
-from monitor.storage.database_url import name_in
 from monitor.storage.lock import HeldError
 from monitor.storage.postgres_connection import Connector
 from monitor.storage.postgres_engine import SERVICE_LOCK, Limits, prepare, shown, writer_engine

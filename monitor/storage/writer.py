@@ -1,7 +1,7 @@
 """Which kind of database the service writes."""
 
+from monitor.config.database_url import is_postgres
 from monitor.storage.database import require_psycopg
-from monitor.storage.database_url import is_postgres
 from monitor.storage.sqlite_engine import database_path
 from monitor.storage.sqlite_writer import SqliteWriter
 from monitor.storage.writer_database import WriterDatabase

@@ -12,16 +12,20 @@ import pytest
 from controller.cli.machine_check import (
     MachineProblem,
     clock_faults,
+    database_faults,
     files_faults,
     folder_faults,
     name_faults,
     proxy_faults,
 )
 from controller.cli.main import main
+from monitor.storage.database import DatabaseError, open_reader
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.transcript import Transcript, TranscriptResponse
 from tests.support.configurations import write
+from tests.support.postgres import PostgresServer
+from tests.support.postgres_network import silent_server
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
@@ -93,6 +97,27 @@ def test_a_proxy_that_takes_no_connection_is_named_once_without_its_password(lis
     assert fault.found.startswith("network.proxy 127.0.0.1:9 takes no connection")
     assert "s3cret" not in str(fault)
     assert proxy_faults(addresses, f"http://127.0.0.1:{listening}") == []
+
+
+def test_a_database_in_postgresql_is_looked_at(postgres: PostgresServer) -> None:
+    """Without a change to it; what the service would stumble over is said."""
+    url = postgres.new_database()
+    assert database_faults(url) == []
+    assert database_faults("sqlite:///var/not-there.db") == []
+    with pytest.raises(DatabaseError, match="is empty"):
+        open_reader(url)
+    postgres.admin("CREATE ROLE guest LOGIN")
+    [fault] = database_faults(url.replace("//postgres:", "//guest:"))
+    assert "lets this user make no tables: make the user the database's owner" in fault.found
+
+
+@pytest.mark.slow
+def test_a_database_that_says_nothing_is_given_up() -> None:
+    """Within seconds, and without its password."""
+    with silent_server() as silent:
+        [fault] = database_faults(silent)
+    assert "cannot be reached" in fault.found
+    assert "geheim12" not in fault.found
 
 
 def test_check_looks_at_the_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

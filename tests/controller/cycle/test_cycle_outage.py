@@ -17,11 +17,11 @@ from controller.routing.ballast import Ballast
 from controller.routing.override_text import OverrideEvent
 from controller.routing.overrides import Override, OverrideKind
 from controller.routing.routing_file import RoutingFile
+from monitor.config.database_url import is_postgres
 from monitor.config.settings import Settings
 from monitor.health import Health
 from monitor.storage.buffered_store import BufferedStore
 from monitor.storage.database import DatabaseError, open_reader
-from monitor.storage.database_url import is_postgres
 from monitor.storage.lock import instance_lock
 from monitor.storage.postgres_engine import WRITING_LOCK
 from monitor.storage.postgres_writer import PostgresWriter

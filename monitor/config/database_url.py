@@ -5,7 +5,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 POSTGRES: Final = "postgresql+psycopg://"
-_PASSWORD: Final = re.compile(r"(?<=://)([^:/@?#]*):[^@]*@")
+EXPECTED: Final = "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+#: Up to the last `@`, as a password may hold some; where there is none, whatever is no port.
+_PASSWORD: Final = re.compile(r"(?<=://)([^:/@?#]*):(?:.*@|(?!\d+(?:/|$)).*)", re.DOTALL)
 
 
 def is_postgres(url: str) -> bool:
@@ -14,7 +16,9 @@ def is_postgres(url: str) -> bool:
 
 
 def shown_url(url: str) -> str:
-    """The URL with `***` for its password, and without options."""
+    """The URL with `***` for its password, and without options; that of a file is as it is."""
+    if url.startswith("sqlite:"):
+        return url
     return _PASSWORD.sub(r"\1:***@", url).partition("?")[0]
 
 
@@ -25,7 +29,7 @@ def name_in(url: str) -> str:
 
 def postgres_problem(url: str) -> str | None:
     """What is wrong with a URL of PostgreSQL, as a predicate that shows nothing of it; None where nothing is."""
-    expected = "write postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+    expected = f"write {EXPECTED}"
     if not url.isprintable() or any(character.isspace() for character in url):
         return f"holds a blank or a control character; {expected}, with such characters as %20"
     if url.count("@") > 1 or "#" in url:
