@@ -385,6 +385,7 @@ class SimulatedService:
             self._plan_probes()
 
     def _hold(self) -> None:
+        self._unlock()  # two faults may overlap: it is free again when the first of them ends
         with suppress(sqlite3.Error):
             self._lock = sqlite3.connect(self.database, isolation_level=None, timeout=0)
             self._lock.execute("BEGIN EXCLUSIVE")
