@@ -147,7 +147,7 @@ def _target(target: TargetView) -> dict[str, Any]:
         "p95_s": history.p95_s,
         "cost_day_usd": history.cost_day_usd,
         "learned_blip_s": target.learned_blip_s and round(target.learned_blip_s, 1),
-        "notices": list(target.details.notices),
+        "notices": list(target.notices),
         "request_ids": list(target.details.request_ids) if state.health in FAILING else [],
         **({"traffic": target.traffic.document()} if target.traffic else {}),
     }

@@ -88,8 +88,13 @@ class TargetView:
         background = (self.background,) if self.background else ()
         blips = (longer_blips(self.state.target, self.learned_blip_s),) if self.learned_blip_s else ()
         traffic = (f"{self.state.target}, {self.traffic.sentence}",) if self.traffic else ()
+        return (*refusals, *background, *blips, *traffic, *self.notices, *ticket)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Sentences about its model and its limits."""
         context = (f"{self.state.target}: {self.failing_context}",) if self.failing_context else ()
-        return (*refusals, *background, *blips, *traffic, *context, *self.details.notices, *ticket)
+        return (*context, *self.details.notices)
 
     @property
     def refusals(self) -> str | None:

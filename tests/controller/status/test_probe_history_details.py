@@ -17,8 +17,12 @@ from controller.status.overview import read
 from controller.status.probe_history import RecentDetails
 from controller.status.queries import read_recent_details
 from monitor.config.settings import Settings
+from monitor.detection.target_state import CheckFailures, TargetState, to_json
+from monitor.health import Health
 from monitor.storage.database import open_reader, open_writer
+from monitor.storage.row_conversions import SavedTargetState
 from monitor.storage.store import Store
+from probes.context_check import CONTEXT
 from probes.outcome import Outcome
 from probes.target import Check
 from tests.support import seeded_database as seeded
@@ -104,6 +108,23 @@ def test_status_and_the_page_show_them(settings: Settings, engine: Engine) -> No
     assert ids in page
     assert "answered by &lt;b&gt;gpt-5&lt;/b&gt;" in page
     assert HOSTILE not in page
+
+
+def test_status_and_the_page_show_a_failing_check_context(settings: Settings, engine: Engine) -> None:
+    """As the stored state has it, from the failure on that people were told of."""
+    told = CheckFailures(check=CONTEXT, outcome=Outcome.BAD_REQUEST, failed=4, failed_at=NOW, reported_at=NOW)
+    writer = open_writer(settings.database)
+    for failures, is_shown in ((replace(told, reported_at=None), False), (told, True)):
+        state = TargetState(target=seeded.HAIKU, since=NOW, health=Health.UP, context=failures)
+        health = Store(writer).states()[seeded.HAIKU].health
+        Store(writer).save_states([SavedTargetState(health=health, at=NOW, record=to_json(state))], [])
+        overview = read(settings, engine, NOW)
+        [document] = [one for one in status_document(overview)["targets"] if one["target"] == seeded.HAIKU]
+        said = f"{seeded.HAIKU}: it has failed the check context 4 times in a row (bad_request)"
+        assert (said in document["notices"]) == is_shown
+        page = providers.providers(overview, History(now=NOW, routes=(), targets=()))
+        assert ("failed the check context 4 times in a row" in page) == is_shown
+    writer.dispose()
 
 
 def test_a_reader_needs_no_more_than_to_read(settings: Settings, engine: Engine) -> None:
