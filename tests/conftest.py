@@ -1,6 +1,6 @@
 """Options and fixtures of all tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,14 +33,15 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
 
 
 @pytest.fixture(scope="session")
-def postgres(request: pytest.FixtureRequest) -> "PostgresServer":
+def postgres(request: pytest.FixtureRequest) -> "Iterator[PostgresServer]":
     """The server of this run, which all its processes share; it ends with the last of them."""
     from tests.support.postgres import PostgresServer, server_folder  # noqa: PLC0415 - most tests need none
 
     worker = getattr(request.config, "workerinput", {"testrunuid": None})
     server = PostgresServer(server_folder(worker["testrunuid"]))
     server.be_fast()
-    return server
+    yield server
+    server.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,14 @@ SECRET = "made/up:p@ss"
 
 
 @pytest.fixture
-def server() -> PostgresServer:
+def server() -> Iterator[PostgresServer]:
     """One of its own, which asks the service's user for a password."""
     made = PostgresServer(server_folder())
     made.admin(f"CREATE ROLE hotspare LOGIN PASSWORD '{SECRET}'")
     made.admin("CREATE DATABASE hotspare OWNER hotspare")
     made.guard("hotspare")
-    return made
+    yield made
+    made.close()
 
 
 def say(lab: Lab, *words: str, status: int | None = 0) -> dict[str, Any]:

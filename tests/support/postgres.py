@@ -1,5 +1,6 @@
 """A PostgreSQL server for the tests, without a network: one for all of a run, and others to be stopped and damaged."""
 
+import atexit
 import os
 import tempfile
 import uuid
@@ -72,6 +73,11 @@ class PostgresServer:
     def start(self) -> None:
         """After `stop`."""
         self._server.ensure_postgres_running()
+
+    def close(self) -> None:
+        """Do without it: with the last process that uses it, it goes, and so does its folder."""
+        atexit.unregister(self._server._cleanup)  # not all processes of a test run come to it
+        self._server.cleanup()
 
 
 def server_folder(run: str | None = None) -> Path:

@@ -33,7 +33,7 @@ def writer(url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def guarded() -> PostgresServer:
+def guarded() -> Iterator[PostgresServer]:
     """A server that asks for passwords, except of its owner."""
     server = PostgresServer(server_folder())
     server.admin(f"CREATE ROLE me LOGIN PASSWORD '{SECRET}'")
@@ -41,7 +41,8 @@ def guarded() -> PostgresServer:
     server.admin("CREATE DATABASE theirs")
     server.admin("CREATE ROLE looker LOGIN PASSWORD 'x'")
     server.guard("me", "looker")
-    return server
+    yield server
+    server.close()
 
 
 def add_event(engine: Engine) -> None:
@@ -180,3 +181,4 @@ def test_a_reader_goes_on_after_a_restart() -> None:
     server.start()
     assert count(reader) == 0
     reader.dispose()
+    server.close()

@@ -109,6 +109,7 @@ def test_a_server_that_is_restarted_is_used_again(seconds: Seconds) -> None:
     assert outage
     assert outage.lasted_s == 2.0
     database.close()
+    server.close()
 
 
 def test_a_lock_refuses_at_once_until_it_is_gone(url: str, database: PostgresWriter, seconds: Seconds) -> None:
