@@ -36,6 +36,7 @@ KEYS: Final = {
 MOST_MIB, MOST_FILES, MOST_LATE_S, MOST_STOP_S = 500, 700, 0.1, 10.0
 _INTERVAL_S: Final = 0.5
 _CLIENTS: Final = 8
+_PATIENCE_S: Final = 30.0
 _CONFIGURATION: Final = """\
 database: sqlite:///{folder}/data/hotspare.db
 routing_file: {folder}/routes/routing.json
@@ -97,7 +98,7 @@ def endure_hostility(seconds: float, seed: int) -> HostileReport:
         clients = _Clients(port, seed)
         try:
             _watch(service, report, seconds)
-            if _target(folder) != "good/a":
+            if not _reaches_good(folder):
                 report.wrong.append(f"the route is on {_target(folder)}, not on the only good target")
         except BrokenPromiseError as error:
             report.wrong.append(str(error))
@@ -126,6 +127,16 @@ def _free_port() -> int:
 def _target(folder: Path) -> str | None:
     table: dict[str, Any] = read_table(folder / "routes" / "routing.json")
     return str(table["routes"]["chat"]["target"]) if table else None
+
+
+def _reaches_good(folder: Path) -> bool:
+    """Whether the route is on the only good target, or goes there soon: after a short run it may just be deciding."""
+    ends = time.monotonic() + _PATIENCE_S
+    while _target(folder) != "good/a":
+        if time.monotonic() > ends:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def _watch(service: "subprocess.Popen[bytes]", report: HostileReport, seconds: float) -> None:

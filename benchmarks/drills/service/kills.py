@@ -161,8 +161,9 @@ def _first_versions(slack: SlackServer) -> list[str]:
 
 
 def _untold_incidents(incidents: Iterable[Any], messages: Iterable[str]) -> Iterator[str]:
-    """Incidents that have no message of their own, or two."""
+    """Incidents that have no message of their own, or more than one and another each time that they opened again."""
     told = Counter(int(found[1]) for text in messages if (found := _HEADLINE.search(text)))
     for incident in incidents:
-        if incident["lead_id"] is None and told[incident["id"]] != 1:
-            yield f"incident {incident['id']} has {told[incident['id']]} messages"
+        count, opened = told[incident["id"]], 1 + incident["reopened"]
+        if incident["lead_id"] is None and not 1 <= count <= opened:
+            yield f"incident {incident['id']} has {count} messages and was opened {opened} times"

@@ -19,7 +19,7 @@ from tests.support.slack_server import SlackServer
 #: What that version's `deliveries` were.
 _OLD_TABLE = """
     DROP TABLE deliveries; DROP TABLE channel_states; DROP TABLE rollups; DROP TABLE route_rollups;
-    DROP TABLE traffic_rollups;
+    DROP TABLE traffic_rollups; DROP TABLE comparisons;
     ALTER TABLE observations DROP COLUMN limit_left; ALTER TABLE observations DROP COLUMN limit_resets_s;
     ALTER TABLE observations DROP COLUMN failed_here;
     ALTER TABLE observations DROP COLUMN afresh;
