@@ -74,23 +74,15 @@ class PostgresWriter(WriterDatabase):
         """As of `WriterDatabase`."""
         self._in_doubt = False
 
-    def open(self) -> None:
-        """As of `WriterDatabase`; a slow server has a minute for each statement."""
-        self._recovering = True
+    def _open_first(self) -> None:
+        """A slow server has a minute for each statement."""
         usual = self._limits.statement_s, self._connector.deadline_s
         self._limits.statement_s, self._connector.deadline_s = START_S, START_S / 6
         try:
             prepare(self.engine, self._url)
             self._identify()
-        except BaseException as error:
-            self._first_why = str(error)
-            self.engine.dispose()
-            raise
         finally:
-            self._recovering = False
             self._limits.statement_s, self._connector.deadline_s = usual
-        self._usable_again()
-        self.unusable_since_s = None
 
     def close(self) -> None:
         """As of `WriterDatabase`."""

@@ -69,22 +69,15 @@ class SqliteWriter(WriterDatabase):
         """As of `WriterDatabase`."""
         self.calls.gave_up = False
 
-    def open(self) -> None:
-        """As of `WriterDatabase`; a slow disk has a minute for each call."""
-        self._recovering = True
+    def _open_first(self) -> None:
+        """A slow disk has a minute for each call."""
         deadline_s, self.calls.deadline_s = self.calls.deadline_s, START_S
         try:
             self._acquire()
             prepare(self.engine, self._path)
             self._give_lineage()
-        except BaseException as error:
-            self._first_why = str(error)
-            self.engine.dispose()
-            raise
         finally:
-            self._recovering, self.calls.deadline_s = False, deadline_s
-        self._usable_again()
-        self.unusable_since_s = None
+            self.calls.deadline_s = deadline_s
 
     def _acquire(self) -> None:
         try:

@@ -57,9 +57,19 @@ class WriterDatabase(ABC):
         event.listen(engine, "begin", self._refuse_if_unusable, insert=True)
         event.listen(engine, "handle_error", self._note_fault)
 
-    @abstractmethod
     def open(self) -> None:
         """Lock it and make it ready; raises LockError when another service holds it, and DatabaseError."""
+        self._recovering = True
+        try:
+            self._open_first()
+        except BaseException as error:
+            self._first_why = str(error)
+            self.engine.dispose()
+            raise
+        finally:
+            self._recovering = False
+        self._usable_again()
+        self.unusable_since_s = None
 
     @abstractmethod
     def close(self) -> None:
@@ -118,6 +128,10 @@ class WriterDatabase(ABC):
     @abstractmethod
     def _is_hanging(self) -> bool:
         """Whether a call that was given up has not returned yet."""
+
+    @abstractmethod
+    def _open_first(self) -> None:
+        """Lock it and make it ready, with more patience than later; raises what `open` raises."""
 
     @abstractmethod
     def _open_again(self, now: datetime) -> None:

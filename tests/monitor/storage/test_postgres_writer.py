@@ -11,19 +11,11 @@ from monitor.storage.database import DatabaseError
 from monitor.storage.lock import HeldError
 from monitor.storage.postgres_writer import PostgresWriter
 from monitor.storage.store import Store
+from tests.support.databases import Seconds
 from tests.support.postgres import PostgresServer, server_folder
 from tests.support.postgres_network import Wire
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
-
-
-class Seconds:
-    """A monotonic clock that is moved by hand."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -13,17 +13,9 @@ from monitor.storage.database import DatabaseError, open_reader, open_writer
 from monitor.storage.lock import HeldError
 from monitor.storage.sqlite_writer import SqliteWriter
 from monitor.storage.store import Store
+from tests.support.databases import Seconds
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
-
-
-class Seconds:
-    """A monotonic clock that is moved by hand."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
