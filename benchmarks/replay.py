@@ -8,6 +8,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.probing.processes import peak_memory_mb
 from tests.support.generated_history import Extent, generate, write_config
 
 _WEEK = Extent(providers=10, models=5, days=8, hour_days=8, raw_days=8)
@@ -23,18 +24,13 @@ def main(extent: Extent = _WEEK, since: str = "7d") -> None:
         process, mib, began = subprocess.Popen(command, stdout=subprocess.DEVNULL), 0.0, os.times()
         # What the kernel says of an ended process counts ours before it became another.
         while process.poll() is None:
-            mib = max(mib, _peak_mib(process.pid))
+            mib = max(mib, peak_memory_mb(process.pid))
             time.sleep(0.05)
         ended = os.times()
     assert process.returncode == 0
     seconds = ended.children_user + ended.children_system - began.children_user - began.children_system
     print("|replayed|processor time|most memory|\n|---|---|---|")
     print(f"|{since} of {extent.targets} targets|{seconds:.0f} s|{mib:.0f} MiB|")
-
-
-def _peak_mib(pid: int) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), 0.0)
 
 
 def quick() -> None:

@@ -20,7 +20,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.probing.processes import BESIDE, MEASURED, cpu_s, memory_mb, read_line, start_process
+from benchmarks.probing.processes import BESIDE, MEASURED, cpu_s, memory_mb, probed_server, start_process
 
 _MODELS, _INTERVAL_S = 4, 30
 _SIZES, _MEASURED_S = (1_000, 3_000, 10_000), 75.0
@@ -79,7 +79,7 @@ def print_row(size: int, measured: Run) -> None:
 def run(size: int, length_s: float, *, hanging: int = 0, beside: int = 0) -> Run:
     """Run the service with so many targets; the first `hanging` of them stop answering when the measurement begins."""
     with ExitStack() as stack:
-        folder, port = Path(stack.enter_context(tempfile.TemporaryDirectory())), stack.enter_context(_server())
+        folder, port = Path(stack.enter_context(tempfile.TemporaryDirectory())), stack.enter_context(probed_server())
         config = _configured(folder, port, size, hanging)
         command = [sys.executable, "-m", "controller.cli.main", "run", "-c", str(config)]
         with start_process(command, MEASURED) as service:
@@ -161,15 +161,6 @@ def _moved_s(database: Path, since_s: float) -> float | None:
 def _bytes_written(pid: int) -> int:
     lines = Path(f"/proc/{pid}/io").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("write_bytes"))
-
-
-@contextmanager
-def _server() -> Iterator[int]:
-    with start_process([sys.executable, "-m", "benchmarks.probing.server"], BESIDE) as server:
-        try:
-            yield int(read_line(server))
-        finally:
-            server.terminate()
 
 
 @contextmanager

@@ -2,6 +2,9 @@
 
 import os
 import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _CORES = sorted(os.sched_getaffinity(0))
@@ -30,6 +33,27 @@ def cpu_s(pid: int) -> float:
 
 
 def memory_mb(pid: int) -> float:
-    """Resident memory in MB."""
-    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
-    return int(line.split()[1]) / 1024
+    """Resident memory in MB; 0 once it has ended."""
+    return _status_mb(pid, "VmRSS:")
+
+
+def peak_memory_mb(pid: int) -> float:
+    """The most that it ever was."""
+    return _status_mb(pid, "VmHWM:")
+
+
+def _status_mb(pid: int, field: str) -> float:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(field)), 0.0)
+    return 0.0
+
+
+@contextmanager
+def probed_server() -> Iterator[int]:
+    """The server that benchmarks of probing ask, on its core; its port."""
+    with start_process([sys.executable, "-m", "benchmarks.probing.server"], BESIDE) as server:
+        try:
+            yield int(read_line(server))
+        finally:
+            server.terminate()

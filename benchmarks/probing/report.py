@@ -5,14 +5,13 @@ import json
 import os
 import sys
 import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from benchmarks.probing import blackbox
 from benchmarks.probing.client import CLIENTS
 from benchmarks.probing.jobs import LOADS, Load, Times
-from benchmarks.probing.processes import BESIDE, MEASURED, cpu_s, memory_mb, read_line, start_process
+from benchmarks.probing.processes import BESIDE, MEASURED, cpu_s, memory_mb, probed_server, read_line, start_process
 
 _OURS = "hotspare"
 _ROUNDS = 2
@@ -73,7 +72,7 @@ def _measured(load: Load, rounds: int) -> dict[str, Measured]:
     measurements = {name: Measured(first_s=[], last_s=[]) for name in names}
     for _ in range(rounds):
         for name, measured in measurements.items():
-            with _server() as port:
+            with probed_server() as port:
                 _measure(name, load, port, measured)
     return measurements
 
@@ -89,15 +88,6 @@ def _measure(name: str, load: Load, port: int, measured: Measured) -> None:
     with start_process(command, MEASURED) as client:
         result = json.loads(read_line(client))
     measured.add(result["times"], _truth(port), cpu_s=result["cpu_s"], memory_mb=result["memory_mb"])
-
-
-@contextmanager
-def _server() -> Iterator[int]:
-    with start_process([sys.executable, "-m", "benchmarks.probing.server"], BESIDE) as server:
-        try:
-            yield int(read_line(server))
-        finally:
-            server.terminate()
 
 
 def _truth(port: int) -> Times:

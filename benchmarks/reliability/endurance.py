@@ -1,13 +1,12 @@
 """Prints what four minutes of full disks at 30 probes a second cost: memory, the heartbeat, and what is left behind."""
 
-import os
 import subprocess
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from benchmarks.probing.processes import memory_mb
 from benchmarks.reliability.faults import InjectedFault
 from benchmarks.reliability.lab import Lab
 
@@ -25,7 +24,7 @@ def endure(fault: InjectedFault, full_s: float = _FULL_S) -> None:
             service = lab.start()
             lab.until(lab.both_up, "both targets up")
             time.sleep(_CALM_S)
-            before = _memory_mib(service)
+            before = memory_mb(service.pid)
             state = fault.provoke(lab)
             longest_s, most = _watch(lab, service, full_s)
             fault.undo(lab, state)
@@ -35,7 +34,7 @@ def endure(fault: InjectedFault, full_s: float = _FULL_S) -> None:
                 lambda: lab.journalled() >= lab.table()["generation"], "the decision in the database"
             )
             time.sleep(_CALM_S)
-            after = _memory_mib(service)
+            after = memory_mb(service.pid)
             stopped_s = lab.stop(service)
         finally:
             lab.close()
@@ -53,13 +52,6 @@ def _watch(lab: Lab, service: "subprocess.Popen[bytes]", full_s: float) -> tuple
         at = str(lab.table().get("written_at"))
         if at != written:
             longest_s, seen_s, written = max(longest_s, now_s - seen_s), now_s, at
-        most = max(most, _memory_mib(service))
+        most = max(most, memory_mb(service.pid))
         time.sleep(0.2)
     return max(longest_s, time.monotonic() - seen_s), most
-
-
-def _memory_mib(service: "subprocess.Popen[bytes]") -> float:
-    with suppress(OSError):
-        pages = int(Path(f"/proc/{service.pid}/statm").read_text(encoding="ascii").split()[1])
-        return pages * os.sysconf("SC_PAGESIZE") / 1024 / 1024
-    return 0.0

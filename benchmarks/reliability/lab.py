@@ -7,7 +7,6 @@ import sqlite3
 import struct
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.drills.service.link import ShapedLink
+from benchmarks.reliability.file_watch import FileWatch
 from benchmarks.reliability.servers import Servers
 
 PATIENCE_S: Final = 60.0
@@ -59,11 +59,13 @@ class Lab:
         can_hang: bool = False,
         more: int = 0,
         slack_url: str | None = None,
+        may_vanish: bool = True,
         link: ShapedLink | None = None,
     ) -> None:
         """`more`: so many further models of the first provider; `slack_url`: of a Slack that checks what it is told.
 
-        `link`: the service runs behind it, and finds its servers as `one.test`, `two.test`, `well.test`.
+        `may_vanish`: as of `FileWatch`. `link`: the service runs behind it, and finds its servers as `one.test`,
+        `two.test`, `well.test`.
         """
         self.servers = Servers("0.0.0.0" if link else "127.0.0.1")  # noqa: S104 - for the addresses of the link
         self._link = link
@@ -74,11 +76,6 @@ class Lab:
         self._disks = [self.database.parent, self.routing.parent] if disks else []
         self._clock = folder / "clock" if faked_time else None
         self.processes: list[subprocess.Popen[bytes]] = []
-        self.published: dict[int, str] = {}
-        """The target of the route by generation, of every file that was seen."""
-        self.broken: list[str] = []
-        """Which promises about the file did not hold."""
-        self.closing = threading.Event()
         for path in (self.database.parent, self.routing.parent):
             path.mkdir()
         for path in self._disks:
@@ -101,13 +98,11 @@ class Lab:
             shim = self._clock.with_suffix(".so")
             subprocess.run(["/usr/bin/cc", "-shared", "-fPIC", "-o", str(shim), str(_CLOCK_SOURCE), "-ldl"], check=True)
         self.set_clock(0)
-        self._watch = threading.Thread(target=self._watch_file, daemon=True)
-        self._watch.start()
+        self.watch = FileWatch(self.routing, may_vanish=may_vanish)
 
     def close(self) -> None:
         """End all of it."""
-        self.closing.set()
-        self._watch.join()
+        self.watch.close()
         if self._can_hang:
             subprocess.run(["/sbin/fsfreeze", "-u", str(self.database.parent)], check=False, capture_output=True)
         for process in self.processes:
@@ -197,17 +192,6 @@ class Lab:
     def freeze(self, *, frozen: bool) -> None:
         """Let what writes to the database's disk hang, or go on."""
         subprocess.run(["/sbin/fsfreeze", "-f" if frozen else "-u", str(self.database.parent)], check=True)
-
-    def _watch_file(self) -> None:
-        while not self.closing.wait(0.01):
-            table = self.table()
-            if not table:
-                continue
-            generation, target = int(table["generation"]), str(table["routes"]["chat"]["target"])
-            if self.published.setdefault(generation, target) != target:
-                self.broken.append(f"two targets under generation {generation}")
-            if generation < max(self.published):
-                self.broken.append(f"generation {generation} after {max(self.published)}")
 
 
 def _mount_image(image: Path, folder: Path) -> None:

@@ -1,7 +1,6 @@
 """Prints how long the route took to move under each fault, how long SIGTERM took, and what a restart made of it."""
 
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -10,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from benchmarks.probing.processes import peak_memory_mb
 from benchmarks.reliability.endurance import endure
 from benchmarks.reliability.faults import FAULTS, InjectedFault
 from benchmarks.reliability.lab import FIRST, SECOND, BrokenPromiseError, Lab
@@ -59,7 +59,7 @@ def measure(fault: InjectedFault, folder: Path) -> str:
         fault.settled(lab, state)
         fault.undo(lab, state)
         caught_up_s = lab.until(lambda: lab.journalled() >= lab.table()["generation"], "the decision in the database")
-        memory = _peak_mib(service)
+        memory = peak_memory_mb(service.pid)
         _fail_back(lab)
         moved_again_s, state = _fail_over(lab, fault)
         fault.settled(lab, state)
@@ -71,8 +71,8 @@ def measure(fault: InjectedFault, folder: Path) -> str:
         _stay(lab)
     finally:
         lab.close()
-    if lab.broken:
-        raise BrokenPromiseError("; ".join(sorted(set(lab.broken))))
+    if lab.watch.wrong:
+        raise BrokenPromiseError("; ".join(sorted(set(lab.watch.wrong))))
     slowest = max(moved_s, moved_again_s)
     return f"|{fault.name}|{slowest:.1f} s|{stopped_s:.1f} s|{caught_up_s:.1f} s|{memory:.0f} MiB|"
 
@@ -144,13 +144,6 @@ def _observation(at: datetime, n: int) -> Observation:
         output_tokens=2000 + n,
         cost_usd=n * 1e-6,
     )
-
-
-def _peak_mib(process: "subprocess.Popen[bytes]") -> float:
-    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
 
 
 if __name__ == "__main__":

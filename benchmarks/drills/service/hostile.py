@@ -26,6 +26,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from benchmarks.drills.service.hostile_server import HostileServer
+from benchmarks.probing.processes import memory_mb
 from benchmarks.reliability.lab import BrokenPromiseError, read_table
 
 KEYS: Final = {
@@ -140,14 +141,13 @@ def _reaches_good(folder: Path) -> bool:
 
 
 def _watch(service: "subprocess.Popen[bytes]", report: HostileReport, seconds: float) -> None:
-    ends, status = time.monotonic() + seconds, Path(f"/proc/{service.pid}")
+    ends, files = time.monotonic() + seconds, Path(f"/proc/{service.pid}/fd")
     while time.monotonic() < ends:
         if service.poll() is not None:
             raise BrokenPromiseError(f"the service ended by itself: exit code {service.returncode}")
+        report.most_mib = max(report.most_mib, memory_mb(service.pid))
         with suppress(OSError):
-            pages = int((status / "statm").read_text(encoding="ascii").split()[1])
-            report.most_mib = max(report.most_mib, pages * os.sysconf("SC_PAGESIZE") / 1024 / 1024)
-            report.most_files = max(report.most_files, len(list((status / "fd").iterdir())))
+            report.most_files = max(report.most_files, len(list(files.iterdir())))
         time.sleep(0.2)
 
 

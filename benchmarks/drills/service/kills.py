@@ -1,10 +1,8 @@
 """kill -9 of the running service at random moments, while outages come and go, and what must hold all the same."""
 
-import json
 import random
 import re
 import sqlite3
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -40,53 +38,15 @@ class KillReport:
     """What did not hold."""
 
 
-class _FileReader:
-    """Reads the routing file all the time, as an application does."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.wrong: list[str] = []
-        self.reads = 0
-        self._latest = (0, 0)
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._read_on, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Read no more."""
-        self._closing.set()
-        self._thread.join()
-
-    def _read_on(self) -> None:
-        while not self._closing.wait(0.003):
-            try:
-                text = self._path.read_bytes()
-            except FileNotFoundError:
-                if self.reads:
-                    self.wrong.append("the routing file is gone")
-                continue
-            self.reads += 1
-            try:
-                table = json.loads(text)
-                at = int(table.get("epoch", 0)), int(table["generation"])
-            except (ValueError, KeyError, TypeError):
-                self.wrong.append(f"the routing file is torn: {text[:80]!r}")
-                continue
-            if at < self._latest:
-                self.wrong.append(f"generation {at} after {self._latest}")
-            self._latest = max(self._latest, at)
-
-
 def kill_often(kills: int, seed: int) -> Iterator[KillReport]:
     """The report after each kill; the last one is that of the end, when all is well again."""
     report, dice = KillReport(), random.Random(seed)
     with TemporaryDirectory() as name, SlackServer(token=_TOKEN) as slack:
-        lab = Lab(Path(name), disks=False, faked_time=False, slack_url=slack.url)
-        reader = _FileReader(lab.routing)
+        lab = Lab(Path(name), disks=False, faked_time=False, slack_url=slack.url, may_vanish=False)
         try:
             for report.kills in range(1, kills + 1):
                 report.wrong += _live_and_die(lab, dice)
-                report.files = reader.reads
+                report.files = lab.watch.reads
                 yield report
             lab.servers.failing = set()
             lab.start()
@@ -96,10 +56,9 @@ def kill_often(kills: int, seed: int) -> Iterator[KillReport]:
         except BrokenPromiseError as error:
             report.wrong.append(str(error))
         finally:
-            reader.close()
             lab.close()
-        report.files, report.messages = reader.reads, len(slack.everything)
-        report.wrong += [*reader.wrong, *lab.broken]
+        report.files, report.messages = lab.watch.reads, len(slack.everything)
+        report.wrong += lab.watch.wrong
         with closing(sqlite3.connect(lab.database)) as database:
             database.row_factory = sqlite3.Row
             decisions = database.execute("SELECT * FROM decisions ORDER BY id").fetchall()

@@ -81,7 +81,7 @@ def _play(fault: NetworkFault, lab: Lab, link: ShapedLink, lasts_s: float, repor
             link.heal()
         lab.servers.failing = set()
         lab.until(lab.both_up, "the route back")
-        report.wrong += lab.broken
+        report.wrong += lab.watch.wrong
     finally:
         lab.close()
 
