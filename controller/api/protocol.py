@@ -50,6 +50,8 @@ class BoundedProtocol(HttpToolsProtocol):
     """Bytes of requests that wait for the answer to another."""
     _due = 0
     """Requests that are not answered yet."""
+    _sent_all = False
+    """The client has closed its side."""
     _in_request = False
     _has_head = False
     """The head of the request that is read has come whole."""
@@ -84,6 +86,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override] # uvicorn's closes, whatever is due
         """Answer what is due; who waits for something gets what there is."""
+        self._sent_all = True
         self._leave()
         if not self._due or self.scheme == "https":
             return False
@@ -253,7 +256,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._due -= 1
 
     def _say_last(self) -> None:
-        may_send_more = not self._left.done() and self.transport.can_write_eof()
+        may_send_more = not self._sent_all and self.transport.can_write_eof()
         self._unset_keepalive_if_required()
         self._forget()
         self.transport.write(self._last_answer or b"")
@@ -276,9 +279,15 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _wait_ahead(self, size: int) -> None:
         self._ahead += size
-        if self._due > _MOST_AHEAD or self._ahead > _MOST_BYTES_AHEAD:
-            self.end("api_too_many_ahead", "requests without waiting for answers")
-            raise _RefusedError
+        if self._due > _MOST_AHEAD:
+            self._refuse(429, "api_too_many_ahead", f"more than {_MOST_AHEAD} requests without waiting for answers")
+        elif self._ahead > _MOST_BYTES_AHEAD:
+            expected = f"expected at most {_MOST_BYTES_AHEAD} bytes behind a request that is not answered yet"
+            self._refuse(413, "api_request_too_large", expected)
+        else:
+            return
+        self._leave()
+        raise _RefusedError
 
     def _tell(self, event: str, text: str) -> None:
         client = self.client[0] if self.client else "unknown"

@@ -159,7 +159,7 @@ EVENTS: Final = {
     "api_malformed_request": "a request is no HTTP, or may mean several things",
     "api_request_too_large": "a request is too large",
     "api_slow_request": "a request does not end",
-    "api_too_many_ahead": "requests come without waiting for answers",
+    "api_too_many_ahead": "more than 16 requests came without waiting for answers",
     "api_too_many_connections": "there are too many connections",
     "api_unread": "an answer is not read",
 }
