@@ -48,6 +48,8 @@ class Decision:
     """Of the routing file that carries it; higher than any before."""
     weights: tuple[tuple[str, float], ...] = ()
     """Percent of the requests by target while a failback in steps is under way; empty: all to `target`."""
+    epoch: int = 0
+    """Of who decided, where several machines may; 0: one machine alone."""
     dry_run: bool = False
     """The route would point there: recorded and reported, but the routing file keeps the configured order."""
 

@@ -181,6 +181,8 @@ class DecisionRow(StrictTable, table=True):
     """Percent by target as JSON; None: all to `target`."""
     dry_run: int | None = integer_column(null=True)
     """1 when it was only recorded and the route stayed as configured."""
+    epoch: int = counter_column()
+    """Of who decided; 0: one machine alone."""
 
 
 class OverrideRow(StrictTable, table=True):

@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
-from monitor.storage import rollup_tables, tables  # noqa: F401 - they register their tables
+from monitor.storage import fleet_tables, rollup_tables, tables  # noqa: F401 - they register their tables
 
 SCRIPTS: Final = Path(__file__).parent
 """The folder of the migrations."""

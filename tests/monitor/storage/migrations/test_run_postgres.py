@@ -56,3 +56,20 @@ def test_a_migration_that_fails_changes_nothing(engine: Engine, tmp_path: Path) 
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
         assert len(connection.execute(EVENTS.select()).all()) == 1
+
+
+def test_a_database_of_the_version_before_the_fleet_is_brought_up_to_date(engine: Engine) -> None:
+    """Its decisions have epoch 0, and the tables are those of the models."""
+    with engine.begin() as connection:
+        for table in ("leases", "published_tables", "regions", "probe_reports"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
+        connection.exec_driver_sql("ALTER TABLE decisions DROP COLUMN epoch")
+        connection.exec_driver_sql(
+            "INSERT INTO decisions (route, at_ms, move, target, reason, generation)"
+            " VALUES ('r', 1, 'first', 't', '', 1)"
+        )
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0014'")
+        migrate(connection, current="0014", wanted=SCHEMA)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
+        assert connection.exec_driver_sql("SELECT route, epoch FROM decisions").all() == [("r", 0)]
