@@ -183,4 +183,4 @@ def _duration(text: str) -> float:
 
 def status_of(error: RefusedError) -> int:
     """The HTTP status of a refusal."""
-    return 400 if error.kind is RefusalKind.INVALID else 409
+    return {RefusalKind.INVALID: 400, RefusalKind.NOT_FOUND: 404}.get(error.kind, 409)

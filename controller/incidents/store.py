@@ -112,7 +112,7 @@ class CommentStore:
 def _row(session: Session, incident_id: int) -> IncidentRow:
     row = session.get(IncidentRow, incident_id)
     if row is None:
-        raise RefusedError(f"there is no incident {incident_id}", RefusalKind.NOTHING_TO_DO)
+        raise RefusedError(f"there is no incident {incident_id}", RefusalKind.NOT_FOUND)
     return row
 
 

@@ -32,9 +32,10 @@ class OperatorRequest:
 
 
 class RefusalKind(StrEnum):
-    """Why a request was refused: it is wrong itself, its effect would hurt, or there is nothing to end."""
+    """Why a request was refused: it is wrong itself, is about what is not there, would hurt, or has nothing to end."""
 
     INVALID = "invalid"
+    NOT_FOUND = "not_found"
     UNSAFE = "unsafe"
     NOTHING_TO_DO = "nothing_to_do"
 
