@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import tempfile
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,17 +37,19 @@ def play(history: History) -> Played:
     """One history, from its start until all has been well for long."""
     with _folder() as folder:
         service = SimulatedService(history, folder)
-        watch = Watch(service)
+        watch, raised = Watch(service), list[str]()
         try:
             service.run(history.over_s)
             service.end_overrides(history.faults)
             service.run(history.over_s + MOST_CALM_S, watch.is_settled)
             watch.finish()
+        except Exception as error:  # noqa: BLE001 - whatever it is, its seed must be known
+            raised.append(f"{type(error).__name__}: {error}, after {service.at_s:.1f} s\n{traceback.format_exc()}")
         finally:
             service.close()
         return Played(
             history=history,
-            wrong=tuple(watch.wrong),
+            wrong=(*watch.wrong, *raised),
             virtual_s=service.at_s,
             steps=service.disk.steps,
             exposed_s=watch.longest_exposed_s,
