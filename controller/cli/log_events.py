@@ -99,6 +99,11 @@ EVENTS: Final = {
     "database_backed_up": "an upgrade kept a copy of the database as it was",
     "summing_up": "an upgrade sums up what was observed before",
     "summed_up": "it is done",
+    # Several machines
+    "report_left_out": "a report of probes was damaged, or the database refuses it",
+    "report_not_kept": "one could not be kept on disk until the database is back",
+    "reports_not_read": "those that were kept cannot be read",
+    "reports_dropped": "so many wait that the oldest were lost",
     # Alerts
     "slack_told": "Slack took a message",
     "slack_not_told": "Slack did not; it is tried again",

@@ -20,7 +20,7 @@ from monitor.storage.database_error import DatabaseError
 from monitor.storage.postgres_connection import Connector, PostgresConnection
 from monitor.storage.postgres_errors import explanation
 from monitor.storage.schema import SCHEMA, migrate_to_newest, require_newest, revision_of
-from monitor.storage.transactions import is_reading, reading
+from monitor.storage.transactions import is_reading, is_statements, reading, statements
 
 #: Of the advisory locks: "HOTS"; then which.
 _LOCKS: Final = 0x484F5453
@@ -72,6 +72,20 @@ def open_operator(url: str, busy_timeout_s: float) -> Engine:
     engine = _engine(url, Limits(lock_s=busy_timeout_s), pool=NullPool)
     _require_newest(engine, url)
     return engine
+
+
+def open_reporter(url: str, *, statement_s: float = 5.0) -> Engine:
+    """For one thread that writes rows that are nobody else's, statement by statement, on one connection.
+
+    It connects when it is first used, and anew after each `dispose`; raises DatabaseError as others do.
+    """
+    limits = Limits(statement_s=statement_s)
+
+    def bound(connection: psycopg.Connection[Any]) -> None:
+        connection.execute(f"SET statement_timeout={_ms(statement_s)}; SET lock_timeout={_ms(statement_s)}")
+
+    connector = Connector(statement_s)
+    return statements(_engine(url, limits, pool=QueuePool, sizes=(1, 0), connector=connector, on_connect=bound))
 
 
 def require_usable(url: str) -> None:
@@ -183,6 +197,8 @@ def _engine(
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:
         _bounded(connection).limit_s = limits.statement_s
+        if is_statements(connection):
+            return
         if is_reading(connection):
             begin, lock = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", ""
         else:

@@ -3,28 +3,27 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, func
 from sqlalchemy import select as select_columns
-from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import Session, SQLModel, col, select
 
 from monitor.connectivity.state import ConnectivityObservation
 from monitor.detection.notices import KINDS, TargetNotice
 from monitor.health import Transition
-from monitor.history.rollup import DAY, OutcomeCounts, Rollup, counts_of, span_start
+from monitor.history.rollup import OutcomeCounts, Rollup, counts_of
 from monitor.liveness import ServiceBeat
 from monitor.status_pages.reading import VendorStateChange
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.database import durable, reading
 from monitor.storage.maintenance import give_back
-from monitor.storage.partitions import DAY_MS, add_days, add_days_ahead, has_partitions
+from monitor.storage.observation_rows import add_cost, add_observations
+from monitor.storage.partitions import DAY_MS, add_days_ahead, has_partitions
 from monitor.storage.pruning import NEWEST_REPORTS, Pruner, spans_recorded
-from monitor.storage.rollup_rows import add_to_rollups, rollup_of
+from monitor.storage.rollup_rows import rollup_of
 from monitor.storage.rollup_tables import ROLLUPS
 from monitor.storage.row_conversions import (
     BEAT,
@@ -33,7 +32,6 @@ from monitor.storage.row_conversions import (
     connectivity_row,
     event_row,
     observation_of,
-    observation_row,
     state_of,
     state_row,
     transition_of,
@@ -55,30 +53,12 @@ from monitor.storage.tables import (
     TransitionRow,
     VendorReportRow,
 )
-from monitor.storage.upsert import Insert, insert_into, replace_rows
-from probes.observation import Observation
+from monitor.storage.upsert import replace_rows
+from probes.observation import Observation, replaced
 
-_KEY: Final = list(OBSERVATIONS.primary_key.columns)
 _ALL_ROLLUPS: Final[Mapping[timedelta, datetime]] = {}
 _ONLY_ROW: Final = 1
 NO_POOLS: Final[Mapping[str, str]] = {}
-
-
-# Core, and built once: these run for every batch of observations.
-@cache
-def _record(dialect: str) -> ReturningInsert[Any]:
-    """Adds observations; returns the keys of those that are new."""
-    insert = insert_into(dialect, OBSERVATIONS)
-    new = insert.on_conflict_do_nothing(index_elements=OBSERVATIONS.primary_key.columns)
-    return new.returning(*OBSERVATIONS.primary_key.columns)
-
-
-@cache
-def _add_cost(dialect: str) -> Insert:
-    """Adds to the spending of a target's day."""
-    insert = insert_into(dialect, SPENDING)
-    sums = {name: SPENDING.c[name] + insert.excluded[name] for name in ("usd", "probes", "unpriced")}
-    return insert.on_conflict_do_update(index_elements=SPENDING.primary_key.columns, set_=sums)
 
 
 class Store:
@@ -103,18 +83,8 @@ class Store:
         One that is stored already (same target, millisecond, check and region) is neither stored nor counted again.
         """
         if observations:
-            rows = [observation_row(observation) for observation in observations]
-            by_key: dict[tuple[object, ...], Observation] = {}
-            for row, observation in zip(rows, observations, strict=True):
-                by_key.setdefault(tuple(row[column.name] for column in _KEY), observation)
             with self._engine.begin() as connection:
-                dialect = connection.dialect.name
-                if has_partitions(connection):
-                    add_days(connection, {to_ms(observation.started_at) // DAY_MS for observation in observations})
-                stored = [by_key[tuple(key)] for key in connection.execute(_record(dialect), rows)]
-                if stored:
-                    connection.execute(_add_cost(dialect), [_spending_row(o) for o in stored])
-                    add_to_rollups(connection, stored)
+                add_observations(connection, observations)
 
     def observations(self, target: str, *, after: datetime, limit: int = 100_000) -> list[Observation]:
         """The target's observations that started after this, oldest first; the oldest `limit` of them."""
@@ -307,10 +277,9 @@ class Store:
 
         Under a name of their own (`compare: openai/m`), so that the mean cost of a target's probes stays theirs.
         """
-        rows = [{**_spending_row(each), "target": storable(f"{purpose}: {each.target}")} for each in observations]
-        if rows:
+        if observations:
             with self._engine.begin() as connection:
-                connection.execute(_add_cost(connection.dialect.name), rows)
+                add_cost(connection, [replaced(each, target=f"{purpose}: {each.target}") for each in observations])
 
     def spent(self, *, since: datetime, until: datetime) -> dict[str, float]:
         """What each target has cost from the day of the one instant to that of the other, as far as is known; by id."""
@@ -379,12 +348,6 @@ def _rollups_from(targets: Sequence[str], span: timedelta, since: datetime) -> t
     """The conditions for the hours or days of these targets that begin at `since` or later."""
     of_targets = ROLLUPS.c.target.in_(map(storable, targets))
     return of_targets, ROLLUPS.c.span_s == int(span.total_seconds()), ROLLUPS.c.start_ms >= to_ms(since)
-
-
-def _spending_row(observation: Observation) -> dict[str, object]:
-    day_ms, usd = to_ms(span_start(observation.started_at, DAY)), observation.cost_usd
-    target = storable(observation.target)
-    return {"day_ms": day_ms, "target": target, "usd": usd or 0.0, "probes": 1, "unpriced": int(usd is None)}
 
 
 def _sums(since: datetime, until: datetime) -> Select[Any]:

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, Engine
 
 _DURABLE: Final = "durable"
 _READING: Final = "reading"
+_STATEMENTS: Final = "statements"
 
 
 def durable(engine: Engine) -> Engine:
@@ -26,3 +27,13 @@ def is_durable(connection: Connection) -> bool:
 def is_reading(connection: Connection) -> bool:
     """Whether its transactions only read."""
     return bool(connection.get_execution_options().get(_READING))
+
+
+def statements(engine: Engine) -> Engine:
+    """The same database; each statement is a transaction of its own, and waits for no other writer."""
+    return engine.execution_options(**{_STATEMENTS: True})
+
+
+def is_statements(connection: Connection) -> bool:
+    """Whether each of its statements is a transaction of its own."""
+    return bool(connection.get_execution_options().get(_STATEMENTS))

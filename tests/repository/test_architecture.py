@@ -70,6 +70,7 @@ ACTING = [
     *("*/store.py", "*_store.py", "*/queries.py", "*/runner.py", "*/workers.py", "*_worker.py", "controller/cli/*"),
     *("controller/routing/routing_file.py", "controller/routing/active_overrides.py"),
     *("controller/routing/unjournalled_file.py", "controller/routing/ballast.py"),
+    "controller/fleet/*",
     *("controller/alerts/registry.py", "controller/alerts/heartbeat.py", "controller/alerts/channels/*"),
     *("controller/alerts/direct_notice.py", "controller/reload_request.py"),
     *(
@@ -88,7 +89,7 @@ PURE = [
     *("monitor/config/units.py", "monitor/config/problems.py", "controller/simulation/metrics.py"),
     *("controller/simulation/results.py", "controller/alerts/slack/buttons/buttons.py"),
     *("controller/demo/narration.py", "controller/demo/providers.py", "controller/demo/scenes.py"),
-    "monitor/storage/pending_writes.py",
+    *("monitor/storage/pending_writes.py", "monitor/storage/probe_report.py"),
     *(
         *("ui/charts.py", "ui/components.py", "ui/exports.py", "ui/history.py"),
         *("ui/incidents.py", "ui/route_charts.py", "ui/routes.py", "ui/sections.py"),
