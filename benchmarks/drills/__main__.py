@@ -1,8 +1,8 @@
 """`make drills`: faults in virtual time (`simulation`), or provoked on the real service.
 
-`kills`: kill -9 at random moments. `hostile`: all that the service talks to is hostile at once, and what it wrote is
-searched for keys. As root: `network` (gone, lossy, slow, without names) and `reliability` (disks, databases, locks,
-clocks).
+`kills`: kill -9 at random moments; with `--steps`, at each step with files. `hostile`: all that the service talks to is
+hostile at once, and what it wrote is searched for keys. As root: `network` (gone, lossy, slow, without names) and
+`reliability` (disks, databases, locks, clocks).
 """
 
 import argparse
@@ -11,21 +11,26 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress, track
 
+from benchmarks.drills.service.aftermath import KillReport
 from benchmarks.drills.service.hostile import endure_hostility
 from benchmarks.drills.service.kills import kill_often
 from benchmarks.drills.service.network import FAULTS as NETWORK_FAULTS
 from benchmarks.drills.service.network import fail_network
+from benchmarks.drills.service.steps import ALL, kill_at_each_step
 from benchmarks.drills.simulation.runner import Played, play_all
 from benchmarks.reliability import report as reliability
 
 _MOST_SHOWN = 5
+#: Services mostly wait: for probes, an outage, a hold.
+_COURSES_PER_JOB = 2
 _SCREEN = Console(stderr=True)
 _Result = TypeVar("_Result")
 
@@ -39,14 +44,18 @@ def main() -> int:
     parser.add_argument("drill", nargs="?", choices=drills, default="simulation")
     parser.add_argument("--histories", type=int, default=300, help="of the simulation (default: %(default)s)")
     parser.add_argument("--kills", type=int, default=500, help="how many services die (default: %(default)s)")
+    parser.add_argument("--steps", action="store_true", help="kill at each write, sync, rename; needs a C compiler")
+    parser.add_argument("--every", type=int, default=1, help="with --steps: at each so manieth (default: %(default)s)")
     parser.add_argument("--minutes", type=float, default=10.0, help="of hostility (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="the first history; the dice (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: one per core)")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     args = parser.parse_args()
     match args.drill:
+        case "kills" if args.steps:
+            return _kill_at_steps(args.jobs, args.every, as_json=args.json)
         case "kills":
-            return _kill(args.kills, args.seed, as_json=args.json)
+            return _kill(args.kills, args.seed, args.jobs, as_json=args.json)
         case "hostile":
             return _endure(60 * args.minutes, args.seed, as_json=args.json)
         case "network":
@@ -58,13 +67,36 @@ def main() -> int:
             return _simulate(range(args.seed, args.seed + args.histories), args.jobs, as_json=args.json)
 
 
-def _kill(kills: int, seed: int, *, as_json: bool) -> int:
-    *_, report = _tracked(kill_often(kills, seed), "kills", kills)
-    lines = (
-        f"{report.kills:,} services were killed; {report.files:,} routing files were read meanwhile",
+def _kill(kills: int, seed: int, jobs: int, *, as_json: bool) -> int:
+    with _progress("kills", kills) as on_kill:
+        report = kill_often(kills, seed, _COURSES_PER_JOB * jobs, on_kill)
+    return _end(asdict(report), _kill_lines(report), report.wrong, as_json=as_json)
+
+
+def _kill_at_steps(jobs: int, every: int, *, as_json: bool) -> int:
+    try:
+        with _progress("kills", None) as on_kill:
+            report = kill_at_each_step(_COURSES_PER_JOB * jobs, ALL[::every], on_kill=on_kill)
+    except FileNotFoundError as error:
+        print(error, file=sys.stderr)
+        return 2
+    lines = [f"{phase}: {before} before a step, {torn} in a write" for phase, (before, torn) in report.phases.items()]
+    return _end(asdict(report), [*lines, *_kill_lines(report)], report.wrong, as_json=as_json)
+
+
+def _kill_lines(report: KillReport) -> tuple[str, ...]:
+    return (
+        f"{report.kills:,} processes were killed; {report.files:,} routing files were read meanwhile",
         f"{report.decisions:,} decisions, {report.incidents:,} incidents, {report.messages:,} messages in Slack",
     )
-    return _end(asdict(report), lines, report.wrong, as_json=as_json)
+
+
+@contextmanager
+def _progress(what: str, total: int | None) -> Iterator[Callable[[], None]]:
+    """What is called each time that one of them is over, from any thread."""
+    with Progress(console=_SCREEN, disable=not _SCREEN.is_terminal) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda: progress.advance(task)
 
 
 def _endure(seconds: float, seed: int, *, as_json: bool) -> int:

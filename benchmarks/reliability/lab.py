@@ -8,13 +8,15 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from benchmarks.drills.service.link import ShapedLink
 from benchmarks.reliability.file_watch import FileWatch
+from benchmarks.reliability.preload import build_library
 from benchmarks.reliability.servers import Servers
 
 PATIENCE_S: Final = 60.0
@@ -61,12 +63,15 @@ class Lab:
         slack_url: str | None = None,
         may_vanish: bool = True,
         link: ShapedLink | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """`more`: so many further models of the first provider; `slack_url`: of a Slack that checks what it is told.
 
         `may_vanish`: as of `FileWatch`. `link`: the service runs behind it, and finds its servers as `one.test`,
-        `two.test`, `well.test`.
+        `two.test`, `well.test`. `environment`: further variables of the services.
         """
+        plain = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+        self._environment = {**plain, **environment}
         self.servers = Servers("0.0.0.0" if link else "127.0.0.1")  # noqa: S104 - for the addresses of the link
         self._link = link
         self.database = folder / "data" / "hotspare.db"
@@ -95,8 +100,8 @@ class Lab:
             encoding="utf-8",
         )
         if self._clock:
-            shim = self._clock.with_suffix(".so")
-            subprocess.run(["/usr/bin/cc", "-shared", "-fPIC", "-o", str(shim), str(_CLOCK_SOURCE), "-ldl"], check=True)
+            library = build_library(_CLOCK_SOURCE, folder)
+            self._environment |= {"LD_PRELOAD": str(library), "CLOCK_OFFSET": str(self._clock)}
         self.set_clock(0)
         self.watch = FileWatch(self.routing, may_vanish=may_vanish)
 
@@ -117,14 +122,21 @@ class Lab:
 
     def start(self, config: Path | None = None) -> "subprocess.Popen[bytes]":
         """Start a service, with another configuration if need be."""
-        environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-        if self._clock:
-            environment |= {"LD_PRELOAD": str(self._clock.with_suffix(".so")), "CLOCK_OFFSET": str(self._clock)}
+        return self.command("run", config=config)
+
+    def command(self, *words: str, config: Path | None = None) -> "subprocess.Popen[bytes]":
+        """Start a command of `hotspare` in the service's place; it is the last of `processes`."""
         prefix = self._link.command if self._link else []
-        command = [*prefix, sys.executable, "-m", "controller.cli.main", "run", "-c", str(config or self.config)]
-        process = subprocess.Popen(command, stderr=self._log, env=environment)
+        command = [*prefix, sys.executable, "-m", "controller.cli.main", *words, "-c", str(config or self.config)]
+        process = subprocess.Popen(command, stdout=self._log, stderr=self._log, env=self._environment)
         self.processes.append(process)
         return process
+
+    def kill(self, process: "subprocess.Popen[bytes]") -> None:
+        """End it at once, if it has not ended."""
+        process.kill()
+        process.wait()
+        self.processes.remove(process)
 
     def _url(self, name: str) -> str:
         port = self.servers.server_address[1]

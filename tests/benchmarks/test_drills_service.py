@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,15 +11,40 @@ import pytest
 from benchmarks.drills.service.hostile import KEYS, HostileReport, endure_hostility, found_keys
 from benchmarks.drills.service.kills import kill_often
 from benchmarks.drills.service.network import fail_network
+from benchmarks.drills.service.step_counter import StepCounter
+from benchmarks.drills.service.steps import kill_at_each_step
 
 pytestmark = pytest.mark.slow
 
 
 def test_some_kills_hold() -> None:
     """No file torn or older than the journal, nothing decided or told twice."""
-    *_, report = kill_often(6, seed=3)
+    report = kill_often(6, seed=3, jobs=2)
     assert (report.kills, report.wrong) == (6, [])
     assert report.files > 100
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler")
+def test_some_steps_hold() -> None:
+    """Two as the service moves the route: before a step, and in a write."""
+    report = kill_at_each_step(1, steps=range(12, 13), phases=("move",))
+    assert report.wrong == []
+    assert report.phases["move"] == (1, 1)
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler")
+def test_a_process_ends_at_the_wanted_step(tmp_path: Path) -> None:
+    """Before a step, in the midst of a write, or not at all; what it does elsewhere does not count."""
+    file = tmp_path / "out"
+    program = f"import os; f = os.open({str(file)!r}, 0o101); [os.write(f, b'abcd') for _ in range(3)]; os.fsync(f)"
+    counter = StepCounter(tmp_path)
+    for step, is_torn, expected, steps in ((3, False, b"abcd", 3), (3, True, b"abcdabcdab", 4), (0, False, b"", 5)):
+        file.unlink(missing_ok=True)
+        before = counter.steps
+        counter.kill_at(step, is_torn=is_torn)
+        status = subprocess.run([sys.executable, "-c", program], env=counter.environment, check=False).returncode
+        assert (status, counter.steps - before) == (-9 if step else 0, steps)
+        assert file.read_bytes() == (expected or b"abcd" * 3)
 
 
 def test_some_hostility_is_endured() -> None:

@@ -1,0 +1,215 @@
+"""kill -9 at each step with files: of the service as it starts, moves a route, ends; of `db backup` and `db vacuum`.
+
+Each write is also cut in half.
+"""
+
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from benchmarks.drills.service.aftermath import TOKEN, KillReport, look_back, untold
+from benchmarks.drills.service.step_counter import Enumeration, StepCounter
+from benchmarks.reliability.lab import SECOND, BrokenPromiseError, Lab
+from tests.support.slack_server import SlackServer
+
+#: A kill that was on its way when it was called off has happened by then.
+_CALLED_OFF_S: Final = 0.02
+_EXPECTED: Final = (0, -signal.SIGKILL)
+#: A service without a past is killed in each; then one that goes on, again and again.
+PHASES: Final = ("first start", "start", "move", "return", "stop", "backup", "vacuum")
+#: Of each phase; it is over long before.
+ALL: Final = range(1, 100_000)
+
+#: Before the so manieth step, or in the midst of the so manieth write.
+_Enumerations = dict[tuple[str, bool], Enumeration]
+
+
+@dataclass(kw_only=True)
+class StepsReport(KillReport):
+    """What was found, and how many kills each phase took: between steps, and in the midst of a write."""
+
+    phases: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+def kill_at_each_step(
+    jobs: int,
+    steps: range = ALL,
+    phases: Collection[str] = PHASES,
+    on_kill: Callable[[], None] = lambda: None,
+) -> StepsReport:
+    """Kill at each of these steps of each of these phases, in `jobs` courses side by side.
+
+    Raises FileNotFoundError where there is no C compiler.
+    """
+    enumerations = {
+        (phase, torn): Enumeration(steps if phase in phases else range(0)) for phase in PHASES for torn in (False, True)
+    }
+    with ThreadPoolExecutor(jobs) as pool:
+        reports = [
+            report
+            for work in (_die_at_first_start, _die_again_and_again)
+            for running in [pool.submit(work, enumerations, on_kill) for _ in range(jobs)]
+            for report in [running.result()]
+        ]
+    deaths = {phase: (enumerations[phase, False].deaths, enumerations[phase, True].deaths) for phase in PHASES}
+    return StepsReport(**vars(sum(reports, start=KillReport())), phases=deaths)
+
+
+@contextmanager
+def _course(enumerations: _Enumerations, on_kill: Callable[[], None]) -> Iterator["_Course"]:
+    """Fresh files, providers and a Slack; in the end all that must hold is looked at."""
+    with TemporaryDirectory() as name, SlackServer(token=TOKEN) as slack:
+        counter = StepCounter(Path(name))
+        lab = Lab(
+            Path(name),
+            disks=False,
+            faked_time=False,
+            slack_url=slack.url,
+            may_vanish=False,
+            environment=counter.environment,
+        )
+        course = _Course(lab, counter, enumerations, on_kill)
+        try:
+            yield course
+        except BrokenPromiseError as error:
+            course.report.wrong.append(f"{course.now}: {error}")
+        finally:
+            lab.close()
+        look_back(lab, slack, course.report)
+
+
+def _die_at_first_start(enumerations: _Enumerations, on_kill: Callable[[], None]) -> KillReport:
+    total = KillReport()
+    while not all(enumerations["first start", torn].is_over for torn in (False, True)):
+        with _course(enumerations, on_kill) as course:
+            course.start("first start")
+            course.end()
+        total += course.report
+    return total
+
+
+def _die_again_and_again(enumerations: _Enumerations, on_kill: Callable[[], None]) -> KillReport:
+    with _course(enumerations, on_kill) as course:
+        while not course.is_over(*PHASES):
+            if not course.has_past or not course.is_over("start", "move", "return", "stop"):
+                course.start("start")
+                course.move_and_return()
+                course.end()
+            for action in ("backup", "vacuum"):
+                if not course.is_over(action):
+                    course.call(action)
+    return course.report
+
+
+class _Course:
+    """One service after another on the same files, each killed at the next step of what it does."""
+
+    def __init__(
+        self, lab: Lab, counter: StepCounter, enumerations: _Enumerations, on_kill: Callable[[], None]
+    ) -> None:
+        self.report = KillReport()
+        self.now = ""
+        """Where it is, for what does not hold."""
+        self._lab, self._counter, self._enumerations, self._on_kill = lab, counter, enumerations, on_kill
+        self._copies = 0
+
+    @property
+    def has_past(self) -> bool:
+        """Whether a service has run."""
+        return self._lab.database.exists()
+
+    def start(self, phase: str) -> None:
+        """From nothing, or what is there, to a routing file."""
+        lab, written = self._lab, self._lab.table().get("written_at")
+        self._play(phase, lab.start, lambda: lab.table().get("written_at") != written, lab.start)
+
+    def move_and_return(self) -> None:
+        """An outage, from its begin until people know that it is over."""
+        lab = self._lab
+        self._settle()
+        for phase, failing in (("move", {"one"}), ("return", set[str]())):
+            self._play(phase, partial(setattr, lab.servers, "failing", failing), self._is_told, lab.start)
+
+    def end(self) -> None:
+        """From SIGTERM to the end of the process, all being well."""
+        self._settle()
+        [process] = self._lab.processes
+        self._play("stop", lambda: process.send_signal(signal.SIGTERM), lambda: process.poll() is not None)
+
+    def call(self, action: str) -> None:
+        """`db backup` or `db vacuum`, while no service runs: afterwards a backup is whole, or not there."""
+        lab, words = self._lab, [action]
+        if action == "backup":
+            self._copies += 1
+            copy = lab.database.with_name(f"backup-{self._copies}.db")
+            words.append(str(copy))
+        call = partial(lab.command, "db", *words)
+        self._play(action, call, lambda: lab.processes[-1].poll() is not None)
+        if action == "backup" and copy.exists():
+            self.report.wrong += _faults(copy)
+            copy.unlink()
+        self.report.wrong += _faults(lab.database)
+
+    def is_over(self, *phases: str) -> bool:
+        """Whether no step of these is left."""
+        return all(self._enumerations[phase, torn].is_over for phase in phases for torn in (False, True))
+
+    def _play(
+        self,
+        phase: str,
+        begin: Callable[[], object],
+        is_over: Callable[[], bool],
+        again: Callable[[], object] | None = None,
+    ) -> None:
+        """Kill at the next step of the phase; `again` is for what must get there all the same, in a second process."""
+        torn = self._enumerations[phase, False].is_over
+        enumeration = self._enumerations[phase, torn]
+        step = enumeration.take()
+        self.now = f"{phase}, " + (f"{'write' if torn else 'step'} {step}" if step else "no kill")
+        self._counter.kill_at(step, is_torn=torn)
+        begin()
+        process = self._lab.processes[-1]
+        self._lab.until(lambda: process.poll() is not None or is_over(), f"the end of the phase {phase}")
+        self._counter.kill_at(0)
+        time.sleep(_CALLED_OFF_S)
+        if process.poll() is not None:
+            self._lab.processes.remove(process)
+            if process.returncode not in _EXPECTED:
+                self.report.wrong.append(f"{self.now}: exit code {process.returncode}")
+            elif process.returncode == 0 and again:
+                self.report.wrong.append(f"{self.now}: the service ended by itself")
+        died = process.returncode == -signal.SIGKILL
+        if step:
+            enumeration.note(died=died)
+        if died:
+            self.report.kills += 1
+            self._on_kill()
+        if process.returncode is not None and again:
+            again()
+            self._lab.until(is_over, f"{phase} in spite of a kill")
+
+    def _is_told(self) -> bool:
+        lab = self._lab
+        if lab.servers.failing:
+            return lab.target() == SECOND and not untold(lab.database, with_open=False)
+        return lab.both_up() and not untold(lab.database)
+
+    def _settle(self) -> None:
+        self._lab.until(self._is_told, "both targets up, and people told of everything")
+
+
+def _faults(database: Path) -> list[str]:
+    try:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            rows = [text for (text,) in connection.execute("PRAGMA integrity_check")]
+            return [f"{database.name}: {text}" for text in rows if text != "ok"]
+    except sqlite3.Error as error:
+        return [f"{database.name}: {error}"]

@@ -1,0 +1,15 @@
+"""Libraries in C that a process loads before all others, and that stand in for functions of the system."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+
+def build_library(source: Path, folder: Path) -> Path:
+    """Compile it into the folder; raises FileNotFoundError, for people, where there is no C compiler."""
+    compiler = shutil.which("cc")
+    if not compiler:
+        raise FileNotFoundError("this drill needs a C compiler, cc, which is not installed: apt install gcc libc6-dev")
+    library = folder / source.with_suffix(".so").name
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True)
+    return library
