@@ -54,6 +54,13 @@ def test_some_hostility_is_endured() -> None:
     assert [text for text in report.wrong if "late" not in text] == []
 
 
+def test_echoes_leave_no_key() -> None:
+    """Not in files, the log, messages, or a backup; and what is private stays so."""
+    report = endure_hostility(6.0, seed=2, only_echoes=True)
+    assert report.answers > 20
+    assert report.wrong == []
+
+
 @pytest.mark.skipif(
     bool(os.geteuid()) or not Path("/dev/net/tun").exists() or not shutil.which("ip"),
     reason="needs root, /dev/net/tun and iproute2",

@@ -36,12 +36,13 @@ KEYS: Final = {
 }
 MOST_MIB, MOST_FILES, MOST_LATE_S, MOST_STOP_S = 500, 700, 0.1, 10.0
 _INTERVAL_S: Final = 0.5
+_ECHOES_SLOWER: Final = 4
 _CLIENTS: Final = 8
 _PATIENCE_S: Final = 30.0
 _CONFIGURATION: Final = """\
 database: sqlite:///{folder}/data/hotspare.db
 routing_file: {folder}/routes/routing.json
-defaults: {{interval: 500ms, timeout: {{connect: 400ms, total: 2s}}, slow: 1s, checks: [chat, stream]}}
+defaults: {{interval: {interval_ms}ms, timeout: {{connect: 400ms, total: 2s}}, slow: 1s, checks: [chat, stream]}}
 providers:
 {hostile}
   good: {{dialect: openai-chat, base_url: "{url}/good/v1", api_key: "${{KEY_0}}", models: {{a: {{checks: [chat]}}}}}}
@@ -78,10 +79,13 @@ class HostileReport:
     wrong: list[str] = field(default_factory=list)
 
 
-def endure_hostility(seconds: float, seed: int) -> HostileReport:
-    """Run the service for so long among all of them."""
-    report = HostileReport(seconds=seconds)
-    with TemporaryDirectory() as name, HostileServer(seed) as server:
+def endure_hostility(seconds: float, seed: int, *, only_echoes: bool = False) -> HostileReport:
+    """Run the service for so long among all of them.
+
+    `only_echoes`: at a quarter of the pace, without clients of the API, and whether it is late is not looked at.
+    """
+    report, interval_s = HostileReport(seconds=seconds), _INTERVAL_S * (_ECHOES_SLOWER if only_echoes else 1)
+    with TemporaryDirectory() as name, HostileServer(seed, only_echoes=only_echoes) as server:
         folder, port = Path(name), _free_port()
         config = folder / "hotspare.yaml"
         hostile = "\n".join(
@@ -90,17 +94,21 @@ def endure_hostility(seconds: float, seed: int) -> HostileReport:
             for number, dialect in enumerate(_DIALECTS)
         )
         config.write_text(
-            _CONFIGURATION.format(folder=folder, url=server.url, port=port, hostile=hostile), encoding="utf-8"
+            _CONFIGURATION.format(
+                folder=folder, url=server.url, port=port, hostile=hostile, interval_ms=int(1000 * interval_s)
+            ),
+            encoding="utf-8",
         )
         (folder / "data").mkdir()
         with (folder / "log").open("wb") as log:
             command = [sys.executable, "-m", "controller.cli.main", "run", "-c", str(config)]
             service = subprocess.Popen(command, stdout=log, stderr=log, env=_environment())
-        clients = _Clients(port, seed)
+        clients = _Clients(port, seed, 0 if only_echoes else _CLIENTS)
         try:
             _watch(service, report, seconds)
             if not _reaches_good(folder):
                 report.wrong.append(f"the route is on {_target(folder)}, not on the only good target")
+            _back_up(config, report)
         except BrokenPromiseError as error:
             report.wrong.append(str(error))
         finally:
@@ -109,7 +117,7 @@ def endure_hostility(seconds: float, seed: int) -> HostileReport:
             server.closing = True
             server.shutdown()
         report.answers = server.answers
-        report.late_p99_s = _late_p99_s(server.good_at)
+        report.late_p99_s = 0.0 if only_echoes else _late_p99_s(server.good_at)
         report.wrong += [*found_keys(folder, server.told, report), *_wrong_modes(folder), *_beyond_bounds(report)]
     return report
 
@@ -149,6 +157,14 @@ def _watch(service: "subprocess.Popen[bytes]", report: HostileReport, seconds: f
         with suppress(OSError):
             report.most_files = max(report.most_files, len(list(files.iterdir())))
         time.sleep(0.2)
+
+
+def _back_up(config: Path, report: HostileReport) -> None:
+    copy = config.with_name("backup-of-hotspare.db")
+    command = [sys.executable, "-m", "controller.cli.main", "db", "backup", str(copy), "-c", str(config)]
+    done = subprocess.run(command, capture_output=True, text=True, env=_environment(), check=False)
+    if done.returncode:
+        report.wrong.append(f"the backup failed: {done.stderr}")
 
 
 def _stop(service: "subprocess.Popen[bytes]", report: HostileReport) -> float:
@@ -219,12 +235,12 @@ def _wrong_modes(folder: Path) -> Iterator[str]:
 class _Clients:
     """Those who ask the API, each in a way of its own, over and over."""
 
-    def __init__(self, port: int, seed: int) -> None:
+    def __init__(self, port: int, seed: int, count: int) -> None:
         self._port, self._closing = port, threading.Event()
         dice = random.Random(seed)
         self._threads = [
             threading.Thread(target=self._ask_on, args=[random.Random(dice.random())], daemon=True)
-            for _ in range(_CLIENTS)
+            for _ in range(count)
         ]
         for thread in self._threads:
             thread.start()

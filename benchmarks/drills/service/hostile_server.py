@@ -32,9 +32,11 @@ class HostileServer(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     request_queue_size = 512
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, only_echoes: bool = False) -> None:
+        """`only_echoes`: every bad answer has the key in it that it was asked with."""
         super().__init__(("127.0.0.1", 0), _Handler)
         self.dice = random.Random(seed)
+        self.ways = (_echo, _echo_in_answer) if only_echoes else _WAYS
         self.good_at: list[float] = []
         """When the good provider was asked (monotonic)."""
         self.told: list[bytes] = []
@@ -76,7 +78,7 @@ class _Handler(socketserver.StreamRequestHandler):
         sent = re.search(rb"(?i)(?:authorization: bearer|x-api-key:) *(\S+)", head)
         key = sent[1] if sent else b"none"
         with suppress(OSError):
-            for piece in self.server.dice.choice(_WAYS)(_Asked(dice=self.server.dice, key=key, body=body)):
+            for piece in self.server.dice.choice(self.server.ways)(_Asked(dice=self.server.dice, key=key, body=body)):
                 self.wfile.write(piece)
                 if self.server.closing or time.monotonic() - began > _LONGEST_S:
                     break
@@ -105,9 +107,7 @@ def _answer(body: bytes, status: str = "200 OK", headers: bytes = b"content-type
 
 def _echo(asked: "_Asked") -> Iterator[bytes]:
     """The key, in a form and a place of its own, perhaps cut in two."""
-    text = asked.key.decode("latin-1")
-    forms = (text, quote(text, safe=""), base64.b64encode(asked.key).decode(), f"Bearer {text}", "\\u0073" + text[1:])
-    form = asked.dice.choice(forms)
+    text, form = asked.key.decode("latin-1"), _form(asked)
     message = json.dumps({"error": {"message": f"Incorrect API key provided: {form}", "code": form, "type": form}})
     headers = f"content-type: application/json\r\nx-request-id: {form}\r\nlocation: https://x/{form}?k={form}\r\n"
     status = asked.dice.choice(("401 Unauthorized", "500 Error", "200 OK", f"429 {text}", "404 Not Found"))
@@ -116,6 +116,25 @@ def _echo(asked: "_Asked") -> Iterator[bytes]:
     yield answer[:cut]
     time.sleep(asked.dice.choice((0.0, 0.05)))
     yield answer[cut:]
+
+
+def _form(asked: "_Asked") -> str:
+    text = asked.key.decode("latin-1")
+    return asked.dice.choice(
+        (text, quote(text, safe=""), base64.b64encode(asked.key).decode(), f"Bearer {text}", "\\u0073" + text[1:])
+    )
+
+
+def _echo_in_answer(asked: "_Asked") -> Iterator[bytes]:
+    """What the model says is the key, whole or in pieces of a stream."""
+    form = _form(asked)
+    if b'"stream":true' not in asked.body.replace(b" ", b""):
+        yield _answer(_reply(b"").replace(b'"content": ""', json.dumps({"content": form})[1:-1].encode()))
+        return
+    yield b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
+    for piece in re.findall(r".{1,9}", form):
+        yield b"data: " + json.dumps({"choices": [{"delta": {"content": piece}}]}).encode() + b"\n\n"
+    yield asked.dice.choice((b"data: [DONE]\n\n", b"data: " + form.encode() + b"\n\n", b""))
 
 
 def _drip(asked: "_Asked") -> Iterator[bytes]:
@@ -173,5 +192,5 @@ def _nothing(asked: "_Asked") -> Iterator[bytes]:
 
 
 _WAYS: Final[tuple[Callable[["_Asked"], Iterator[bytes]], ...]] = (
-    *(_echo, _echo, _echo, _drip, _flood, _odd, _odd, _odd, _bomb, _silence, _nothing),
+    *(_echo, _echo, _echo_in_answer, _drip, _flood, _odd, _odd, _odd, _bomb, _silence, _nothing),
 )
