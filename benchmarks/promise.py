@@ -27,7 +27,7 @@ from monitor.config.route import Route
 from monitor.config.settings import BudgetSettings, Settings
 from probes.observation import Observation
 from probes.target import Price
-from tests.support.builders import settings
+from tests.support.builders import in_regions, settings
 
 _DAY_S, _QUARTER_DAYS = 86400.0, 90.0
 _PROMISED_PER_DAY, _OFTEN_PER_DAY = 1 / 90, 1 / 6
@@ -52,6 +52,8 @@ class Configuration:
     """Whether the second candidate of each route is the next model of the same provider."""
     unpaid: float = 1.0
     """So many times what the month's budget pays for, so that the intervals are stretched."""
+    regions: int = 1
+    """How many probe each model, each at its interval."""
 
     @property
     def name(self) -> str:
@@ -60,6 +62,7 @@ class Configuration:
         span = f"{shortest_s:g}" if shortest_s == longest_s else f"{shortest_s:g} to {longest_s:g}"
         every = f"{len(self.intervals_s)} every {span} s"
         every += ", chat and stream" * (len(self.checks) > 1) + ", three candidates" * self.sibling
+        every += f", from {self.regions} regions" * (self.regions > 1)
         return every + f", the budget pays for 1 probe in {self.unpaid:g}" * (self.unpaid > 1)
 
 
@@ -74,6 +77,8 @@ GRID = (
     Configuration(intervals_s=(30,) * 6),
     *(Configuration(intervals_s=(interval_s,) * 4) for interval_s in (10, 60)),
     Configuration(intervals_s=(10,) * 4, unpaid=3.0),
+    *(Configuration(intervals_s=(interval_s,), regions=3) for interval_s in (30, 600, 5)),
+    *(Configuration(intervals_s=(30,) * 4, regions=regions) for regions in (2, 3, 5)),
 )
 #: Where a simulation of minutes sees route quarters.
 _AT_THE_PROMISE = (
@@ -138,7 +143,7 @@ def measure(wanted: Configuration, probes: int, *, promised_per_day: float = _PR
         decisions = run_seed(world, build_timelines(world, seed), seed).decisions
         moved.update((seed, at_s) for at_s, _ in _false_moves(decisions))
     days = _SEEDS * world.duration_s / _DAY_S
-    quarters = days / _QUARTER_DAYS * len(wanted.intervals_s)
+    quarters = days / _QUARTER_DAYS * len(wanted.intervals_s) * wanted.regions
     squares = sum(routes**2 for routes in moved.values())
     return PromiseCell(
         planned=_planned(world),
@@ -193,6 +198,8 @@ def _quiet_world(wanted: Configuration, probes: float, promised_per_day: float) 
     )
     controller = replace(made_up.controller, false_failovers_per_day=promised_per_day)
     made_up = _paced(replace(made_up, targets=targets, controller=controller), wanted.unpaid)
+    if wanted.regions > 1:
+        made_up = in_regions(made_up, [f"r{number}" for number in range(wanted.regions)])
     blips = controller.blips
     return Scenario(
         path=Path("quiet"),

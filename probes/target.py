@@ -160,6 +160,8 @@ class Target:
     """What it can do, in the words of whoever configured it."""
     location: str | None = None
     """Where it is, in their words."""
+    monitored_from: str = ""
+    """The region whose machines probe it, for applications there; empty where the configuration has no regions."""
 
     @property
     def questions(self) -> tuple[str, ...]:
@@ -192,5 +194,10 @@ class Target:
 
     @property
     def id(self) -> str:
-        """`provider/model`, as routes name it."""
+        """`provider/model`, as routes name it; with regions `provider/model@region`."""
+        return f"{self.plain_name}@{self.monitored_from}" if self.monitored_from else self.plain_name
+
+    @property
+    def plain_name(self) -> str:
+        """`provider/model`, as applications name it wherever they are."""
         return f"{self.provider.name}/{self.model}"

@@ -80,6 +80,9 @@ def run(args: argparse.Namespace) -> int:
     if args.command == "page":
         sys.stdout.flush()
         os.execv(sys.executable, _page_command(args))  # noqa: S606 - our own interpreter and module
+    if settings.regions:
+        text = "regions are planned, simulated and checked; the service does not probe from several regions yet"
+        raise RefusedError(f"{settings.path}: {text}: leave them out of the configuration that it runs")
     log_to_stderr(args.log_format, args.log_level, secrets_in(settings))
     for warning in (*settings.warnings, *budget_warnings(settings)):
         log.warning("configuration_warning: %s", warning)

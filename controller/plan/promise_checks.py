@@ -20,7 +20,13 @@ from monitor.config.settings import Settings
 from monitor.detection import fresh_evidence, fresh_tests
 from monitor.detection.background import rounded
 from monitor.detection.fresh_evidence import FreshModel
-from monitor.detection.parameters import parameters_by_provider, parameters_by_target
+from monitor.detection.parameters import (
+    ProviderParameters,
+    parameters_across_regions,
+    parameters_by_provider,
+    parameters_by_target,
+    pool_name,
+)
 from monitor.detection.threshold import AlarmModel, false_alarms_per_day, threshold
 from monitor.formatting import format_duration, format_elapsed, format_rate, format_share, listed, plural
 from monitor.health import Health
@@ -44,8 +50,8 @@ class FalseFailoverRates:
     """False failovers of one route per 90 days."""
 
     by_test: tuple[float, ...]
-    """By the evidence of the first candidate alone, by that of its whole provider where it has siblings, and by probes
-    asked afresh."""
+    """By the evidence of the first candidate alone, by what several regions show of it, by that of its whole provider
+    where it has siblings, and by probes asked afresh."""
     by_traffic: float = 0.0
     """By what applications report: its share of the error budget, a bound."""
     bounded: bool
@@ -61,6 +67,7 @@ def expected_false_failovers(settings: Settings) -> dict[str, FalseFailoverRates
     """Return the expected rates of each route that failures can move, by route name."""
     by_target = parameters_by_target(settings)
     by_provider = parameters_by_provider(settings, by_target)
+    across = parameters_across_regions(settings, by_target)
     p0 = rounded(BACKGROUND.failure_rate)
     rates = {}
     for route in settings.routes:
@@ -69,10 +76,11 @@ def expected_false_failovers(settings: Settings) -> dict[str, FalseFailoverRates
         target = by_target[route.candidates[0]]
         tests = [_false_per_day(target.alarm_model(p0), target.false_per_day)]
         fresh = _fresh_false_per_day(fresh_tests.target_model(target, p0), target.fresh_false_per_day)
-        provider = by_provider.get(route.candidates[0].partition("/")[0])
-        if provider:
-            stream_s = 1 / sum(1 / member.interval_s for member in provider.members.values())
-            tests.append(_false_per_day(provider.alarm_model(p0, stream_s), provider.false_per_day))
+        first = settings.target(route.candidates[0])
+        if seen := across.get(first.plain_name):
+            tests.append(_provider_false_per_day(seen, p0))
+        if provider := by_provider.get(pool_name(first)):
+            tests.append(_provider_false_per_day(provider, p0))
             rates_of = dict.fromkeys(provider.members, p0)
             model = fresh_tests.provider_model(provider, tuple(rates_of), rates_of)
             fresh += _fresh_false_per_day(model, provider.fresh_false_per_day)
@@ -93,6 +101,12 @@ def _false_per_day(loop: AlarmModel, per_day: float) -> tuple[float, bool]:
     """Return the false alarms per day of one test, and whether they keep its share of the promise."""
     rate = false_alarms_per_day(loop, threshold(loop, per_day=per_day))
     return rate, rate <= per_day * _ROUNDING
+
+
+def _provider_false_per_day(provider: ProviderParameters, p0: float) -> tuple[float, bool]:
+    """The same of what the targets, or the regions, of a provider show together."""
+    stream_s = 1 / sum(1 / member.interval_s for member in provider.members.values())
+    return _false_per_day(provider.alarm_model(p0, stream_s), provider.false_per_day)
 
 
 def _fresh_false_per_day(model: FreshModel, per_day: float) -> float:

@@ -74,7 +74,7 @@ class OutageSection(Section):
     targets: Annotated[
         tuple[Text, ...], Value(expected=_TARGETS, read=_read_targets, schema=_TEXT_OR_LIST), Key(required=True)
     ] = ()
-    """A target or a pattern such as `openai/*`, or a list of them."""
+    """A target or a pattern such as `openai/*` (with regions, `*@eu`), or a list of them."""
     failure_rate: Annotated[
         float, chance(), Key(default_text="required, unless there is a `latency_factor` or a `limit_left`")
     ] = 0.0
@@ -266,7 +266,7 @@ def _matching(text: Text, settings: Settings | None, context: ReadContext) -> se
     if settings is None:
         return set()
     ids = [target.id for target in settings.targets]
-    matching = {target for target in ids if target == text or fnmatchcase(target, text)}
+    matching = {t.id for t in settings.targets if text in {t.id, t.plain_name} or fnmatchcase(t.id, text)}
     if not matching:
         near = context.problems.did_you_mean(text, ids) or f"; the configuration has {', '.join(ids[:5])}"
         context.refuse(text, f"is no target and matches none{near}")

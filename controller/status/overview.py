@@ -44,7 +44,7 @@ from monitor.connectivity.state import ConnectivityObservation, ConnectivityStat
 from monitor.detection import target_state
 from monitor.detection.blip_lengths import learned_s
 from monitor.detection.notices import longer_blips, noisy_background
-from monitor.detection.parameters import target_parameters, targets_by_provider
+from monitor.detection.parameters import target_parameters, targets_by_pool
 from monitor.detection.target_state import TargetState
 from monitor.formatting import plural
 from monitor.health import FAILING, HEALTHY, UNHEALTHY, TargetHealth, not_observed
@@ -318,7 +318,7 @@ def noisy_backgrounds(records: Mapping[str, TargetState | None]) -> list[str]:
 def learned_blips(settings: Settings, records: Mapping[str, TargetState | None], now: datetime) -> dict[str, float]:
     """How long the blips of configured targets last where that was learned, in seconds, by id."""
     blips, learned = settings.controller.blips, dict[str, float]()
-    for siblings in targets_by_provider(settings.targets).values():
+    for siblings in targets_by_pool(settings.targets).values():
         known = [record.periods for target in siblings if (record := records.get(target.id))]
         if known and (longest_s := learned_s(known, now, blips)):
             learned |= {target.id: longest_s for target in siblings}

@@ -15,6 +15,7 @@ from monitor.config.document import Node
 from monitor.config.owner import OwnerSection
 from monitor.config.provider_keys import KEYS, provider_keys
 from monitor.config.reading import ReadContext, Text
+from monitor.config.regions import SOME_REGIONS, regions_named, target_in
 from monitor.config.requirements import CAPABILITIES, LARGEST_CONTEXT, REGION
 from monitor.config.section import Key, NamedSections, Section
 from monitor.config.sentinel import interval_beside_sentinel
@@ -124,6 +125,9 @@ class ModelSection(ProbingSection):
     """What it can do, in words of your own, for `requires` of routes: `[tools, schema, vision]`."""
     region: Annotated[str | None, REGION, Key(default_text="none")] = None
     """Where it is, for `requires` of routes: `eu`."""
+    regions: Annotated[tuple[Text, ...], SOME_REGIONS, Key(default_text="the provider's")] = ()
+    """Of the file's `regions`, those that probe and use it. Change it when it cannot be reached, or may not be used,
+    from the others."""
     context: Annotated[int | None, tokens(LARGEST_CONTEXT), Key(default_text="from the price list")] = None
     """The most tokens that a request may have. The routing file tells applications. Change it when the list lacks the
     model, or it takes less where you use it."""
@@ -183,6 +187,9 @@ class ProviderSection(Section):
     """The model, best the cheapest, that is probed at a sixth of `defaults.interval`, and the others at one and a
     half times: see [sentinels](#sentinels). Change it when outages are to be noticed sooner, for less money."""
     owner: OwnerSection | None = None
+    regions: Annotated[tuple[Text, ...], SOME_REGIONS, Key(default_text="all")] = ()
+    """Of the file's `regions`, those that probe and use it, unless a model names its own. Change it when it serves some
+    only."""
     models: Annotated[
         dict[str, ModelSection],
         NamedSections(
@@ -196,14 +203,20 @@ class ProviderSection(Section):
 
 
 def build_targets(sections: dict[str, ProviderSection], info: ValidationInfo[ReadContext]) -> tuple[Target, ...]:
-    """Every model of every provider, in the order of the file; the context holds them from now on."""
+    """Every model of every provider, in the order of the file, with regions once for each of its own.
+
+    The context holds them from now on, by the names that have no region.
+    """
     context, root = info.context, info.context.root
     base = _probing(info.data["defaults"], _PLAIN, root.child("defaults"), context)
-    targets: list[Target] = []
+    regions, targets = info.data["regions"], list[Target]()
     for name, section in sections.items():
         node = root.child("providers").child(name)
-        targets += _models(_provider(name, section, node, context), section, node.child("models"), base, context)
-    context.targets.update({target.id: target for target in targets})
+        usual = regions_named(section.regions, regions, context) or regions
+        for target in _models(_provider(name, section, node, context), section, node.child("models"), base, context):
+            context.targets[target.plain_name] = target
+            own = regions_named(section.models[target.model].regions, regions, context)
+            targets += [target_in(region, target) for region in own or usual or ("",)]
     return tuple(targets)
 
 

@@ -66,7 +66,7 @@ class ReadContext:
     unset: set[str] = field(default_factory=set)
     """Those of them that are missing."""
     targets: dict[str, Target] = field(default_factory=dict)
-    """By their ids, as soon as they have been read, for the keys that name them."""
+    """By their plain names, as soon as they have been read, for the keys that name them."""
 
     def reject(self, node: Node, expected: str) -> ReportedError:
         """Report a value of the wrong type; returns the error to raise."""

@@ -1,11 +1,13 @@
 """A route: the name that applications ask for, its candidates and its owner."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Final
 
+from monitor.config.document import Mapping as YamlMapping
 from monitor.config.document import Node, Place, Sequence
 from monitor.config.owner import OwnerSection
-from monitor.config.reading import ReadContext
+from monitor.config.reading import ReadContext, ReportedError
 from monitor.config.requirements import Requirements
 from monitor.config.section import Key, Section
 from monitor.config.values import (
@@ -56,11 +58,32 @@ _TARGETS: Final = Value(
 )
 
 
+_BY_REGION: Final = "a mapping such as {eu: [openai/gpt-6-luna]}"
+
+
+def _read_by_region(node: Node, context: ReadContext) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    if not isinstance(node, YamlMapping):
+        raise context.reject(node, _BY_REGION)
+    orders: list[tuple[str, tuple[str, ...]]] = []
+    for region, candidates in node.values.items():
+        with suppress(ReportedError):
+            orders.append((region, _read_candidates(candidates, context)))
+    return tuple(orders)
+
+
+_ORDERS: Final = Value(
+    expected=_BY_REGION, read=_read_by_region, schema={"type": "object", "additionalProperties": dict(_TARGETS.schema)}
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route(Section):
     """A name that applications ask for."""
 
     name: str = ""
+    """With regions `route@region`."""
+    region: str = ""
+    """Whose applications it serves; empty where the configuration has no regions."""
     candidates: Annotated[tuple[str, ...], _TARGETS]
     """Models in order of preference, as `provider/model`. A single one, or one provider's alone, brings a warning."""
     fail_over_on: Annotated[
@@ -74,14 +97,31 @@ class Route(Section):
     """The share of the time in which users are to be served, such as `99.9%`: the [report](commands.md#report) counts
     against it. Change it when an objective was agreed on."""
 
+    orders: Annotated[
+        tuple[tuple[str, tuple[str, ...]], ...],
+        _ORDERS,
+        Key(name="regions", default_text="`candidates`, in each region"),
+    ] = ()
+    """Other candidates where applications run in a certain region: `{eu: [openai/gpt-6-luna]}`. Change it when a region
+    should prefer a provider nearby."""
     requires: Requirements = field(default_factory=Requirements)
     owner: OwnerSection | None = None
 
+    @property
+    def plain_name(self) -> str:
+        """The name without the region, by which applications ask for it."""
+        return self.name.removesuffix(f"@{self.region}") if self.region else self.name
+
     def check_keys(self, node: Node, context: ReadContext) -> None:
         """A target that serves nobody should move the route; every candidate has what the route requires."""
-        for target in (context.targets[name] for name in self.candidates if name in context.targets):
-            if lack := self.requires.lacks(target):
-                context.report(node.at("candidates"), lack)
+        orders = node.child("regions")
+        for place, candidates in (
+            (node.at("candidates"), self.candidates),
+            *((orders.at(region), candidates) for region, candidates in self.orders),
+        ):
+            for target in (context.targets[name] for name in candidates if name in context.targets):
+                if lack := self.requires.lacks(target):
+                    context.report(place, lack)
         left_out = [health for health in WORST_FIRST if health in FAILING - self.fail_over_on]
         if left_out:
             problem = f"leaves out {', '.join(left_out)}: the route stays on a target that is {' or '.join(left_out)}"

@@ -5,9 +5,12 @@
 
 import os.path
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Final
+
+from pydantic import ValidationInfo
 
 from monitor.config.alert_settings import AlertSettings
 from monitor.config.api_settings import ApiSettings
@@ -17,6 +20,7 @@ from monitor.config.document import Node, Place
 from monitor.config.page_settings import PageSettings
 from monitor.config.provider_sections import ProbingSection, ProviderSection, build_targets
 from monitor.config.reading import ReadContext
+from monitor.config.regions import REGIONS, routes_in_regions, routes_meant, targets_meant
 from monitor.config.retention import RetentionSettings
 from monitor.config.route import Route
 from monitor.config.section import Key, NamedSections, Section
@@ -122,8 +126,34 @@ class BudgetSettings(Section):
     cost more."""
 
 
-def _with_names(sections: dict[str, Any], _: object) -> tuple[Any, ...]:
-    return tuple(replace(section, name=name) for name, section in sections.items())
+def _build_routes(sections: dict[str, Route], info: ValidationInfo[ReadContext]) -> tuple[Route, ...]:
+    return tuple(routes_in_regions(sections, info.data["regions"], info.data["targets"], info.context))
+
+
+def _build_maintenance(
+    sections: dict[str, MaintenanceWindow], info: ValidationInfo[ReadContext]
+) -> tuple[MaintenanceWindow, ...]:
+    return tuple(
+        replace(section, name=name, of=target)
+        for name, section in sections.items()
+        for target in targets_meant(section.of, info.data["targets"]) or (section.of,)
+    )
+
+
+def _build_freezes(sections: dict[str, FreezeWindow], info: ValidationInfo[ReadContext]) -> tuple[FreezeWindow, ...]:
+    return tuple(
+        replace(section, name=name, of=route)
+        for name, section in sections.items()
+        for route in routes_meant(section.of, info.data["routes"]) or (section.of,)
+    )
+
+
+def _build_drills(sections: dict[str, DrillSection], info: ValidationInfo[ReadContext]) -> tuple[DrillSection, ...]:
+    return tuple(
+        replace(section, name=route)
+        for name, section in sections.items()
+        for route in routes_meant(name, info.data["routes"]) or (name,)
+    )
 
 
 _NAME: Final = (
@@ -132,10 +162,8 @@ _NAME: Final = (
 )
 
 
-def _planned(kind: type[Section]) -> NamedSections:
-    return NamedSections(
-        kind=kind, what="window", name_expected=_NAME[0], pattern=_NAME[1], build=_with_names, optional=True
-    )
+def _planned(kind: type[Section], build: Callable[..., Any]) -> NamedSections:
+    return NamedSections(kind=kind, what="window", name_expected=_NAME[0], pattern=_NAME[1], build=build, optional=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +188,9 @@ class Settings(Section):
     data belongs on another disk, or on another machine."""
     routing_file: Annotated[Path, replace(_FILE, read=_read_file, show=str)] = Path("var/routing.json")
     """The file that applications read; not the database's. Change it when they look elsewhere."""
+    regions: Annotated[tuple[str, ...], REGIONS, Key(default_text="none")] = ()
+    """Where several machines probe, each for the applications of its region: `[eu, us]`. See [regions](regions.md).
+    Change it when applications in several regions must not depend on one region's view."""
     defaults: ProbingSection = field(default=ProbingSection(), repr=False, compare=False)
     targets: Annotated[
         tuple[Target, ...],
@@ -175,21 +206,21 @@ class Settings(Section):
             what="route",
             name_expected=_NAME[0],
             pattern=_NAME[1],
-            build=_with_names,
+            build=_build_routes,
         ),
         Key(required=True),
     ] = ()
     maintenance: Annotated[
         tuple[MaintenanceWindow, ...],
-        _planned(MaintenanceWindow),
+        _planned(MaintenanceWindow, _build_maintenance),
     ] = ()
     freeze: Annotated[
         tuple[FreezeWindow, ...],
-        _planned(FreezeWindow),
+        _planned(FreezeWindow, _build_freezes),
     ] = ()
     drills: Annotated[
         tuple[DrillSection, ...],
-        _planned(DrillSection),
+        _planned(DrillSection, _build_drills),
     ] = ()
     controller: ControllerSettings = field(default_factory=ControllerSettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)
@@ -226,8 +257,10 @@ class Settings(Section):
 
     def _check_windows(self, node: Node, context: ReadContext) -> None:
         """What is planned is of what is there."""
-        subjects = [*(target.id for target in self.targets), *(provider.name for provider in self.providers)]
-        routes = [route.name for route in self.routes]
+        targets = [*(target.plain_name for target in self.targets), *(target.id for target in self.targets)]
+        subjects = [*dict.fromkeys(targets), *(provider.name for provider in self.providers)]
+        plain, regional = (route.plain_name for route in self.routes), (route.name for route in self.routes)
+        routes = [*dict.fromkeys((*plain, *regional))]
         for key, windows, what, known in (
             ("maintenance", self.maintenance, "a target or a provider", subjects),
             ("freeze", self.freeze, "a route, or all", [*routes, "all"]),
@@ -240,7 +273,9 @@ class Settings(Section):
             if route is None:
                 context.unknown(node.child("drills").at(drill.route), drill.route, "a route", routes)
             elif len(route.candidates) == 1:
-                context.report(node.child("drills").at(drill.route), "has one candidate, and no standby to prove")
+                place = node.child("drills").at(route.plain_name)
+                where = f" in {route.region}" if route.region else ""
+                context.report(place, f"has one candidate{where}, and no standby to prove")
 
     def _warn_of_blips(self, place: Place, context: ReadContext) -> None:
         """Warn where several probes in a row can fall into one blip."""

@@ -27,10 +27,11 @@ from monitor.detection.evidence import Evidence
 from monitor.detection.foresight import AnsweredBurst
 from monitor.detection.fresh_tests import FreshTests, ReportedFailure
 from monitor.detection.pacing import BurstProbe
-from monitor.detection.parameters import TargetParameters, parameters_by_provider, parameters_by_target
+from monitor.detection.parameters import TargetParameters, parameters_by_target
 from monitor.detection.present_health import PresentHealth
-from monitor.detection.provider_bursts import BackgroundRates, PlannedBursts
-from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE, ProviderEvidence
+from monitor.detection.provider_bursts import PlannedBursts
+from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE
+from monitor.detection.provider_tests import ProviderTests
 from monitor.detection.records import DetectorRecords, DueVerdicts
 from monitor.detection.target_state import TargetState
 from monitor.health import NO_VERDICT, Health, TargetHealth, Transition
@@ -44,14 +45,12 @@ class Detector:
 
     def __init__(self, settings: Settings, now: datetime) -> None:
         self._parameters = parameters_by_target(settings)
-        self._provider_parameters = parameters_by_provider(settings, self._parameters)
-        self._provider_of = {target.id: target.provider.name for target in settings.targets}
+        self._providers = ProviderTests(settings, self._parameters)
         states = {target: TargetState(target=target, since=now) for target in self._parameters}
-        self.records = DetectorRecords(states, dict.fromkeys(self._provider_parameters, NO_PROVIDER_EVIDENCE))
+        self.records = DetectorRecords(states, dict.fromkeys(self._providers.parameters, NO_PROVIDER_EVIDENCE))
         self._states, self._pools = self.records.targets, self.records.pools
         self.fresh = FreshTests()
         self._bursts = PlannedBursts()
-        self._rates = BackgroundRates()
         self._due = DueVerdicts()
         """When a verdict that only waits for `min_outage` is made, by target or provider."""
         self._health = PresentHealth(self._states)
@@ -77,7 +76,7 @@ class Detector:
         if observation.check == CONTEXT or observation.afresh or observation.under_way:
             return self._observe_beside(observation, blind=blind)
         self._asked_afresh.discard(target)
-        provider = self._provider_of[target]
+        provider = self._providers.name_of[target]
         if observation.outcome.effect is Effect.THROTTLED:
             self._spare_siblings(target, observation.finished_at)
         if blind or self.blind:
@@ -85,7 +84,7 @@ class Detector:
         before = self._states[target]
         blip_s = self.blip_s(observation) if observation.outcome.effect is Effect.DOWN else 0.0
         after = state_machine.observe(before, observation, parameters, blind=blind, blip_s=blip_s)
-        alone = provider not in self._due and not self.has_evidence(provider)
+        alone = provider not in self._due and not self._is_suspected(target)
         self._clean = target if alone and after.no_evidence else None
         if observation.outcome is Outcome.OK and after.reason is before.reason and target not in self._due:
             # Only times have changed: nearly every probe ends here.
@@ -96,13 +95,12 @@ class Detector:
         else:
             judged = refusals.judged(before, after, observation, self._states, self._parameters)
             changed = tuple(made for new in judged for made in self._update(self._states[new.target], new))
-        if provider in self._pools:
-            if changed and observation.outcome in verdict_rules.OF_THE_KEY and after.health is Health.MISCONFIGURED:
-                # The siblings share the key, so that one probe of each confirms the same of it.
-                for sibling in self._siblings(target):
-                    self._states[sibling.target] = verdict_rules.suspect_sibling(sibling, observation.outcome)
-            self._weigh_for_provider(provider, observation, blind=blind)
-            changed += self._provider_verdict(provider, observation.finished_at)
+        of_key = bool(changed) and observation.outcome in verdict_rules.OF_THE_KEY
+        if of_key and provider in self._pools and after.health is Health.MISCONFIGURED:
+            # The siblings share the key, so that one probe of each confirms the same of it.
+            for sibling in self._siblings(target):
+                self._states[sibling.target] = verdict_rules.suspect_sibling(sibling, observation.outcome)
+        changed += self._weigh_for_provider(observation, blind=blind)
         if observation.outcome.effect is Effect.DOWN and not (blind and observation.outcome.blame is Blame.UNDECIDED):
             self.ask_afresh(observation)
         return changed
@@ -113,15 +111,15 @@ class Detector:
         exempt = state.out_of_service or state.health is Health.RECOVERING or state.is_reported(failed.check)
         if exempt or self.blip_s(failed) or limits.is_limited(state, failed.finished_at):
             return
-        provider, targets = self._provider_of[failed.target], list[str]()
+        provider, targets = self._providers.name_of[failed.target], list[str]()
         pool = None if reported or failed.target in self.fresh else self._pools.get(provider)
         if pool is not None and not pacing.fails_alone(state.down.evidence, pool):
             if not (pool.evidence.value or failed.under_way):
                 return
-            members = self._provider_parameters[provider]
+            members = self._providers.within[provider]
             targets = provider_bursts.testable_targets(members, self._states, self.fresh, failed.finished_at)
         if len(targets) > 1:
-            rates = self._rates.of(members, self._states)
+            rates = self._providers.rates.of(members.members, self._states)
             model = fresh_tests.provider_model(members, targets, rates)
             self.fresh.begin(failed, targets, members, model)
         else:  # alone at its provider, or the only one that is in service
@@ -159,7 +157,7 @@ class Detector:
         state = state.replace(recent=recent).learn_pending(interval_s)
         self.accept(state if blind else state_machine.note_period(state, observation, self._parameters[target]))
         self._asked_afresh.add(target)
-        provider = self._provider_of[target]
+        provider = self._providers.name_of[target]
         name = target if target in self.fresh else provider
         if observation.outcome.effect is Effect.THROTTLED:
             self._spare_siblings(target, at)
@@ -172,7 +170,7 @@ class Detector:
             for failing in test.persistent:
                 self.fresh.go_on(test, self._states[failing], self._parameters[failing], observation)
             return ()
-        members = self._provider_parameters[provider].members if name == provider else ()
+        members = self._providers.within[provider].members if name == provider else ()
         if members:
             self._pools[provider] = NO_PROVIDER_EVIDENCE
             self._due.plan(provider, None)
@@ -187,7 +185,7 @@ class Detector:
                 self._states[member.target] = limits.spared(member, at)
 
     def _siblings(self, target: str) -> list[TargetState]:
-        members = self._provider_parameters.get(self._provider_of[target])
+        members = self._providers.within.get(self._providers.name_of[target])
         return [self._states[name] for name in members.members] if members else [self._states[target]]
 
     def blip_s(self, failed: Observation) -> float:
@@ -197,7 +195,11 @@ class Detector:
 
     def judges_alone(self, target: str) -> bool:
         """Whether its clean probes concern no other: no evidence against its provider, and no verdict that is due."""
-        return not self._due and not self.has_evidence(self._provider_of[target])
+        return not self._due and not self._is_suspected(target)
+
+    def _is_suspected(self, target: str) -> bool:
+        """Whether there is evidence against its provider, as its region sees it or as several do."""
+        return any(self.has_evidence(name) for name in self._providers.names_of(target))
 
     def has_evidence(self, provider: str) -> bool:
         """Whether there is evidence against the whole provider."""
@@ -215,9 +217,9 @@ class Detector:
 
     def answered_burst(self, provider: str, runs: dict[str, AnsweredRun]) -> AnsweredBurst | None:
         """What follows a failure at this provider with these targets, while answers only take from evidence."""
-        if self._due or self.blind:
+        if self._due or self.blind or self._providers.across.parameters:
             return None
-        return foresight.answered_burst(self._pools.get(provider), self._provider_parameters.get(provider), runs)
+        return foresight.answered_burst(self._pools.get(provider), self._providers.within.get(provider), runs)
 
     def accept_burst(self, provider: str, burst: AnsweredBurst, planned_for: datetime | None) -> None:
         """Go on from after this burst, whose targets are in the states that are `accept`ed, and its next probe."""
@@ -239,7 +241,7 @@ class Detector:
                 changed += self._update(before, after)
             self._states.plan(after, now, self._parameters[target])
         for provider in self.records.take_suspected():
-            self._pools[provider] = self._current_pool(provider, now)
+            self._pools[provider] = self._providers.current(provider, self.records, now)
             self._plan_provider_verdict(provider)
             changed += self._provider_verdict(provider, now)
         return changed
@@ -273,7 +275,7 @@ class Detector:
         """The extra probes to plan after an observation of this target."""
         if target is self._clean:
             return ()
-        state, provider = self._states[target], self._provider_of[target]
+        state, provider = self._states[target], self._providers.name_of[target]
         pool, planned = self._pools.get(provider), [*self.fresh.take_wanted()]
         quiet = state.health is Health.UP and not state.suspicion and not limits.is_unsettled(state)
         if (quiet and not (pool and pool.evidence.value)) or target in self._asked_afresh:
@@ -284,7 +286,7 @@ class Detector:
         delay_s = pacing.target_burst_s(state, self._parameters[target], pool=pool, sharing=sharing)
         if delay_s is not None:
             planned.append(BurstProbe(slot=target, targets=(target,), delay_s=delay_s))
-        if members := self._provider_parameters.get(provider):
+        if members := self._providers.within.get(provider):
             if state.health is Health.MISCONFIGURED:
                 planned += provider_bursts.confirming_probes(members, self._states)
             burst = provider_bursts.plan_burst(self._pools[provider], members, self._states)
@@ -301,7 +303,7 @@ class Detector:
 
     def restore(self, snapshot: DetectorState) -> None:
         """Go on from this state. Targets and providers that the settings do not have are left out."""
-        self._go_back_to(replace(snapshot, providers=snapshot.pools(self._provider_parameters)))
+        self._go_back_to(replace(snapshot, providers=snapshot.pools(self._providers.parameters)))
 
     def undo(self) -> None:
         """Go back to how everything was when `records` were marked."""
@@ -322,7 +324,7 @@ class Detector:
         A test under way goes on where all its targets are still there.
         """
         known = former.snapshot()
-        self.restore(known.carried_over(stored, self._parameters, self._provider_parameters))
+        self.restore(known.carried_over(stored, self._parameters, self._providers.within))
         self.blind = former.blind
 
     def knows(self, target: str) -> bool:
@@ -332,8 +334,7 @@ class Detector:
     def update_intervals(self, settings: Settings) -> None:
         """Judge the same targets at other intervals, with all that is known of them."""
         self._parameters = parameters_by_target(settings)
-        self._provider_parameters = parameters_by_provider(settings, self._parameters)
-        self._rates = BackgroundRates()
+        self._providers = ProviderTests(settings, self._parameters)
         self.restore(self.snapshot())
 
     def _update(self, before: TargetState, after: TargetState) -> tuple[Transition, ...]:
@@ -342,7 +343,7 @@ class Detector:
         self._store(after)
         if after.health is before.health:
             return ()
-        provider = self._provider_of[target]
+        provider = self._providers.name_of[target]
         if provider in self._pools and after.health not in NO_VERDICT and before.health in NO_VERDICT:
             self._pools[provider] = provider_pool.remove_target(self._pools[provider], target)
             self._plan_provider_verdict(provider)
@@ -355,44 +356,32 @@ class Detector:
         self._health.stale.add(target)
         self._due.plan(target, state_machine.verdict_due_at(state, parameters))
 
-    def _weigh_for_provider(self, provider: str, observation: Observation, *, blind: bool) -> None:
-        """Weigh an observation against the whole provider.
+    def _weigh_for_provider(self, observation: Observation, *, blind: bool) -> tuple[Transition, ...]:
+        """Weigh an observation against its whole provider."""
+        changed: tuple[Transition, ...] = ()
+        blip_s = self.blip_s(observation) if observation.outcome.effect is Effect.DOWN else 0.0
+        for name in self._providers.names_of(observation.target):
+            if name in self._pools:
+                pool = self._providers.weigh(name, observation, self.records, blind=blind, blip_s=blip_s)
+                self._pools[name] = pool
+                self._plan_provider_verdict(name)
+                changed += self._provider_verdict(name, observation.finished_at)
+        return changed
 
-        Unless a verdict stands against its target, or it has been reported that this check of the target fails.
-        """
-        pool, state = self._current_pool(provider, observation.finished_at), self._states[observation.target]
-        if blind and observation.outcome.blame is Blame.UNDECIDED:
-            pool = NO_PROVIDER_EVIDENCE
-        elif state.health in NO_VERDICT and not state.is_reported(observation.check):
-            parameters = self._provider_parameters[provider]
-            if observation.outcome.effect is Effect.DOWN:
-                rates = self._rates.of(parameters, self._states)
-                pool = provider_pool.add_failure(pool, observation, parameters, rates, blip_s=self.blip_s(observation))
-            elif observation.outcome.effect in {Effect.UP, Effect.DEGRADED, Effect.THROTTLED}:
-                pool = provider_pool.add_success(pool, observation, parameters)
-        self._pools[provider] = pool
-        self._plan_provider_verdict(provider)
-
-    def _current_pool(self, provider: str, now: datetime) -> ProviderEvidence:
-        """The evidence against a provider; none after a long silence, or when the clock was set."""
-        pool = self._pools[provider]
-        patience_s = self._provider_parameters[provider].patience_s
-        return NO_PROVIDER_EVIDENCE if provider_pool.is_stale(pool, now, patience_s) else pool
-
-    def _plan_provider_verdict(self, provider: str) -> None:
-        pool, parameters = self._pools[provider], self._provider_parameters[provider]
-        self._due.plan(provider, provider_pool.verdict_due_at(pool, parameters))
+    def _plan_provider_verdict(self, name: str) -> None:
+        self._providers.plan_verdict(name, self.records, self._due)
 
     def _provider_verdict(self, provider: str, now: datetime) -> tuple[Transition, ...]:
         """Mark all targets of the provider down, if the evidence suffices and has lasted long enough."""
         due = self._due.get(provider)
         if due is None or now < due:
             return ()
-        pool, parameters = self._pools[provider], self._provider_parameters[provider]
+        pool, parameters = self._pools[provider], self._providers.parameters[provider]
         reason = provider_pool.verdict_reason(provider, pool, parameters, now)
         self._pools[provider] = NO_PROVIDER_EVIDENCE
         self._due.plan(provider, None)
-        return self.mark_down(parameters.members, now, reason, pool.evidence, pool.threshold)
+        condemned = self._providers.condemned(provider, pool, self._states)
+        return self.mark_down(condemned, now, reason, pool.evidence, pool.threshold)
 
     def mark_down(
         self, targets: Iterable[str], now: datetime, reason: str, evidence: Evidence, threshold: float

@@ -1,6 +1,6 @@
 """What the detector needs to know of the configuration, per target and per provider (pure)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib.metadata import version
@@ -41,6 +41,8 @@ _POOL_SHARE = 3 / 4
 _POOL_FRESH_SHARE = 1 / 2
 #: Where a provider's targets are probed closer together than this, failures within it count as one.
 _SAME_EVIDENCE_S = 1.0
+#: The share of the whole that what several regions show together gets.
+_ACROSS_SHARE = 1 / 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +121,9 @@ class ProviderParameters:
 
     provider: str
     members: Mapping[str, TargetParameters] = field(hash=False)
-    """The parameters of its targets, by target id."""
+    """The parameters of its targets, by target id; where it is `across_regions`, of its regions by name."""
+    across_regions: bool = False
+    """Whether it is about what several regions show of one model."""
     p1: float
     false_per_day: float
     """False verdicts a day that the provider's CUSUM may cause on each of its targets."""
@@ -165,14 +169,16 @@ def _burst_gap_s(seconds: float, interval_s: float) -> float:
 
 
 def target_parameters(
-    target: Target, controller: ControllerSettings, *, alone: bool = True, traffic: bool = False
+    target: Target, controller: ControllerSettings, *, alone: bool = True, traffic: bool = False, across: bool = False
 ) -> TargetParameters:
     """The parameters of one target; where it is not `alone`, its provider's tests get most of the error budget.
 
-    `traffic`: what applications report is listened to, which has a share of its own.
+    `traffic`: what applications report is listened to, and `across`: several regions probe its provider, each of which
+    has a share of its own.
     """
     false_per_day = controller.false_failovers_per_day
-    by_probes = probes_per_day(false_per_day, traffic=traffic)
+    all_by_probes = probes_per_day(false_per_day, traffic=traffic)
+    by_probes = _within_region(all_by_probes, across=across)
     own_per_day = by_probes if alone else (1 - _POOL_SHARE) * by_probes
     return TargetParameters(
         target=target.id,
@@ -182,7 +188,7 @@ def target_parameters(
         alone=alone,
         false_per_day=(1 - _FRESH_SHARE) * own_per_day,
         fresh_false_per_day=_FRESH_SHARE * own_per_day,
-        traffic_false_per_day=false_per_day - by_probes,
+        traffic_false_per_day=false_per_day - all_by_probes,
         min_outage_s=controller.min_outage_s,
         hold_s=controller.failback.hold_s,
         interval_s=target.interval_s,
@@ -200,6 +206,11 @@ def probes_per_day(false_per_day: float, *, traffic: bool) -> float:
     return false_per_day * (1 - TRAFFIC_SHARE) if traffic else false_per_day
 
 
+def _within_region(false_per_day: float, *, across: bool) -> float:
+    """How much of what the tests of probes have is left to those of one region."""
+    return (1 - _ACROSS_SHARE) * false_per_day if across else false_per_day
+
+
 def probe_identity(target: Target) -> ProbeIdentity:
     """How this target is asked by this version, as far as a provider could refuse it."""
     provider = target.provider
@@ -211,10 +222,15 @@ def probe_identity(target: Target) -> ProbeIdentity:
 
 def parameters_by_target(settings: Settings) -> dict[str, TargetParameters]:
     """The parameters of every target, by target id."""
-    siblings, controller, traffic = targets_by_provider(settings.targets), settings.controller, bool(settings.traffic)
+    siblings, controller, traffic = targets_by_pool(settings.targets), settings.controller, bool(settings.traffic)
+    across = in_several_regions(settings.targets)
     return {
         target.id: target_parameters(
-            target, controller, alone=len(siblings[target.provider.name]) == 1, traffic=traffic
+            target,
+            controller,
+            alone=len(siblings[pool_name(target)]) == 1,
+            traffic=traffic,
+            across=target.plain_name in across,
         )
         for target in settings.targets
     }
@@ -223,19 +239,28 @@ def parameters_by_target(settings: Settings) -> dict[str, TargetParameters]:
 def parameters_by_provider(
     settings: Settings, targets: Mapping[str, TargetParameters]
 ) -> dict[str, ProviderParameters]:
-    """The parameters of every provider with several targets, by its name; `targets` is `parameters_by_target`."""
+    """The parameters of every provider with several targets, by `pool_name`; `targets` is `parameters_by_target`."""
+    across = in_several_regions(settings.targets)
     return {
-        provider: _provider_parameters(provider, [targets[member.id] for member in members], settings)
-        for provider, members in targets_by_provider(settings.targets).items()
+        pool: _provider_parameters(
+            pool,
+            [targets[member.id] for member in members],
+            settings,
+            across=any(member.plain_name in across for member in members),
+        )
+        for pool, members in targets_by_pool(settings.targets).items()
         if len(members) > 1
     }
 
 
-def _provider_parameters(provider: str, members: Sequence[TargetParameters], settings: Settings) -> ProviderParameters:
+def _provider_parameters(
+    provider: str, members: Sequence[TargetParameters], settings: Settings, *, across: bool
+) -> ProviderParameters:
     controller = settings.controller
     same_s = min(_SAME_EVIDENCE_S, *(member.passed_s for member in members))
     stream_s = 1 / sum(1 / member.interval_s for member in members)
-    budget = _POOL_SHARE * probes_per_day(controller.false_failovers_per_day, traffic=bool(settings.traffic))
+    by_probes = probes_per_day(controller.false_failovers_per_day, traffic=bool(settings.traffic))
+    budget = _POOL_SHARE * _within_region(by_probes, across=across)
     return ProviderParameters(
         provider=provider,
         members={member.target: member for member in members},
@@ -253,9 +278,63 @@ def _provider_parameters(provider: str, members: Sequence[TargetParameters], set
     )
 
 
+def parameters_across_regions(
+    settings: Settings, targets: Mapping[str, TargetParameters]
+) -> dict[str, ProviderParameters]:
+    """The parameters of every model that several regions probe, by its plain name; its members are the regions.
+
+    Each region may have a burst of its own, so that what fails within the time between two probes of a burst counts as
+    one.
+    """
+    controller, listens = settings.controller, bool(settings.traffic)
+    found = {}
+    for model, regions in in_several_regions(settings.targets).items():
+        members = {region: replace(targets[target], target=region) for region, target in regions.items()}
+        found[model] = ProviderParameters(
+            provider=model,
+            members=members,
+            across_regions=True,
+            p1=controller.detect,
+            false_per_day=_ACROSS_SHARE * probes_per_day(controller.false_failovers_per_day, traffic=listens),
+            fresh_false_per_day=0.0,
+            longest_probe_s=max(each.longest_probe_s for each in members.values()),
+            min_outage_s=controller.min_outage_s,
+            blips=controller.blips,
+            failed_s=_PROVIDER_AFTER_FAILURE_S,
+            passed_s=_PROVIDER_AFTER_SUCCESS_S,
+            same_s=_PROVIDER_AFTER_FAILURE_S,
+            patience_s=max(each.patience_s for each in members.values()),
+        )
+    return found
+
+
+def in_several_regions(targets: Sequence[Target]) -> dict[str, dict[str, str]]:
+    """The target of each region, by the plain name of the model and the region, of models that several probe."""
+    grouped: dict[str, dict[str, str]] = {}
+    for target in targets:
+        if target.monitored_from:
+            grouped.setdefault(target.plain_name, {})[target.monitored_from] = target.id
+    return {model: regions for model, regions in grouped.items() if len(regions) > 1}
+
+
+def pool_name(target: Target) -> str:
+    """The name of what its provider's targets show together: the provider's, with regions `provider@region`."""
+    provider = target.provider.name
+    return f"{provider}@{target.monitored_from}" if target.monitored_from else provider
+
+
+def targets_by_pool(targets: Sequence[Target]) -> dict[str, list[Target]]:
+    """The targets that are judged together, by `pool_name`: those of a provider, as seen from one region."""
+    return _grouped(targets, pool_name)
+
+
 def targets_by_provider(targets: Sequence[Target]) -> dict[str, list[Target]]:
     """The targets of each provider, by its name; all in their order."""
+    return _grouped(targets, lambda target: target.provider.name)
+
+
+def _grouped(targets: Sequence[Target], name_of: Callable[[Target], str]) -> dict[str, list[Target]]:
     grouped: dict[str, list[Target]] = {}
     for target in targets:
-        grouped.setdefault(target.provider.name, []).append(target)
+        grouped.setdefault(name_of(target), []).append(target)
     return grouped

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from monitor.detection import limits, pacing, provider_pool
 from monitor.detection.fresh_tests import FreshTests
 from monitor.detection.pacing import BurstProbe
-from monitor.detection.parameters import ProviderParameters
+from monitor.detection.parameters import ProviderParameters, TargetParameters
 from monitor.detection.provider_pool import ProviderEvidence
 from monitor.detection.target_state import TargetState
 from monitor.health import NO_VERDICT
@@ -98,9 +98,9 @@ class BackgroundRates:
     def __init__(self) -> None:
         self._known: dict[str, tuple[TargetState, float]] = {}
 
-    def of(self, provider: ProviderParameters, states: Mapping[str, TargetState]) -> dict[str, float]:
-        """Those of the provider's targets against which no verdict stands, by target; shares."""
-        serving = ((states[target], parameters) for target, parameters in provider.members.items())
+    def of(self, targets: Mapping[str, TargetParameters], states: Mapping[str, TargetState]) -> dict[str, float]:
+        """Those of these targets against which no verdict stands, by target; shares."""
+        serving = ((states[target], parameters) for target, parameters in targets.items())
         return {
             state.target: self._of_target(state, parameters.interval_s)
             for state, parameters in serving

@@ -3,6 +3,9 @@
 The probes of all targets are one stream, weighed by one CUSUM. A verdict on the provider needs the whole evidence at
 the threshold, and at least 60 % of it without the third of the targets that fails most: a few failing models rarely
 condemn their siblings, and one never does.
+
+What several regions show of a model is one stream as well, whose members are the regions: a verdict needs the evidence
+without the half of the regions that fails most. So one region never condemns another, and a tie keeps.
 """
 
 from collections.abc import Mapping
@@ -109,7 +112,8 @@ def is_conclusive(pool: ProviderEvidence, parameters: ProviderParameters) -> boo
     if not 0 < pool.threshold <= pool.evidence.value:
         return False
     needed = _SHARE_WITHOUT_WORST * pool.threshold
-    return min(pool.without.values()) >= needed and _without_worst(pool, parameters.p1) >= needed
+    left_out = len(pool.without) // 2 if parameters.across_regions else round(len(pool.without) * _WORST)
+    return min(pool.without.values()) >= needed and _without_worst(pool, parameters.p1, left_out) >= needed
 
 
 def verdict_due_at(pool: ProviderEvidence, parameters: ProviderParameters) -> datetime | None:
@@ -119,13 +123,13 @@ def verdict_due_at(pool: ProviderEvidence, parameters: ProviderParameters) -> da
     return pool.evidence.since + timedelta(seconds=parameters.min_outage_s)
 
 
-def _without_worst(pool: ProviderEvidence, p1: float) -> float:
-    """What the evidence would be without the third of the targets that speaks most against the provider.
+def _without_worst(pool: ProviderEvidence, p1: float, left_out: int) -> float:
+    """What the evidence would be without so many of the members that speak most against the provider.
 
     It rests on the trail, and starts at zero: in an excursion longer than the trail it is a lower bound.
     """
     by_weight = sorted(pool.without, key=pool.without.__getitem__)
-    worst, value = by_weight[: round(len(by_weight) * _WORST)], 0.0
+    worst, value = by_weight[:left_out], 0.0
     for weighed in pool.evidence.trail:
         if weighed.target not in worst:
             failed = weighed.outcome.effect is Effect.DOWN
@@ -196,5 +200,9 @@ def verdict_reason(provider: str, pool: ProviderEvidence, parameters: ProviderPa
     failing = sum(count > 0 for count in pool.failures.values())
     counts = reasons.failure_counts(evidence.failures, evidence.probes, evidence.span_s(now), evidence.outcomes)
     weight = reasons.evidence_and_threshold(evidence.value, pool.threshold, p0=pool.p0, p1=parameters.p1)
-    text = f"all of {provider}, as {counts} on {failing} of its {len(parameters.members)} targets; {weight}"
+    members = len(parameters.members)
+    if parameters.across_regions:
+        text = f"{counts} from {failing} of its {members} regions; {weight}"
+    else:
+        text = f"all of {provider}, as {counts} on {failing} of its {members} targets; {weight}"
     return text + (f"; last: {evidence.last}" if evidence.last else "")

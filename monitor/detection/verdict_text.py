@@ -14,7 +14,7 @@ _COUNTS: Final = re.compile(
     r"(?:all of (?P<provider>\S+), as )?(?P<failed>\d+) of (?P<probes>\d+) probes(?: asked afresh)? failed"
     r"(?P<where>(?: on \d+ of its \d+ targets)?)"
     r"(?: in (?P<span>[^();:]+?)|, (?P<after>[^();:]+?) after the first failure) "
-    r"\((?P<mix>[^()]*)\)(?P<also>(?: on \d+ of its \d+ targets)?)"
+    r"\((?P<mix>[^()]*)\)(?P<also>(?: on \d+ of its \d+ targets| from \d+ of its \d+ regions)?)"
     r"(?P<checks>(?:, all of them [^;()]*|, of the check [^;()]*)?)"
 )
 #: What is refused as too many, and that users are hit by it, which the share says as well.

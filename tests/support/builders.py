@@ -1,6 +1,7 @@
 """What several tests build: targets, settings, observations, and timelines of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -88,6 +89,25 @@ def settings(
         targets=tuple(target(name) for name in names),
         routes=tuple(routes) if routes is not None else (Route(name="chat", candidates=names),),
         controller=controller or ControllerSettings(),
+    )
+
+
+def in_regions(of: Settings, regions: Sequence[str]) -> Settings:
+    """The same targets and routes, each once for each region."""
+    return replace(
+        of,
+        regions=tuple(regions),
+        targets=tuple(replace(each, monitored_from=region) for each in of.targets for region in regions),
+        routes=tuple(
+            replace(
+                route,
+                name=f"{route.name}@{region}",
+                region=region,
+                candidates=tuple(f"{name}@{region}" for name in route.candidates),
+            )
+            for route in of.routes
+            for region in regions
+        ),
     )
 
 

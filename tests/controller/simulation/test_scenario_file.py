@@ -179,3 +179,25 @@ def test_the_other_outages_of_the_example_can_be_read(tmp_path: Path) -> None:
         path = tmp_path / "scenario.yaml"
         path.write_text(text.replace(f"  # {other}", f"  {other}"), encoding="utf-8")
         assert len(read(path, {}).outages) == 3
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("a/m", {"a/m@eu", "a/m@us"}),
+        ("a/m@us", {"a/m@us"}),
+        ("*@eu", {"a/m@eu", "b/m@eu"}),
+        ("a/*", {"a/m@eu", "a/m@us"}),
+    ],
+)
+def test_an_outage_is_of_all_regions_or_of_one(tmp_path: Path, pattern: str, expected: set[str]) -> None:
+    """A name without a region means all of them."""
+    provider = "{preset: ollama, models: {m: {}}}"
+    routes = "{chat: {candidates: [a/m, b/m]}}"
+    text = f"regions: [eu, us]\nproviders: {{a: {provider}, b: {provider}}}\nroutes: {routes}\n"
+    (tmp_path / "hotspare.yaml").write_text(text, encoding="utf-8")
+    path = tmp_path / "scenario.yaml"
+    outage = f'{{at: 1h, for: 10m, targets: "{pattern}", failure_rate: 1}}'
+    path.write_text(f"config: hotspare.yaml\nduration: 3h\noutages: [{outage}]\n", encoding="utf-8")
+    [found] = read(path, {}).outages
+    assert found.targets == expected

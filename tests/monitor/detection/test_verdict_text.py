@@ -31,6 +31,10 @@ COUNTS = "a/m is down: 9 of 14 probes failed in 41 s"
             "a fails half of its requests (5 of 9 probes on 2 of 2 targets in 5 s; HTTP 500)",
         ),
         (
+            f"4 of 4 probes failed in 9 s (server_error) from 3 of its 3 regions; {WEIGHT}; last: HTTP 500",
+            "fails all of its requests (4 of 4 probes from 3 of 3 regions in 9 s; HTTP 500)",
+        ),
+        (
             "all of a, as 4 of 4 probes asked afresh failed on 2 of its 3 targets, 3 s after the first failure (x)",
             "a fails all of its requests (4 of 4 probes on 2 of 3 targets in 3 s; x)",
         ),
