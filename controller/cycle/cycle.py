@@ -49,7 +49,16 @@ _TOLD_WHILE_WAITING = frozenset({"drained_route_held", "move_paused"})
 class Cycle:
     """The controller's state and its one procedure. Not thread-safe: one thread owns it."""
 
-    def __init__(self, settings: Settings, store: Store, journal: Journal, file: RoutingFile) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        journal: Journal,
+        file: RoutingFile,
+        *,
+        held: timedelta = timedelta(),
+    ) -> None:
+        """`held`: as of `StoredDetector`."""
         self._settings = settings
         self._store = store
         self._buffered = store if isinstance(store, BufferedStore) else None
@@ -57,7 +66,7 @@ class Cycle:
         self._file = file
         self._unread = False
         """The database could not be read at the start."""
-        self.detection = StoredDetector(settings, store)
+        self.detection = StoredDetector(settings, store, held=held)
         self._active_overrides = ActiveOverrides(settings, journal.overrides)
         self._incidents = IncidentMemory(store, journal)
         self.publisher = RoutingPublisher(settings, file, store, self.detection.answer_times)

@@ -1,10 +1,11 @@
 """Judges observations and stores the result, so that a restarted service goes on where the last one stopped."""
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from controller.cycle.deferred_states import DeferredStates
 from controller.routing.published_state import NOTHING_PUBLISHED, PublishedState
 from monitor.config.settings import Settings
 from monitor.connectivity.network_loss import NetworkLossDetector
@@ -14,6 +15,7 @@ from monitor.detection.detector_state import DetectorState
 from monitor.detection.fresh_tests import TESTED_WITHIN
 from monitor.detection.notices import NoticeFilter, TargetNotice
 from monitor.detection.pacing import BurstProbe
+from monitor.detection.target_state import TargetState
 from monitor.detection.traffic_detector import TrafficDetector
 from monitor.detection.verdict_text import plain_reason
 from monitor.health import FAILING, UNHEALTHY, Health, Transition
@@ -23,7 +25,7 @@ from monitor.storage.store import Store
 from monitor.traffic.answer_times import AnswerTimes
 from monitor.traffic.request_counts import RequestCounts
 from probes.observation import Observation, replaced
-from probes.outcome import Effect
+from probes.outcome import Effect, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +42,14 @@ class StoredDetector:
     What stores raises DatabaseError when it could not; what is known of the targets is then as before.
     """
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store, *, held: timedelta = timedelta()) -> None:
+        """`held`: so long good answers of healthy targets may wait for others, to be stored with them."""
         self._settings = settings
         self._store = store
+        self._hold = held
+        self._held: list[Observation] = []
+        self._held_since: datetime | None = None
+        self._deferred = DeferredStates()
         self.detector: Detector
         """From `resume` on."""
         self.traffic: TrafficDetector
@@ -79,10 +86,23 @@ class StoredDetector:
         unjudged = self._store.observations_since({name: at.last_started_at or longest for name, at in states.items()})
         unjudged.sort(key=lambda observation: observation.finished_at)
         self._judge(unjudged, self._blind(unjudged, now), now)
+        self._keep_answered_as(states)
         self._ask_again(now)
+
+    def _keep_answered_as(self, stored: Mapping[str, TargetState]) -> None:
+        """The former service asked what was just read: perhaps by other settings than these."""
+        present = self.detector.snapshot()
+        kept = {
+            name: present.targets[name].replace(answered_as=before.answered_as)
+            for name, before in stored.items()
+            if before.answered_as and present.targets[name].answered_as != before.answered_as
+        }
+        if kept:
+            self.detector.restore(replace(present, targets={**present.targets, **kept}))
 
     def _begin(self, detector: Detector) -> None:
         self.detector, self.traffic = detector, TrafficDetector(self._settings, detector)
+        self._deferred = DeferredStates()
 
     def _ask_again(self, now: datetime) -> None:
         """Begin the tests on fresh evidence anew that the restart has ended, by the last failure of each suspect."""
@@ -104,18 +124,36 @@ class StoredDetector:
         `blind` are those made while our own network was down: they are stored as failed on this side.
         """
         ended = [new for new in observations if not new.under_way]
-        self._store.record([replaced(new, failed_here=True) if new in blind else new for new in ended])
+        self._record([replaced(new, failed_here=True) if new in blind else new for new in ended], now)
         self._report_notices(observations, now)
         unjudged = [new for new in observations if new not in self._judged]
         self._reports = (*self._reports, *self.take_reports())[-_MOST_REPORTS:]
         transitions = self._judge(unjudged, blind, now, self._reports)
         self._judged = frozenset(observations)
+        if transitions:
+            self._record_held()
         self._learn_times(self._reports)
         self._reports = ()
         for made in transitions:
             level = logging.WARNING if made.after in FAILING else logging.INFO
             log.log(level, "health_changed before=%s after=%s: %s", made.before, made.after, plain_reason(made.reason))
         return transitions
+
+    def _record(self, observations: Sequence[Observation], now: datetime) -> None:
+        """Store them, or let them wait where all of them are good answers of targets without evidence against them."""
+        held, since = [*self._held, *observations], self._held_since or now
+        if abs(now - since) >= self._hold or not all(map(self._may_wait, observations)):
+            self._store.record(held)
+            held = []
+        self._held, self._held_since = held, since if held else None
+
+    def _record_held(self) -> None:
+        self._store.record(self._held)
+        self._held, self._held_since = [], None
+
+    def _may_wait(self, observation: Observation) -> bool:
+        known = self.detector.knows(observation.target)
+        return known and observation.outcome is Outcome.OK and self.detector.state_of(observation.target).no_evidence
 
     def _learn_times(self, reports: Sequence[RequestCounts]) -> None:
         for counts in reports:
@@ -133,6 +171,8 @@ class StoredDetector:
         Targets that come (back) have what is stored of them, unless the database is to stay `unread`: raises
         DatabaseError with nothing changed.
         """
+        if not unread:
+            self.save_all(now)
         known, detector = self.detector, Detector(settings, now)
         new = [] if unread else [target for target in detector.health if not known.knows(target)]
         detector.go_on_from(known, self._stored_state(new) if new else DetectorState(targets={}, providers={}))
@@ -161,6 +201,16 @@ class StoredDetector:
             if state.health in UNHEALTHY and stored[name].health not in UNHEALTHY
         }
         self.detector.restore(replace(self.detector.snapshot(), targets={**stored, **failing}))
+
+    def save_all(self, now: datetime) -> None:
+        """Store what waits to be stored."""
+        self._record_held()
+        waiting = self._deferred.take_all()
+        try:
+            self._store.save_states([self._saved(target, now) for target in sorted(waiting)], ())
+        except DatabaseError:
+            self._deferred.put_off(waiting, now)
+            raise
 
     def write_all(self, now: datetime) -> None:
         """Store all that is known of every target and provider, for a database that does not know it."""
@@ -247,10 +297,14 @@ class StoredDetector:
         return transitions
 
     def _save(self, transitions: Sequence[Transition], notices: Sequence[TargetNotice], now: datetime) -> None:
-        former = self.detector.records.former
-        states = [self._saved(target, now) for target in former.targets]
+        former, due = self.detector.records.former, self._deferred.take_due(self.detector, now)
+        states = [self._saved(target, now) for target in due]
         pools = {name: provider_pool.to_json(self.detector.records.pools[name]) for name in former.providers}
-        self._store.save_states(states, transitions, pools, at=now, notices=notices)
+        try:
+            self._store.save_states(states, transitions, pools, at=now, notices=notices)
+        except DatabaseError:
+            self._deferred.put_off(due, now)
+            raise
 
     def _saved(self, target: str, now: datetime) -> SavedTargetState:
         record = target_state.to_json(self.detector.state_of(target))

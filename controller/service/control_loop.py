@@ -51,6 +51,8 @@ class ControlLoop:
             while attempts and not await self._run_cycle():
                 attempts -= 1
                 await asyncio.sleep(_RETRY_S)
+        with contextlib.suppress(DatabaseError):  # what waits is read again from what was stored before
+            await self.recorder.database.run(self.cycle.detection.save_all, self.recorder.clock())
         if self._batch:
             log.error("observations_lost count=%d: the database could not be written until the end", len(self._batch))
         if self.cycle.is_behind:

@@ -56,6 +56,8 @@ _LOOKUPS = 64
 _YOUNG_PER_FULL_COLLECTION = 100
 #: Incidents that were resolved longer ago than this before people could be told are not told any more.
 _STALE = timedelta(hours=24)
+#: So long good answers of healthy targets wait before they are stored: a transaction costs more than its rows.
+_HELD = timedelta(seconds=5)
 
 
 class Service:
@@ -220,7 +222,7 @@ class Service:
 
     def _resume(self, store: Store, journal: Journal, loss: NetworkLoss | None) -> None:
         """Run the first cycle from what is stored; raises RoutingFileError when its file cannot be written."""
-        self._cycle = Cycle(self._budget.throttled_settings(), store, journal, self._file)
+        self._cycle = Cycle(self._budget.throttled_settings(), store, journal, self._file, held=_HELD)
         self._cycle.start(self._clock())
         self._cycle.detection.stop_watching(self._budget.throttling.stopped, self._budget.stop_reason())
         self._cycle.run((), self._clock(), loss=loss)

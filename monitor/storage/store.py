@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
@@ -54,11 +55,23 @@ from monitor.storage.tables import (
     VendorReportRow,
 )
 from monitor.storage.upsert import replace_rows
+from probes.context_check import CONTEXT
 from probes.observation import Observation, replaced
+from probes.outcome import Outcome
 
 _ALL_ROLLUPS: Final[Mapping[timedelta, datetime]] = {}
 _ONLY_ROW: Final = 1
 NO_POOLS: Final[Mapping[str, str]] = {}
+_OBSERVED: Final = OBSERVATIONS.c
+#: The states of targets that only give good answers are stored minutes later.
+_ANSWERED_SINCE: Final = select_columns(
+    TARGET_STATES.c.target,
+    select_columns(func.max(_OBSERVED.started_ms + _OBSERVED.duration_s * 1000))
+    .where(_OBSERVED.target == TARGET_STATES.c.target, _OBSERVED.started_ms > TARGET_STATES.c.last_ok_ms)
+    .where(_OBSERVED.outcome == Outcome.OK.value, _OBSERVED.check_ != CONTEXT, _OBSERVED.afresh.is_(None))
+    .scalar_subquery()
+    .label("ended_ms"),
+)
 
 
 class Store:
@@ -180,12 +193,17 @@ class Store:
                 session.commit()
 
     def states(self) -> dict[str, SavedTargetState]:
-        """The latest state of every target that ever had one, by target id."""
+        """The last stored state of every target that ever had one, by target id; with its last good answer since."""
         with Session(self._reading) as session:
-            return {
-                row.target: state_of(row)
-                for row in session.exec(select(TargetStateRow).order_by(col(TargetStateRow.target)))
+            rows = session.exec(select(TargetStateRow).order_by(col(TargetStateRow.target))).all()
+            answered_ms = {
+                row.target: row.ended_ms for row in session.connection().execute(_ANSWERED_SINCE) if row.ended_ms
             }
+        states = {row.target: state_of(row) for row in rows}
+        for target, ended_ms in answered_ms.items():
+            health = replace(states[target].health, last_ok_at=from_ms(int(ended_ms)))
+            states[target] = replace(states[target], health=health)
+        return states
 
     def pools(self) -> dict[str, str]:
         """The latest evidence against every provider that ever had any, the detector's JSON, by provider."""

@@ -1,0 +1,127 @@
+"""What is stored at once, what waits, and that a start after a kill goes on as if there had been none."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from controller.cycle.cycle import Cycle
+from controller.cycle.deferred_states import LONGEST_WAIT
+from controller.journal import Journal
+from controller.routing.routing_file import RoutingFile
+from monitor.config.settings import Settings
+from monitor.storage.database import open_writer
+from monitor.storage.store import Store
+from probes.observation import Observation
+from tests.support.builders import T0, observation, settings
+
+A, B, C = "openai/a", "openai/b", "anthropic/c"
+EVERY_S = 30
+
+
+def later(seconds: float) -> datetime:
+    """So long after the beginning."""
+    return T0 + timedelta(seconds=seconds)
+
+
+class Service:
+    """Cycles on one database, until it is killed and started again."""
+
+    def __init__(self, wanted: Settings, *, held_s: float = 0.0) -> None:
+        self.engine = open_writer(wanted.database)
+        self.store = Store(self.engine)
+        self._wanted, self._held = wanted, timedelta(seconds=held_s)
+        self.start(0)
+
+    def start(self, at_s: float) -> None:
+        """Again, without a word of the former process."""
+        file = RoutingFile(self._wanted.routing_file)
+        self.cycle = Cycle(self._wanted, self.store, Journal(self.engine), file, held=self._held)
+        self.cycle.start(later(at_s))
+
+    def run(self, at_s: float, *seen: Observation) -> None:
+        """One cycle."""
+        self.cycle.run(seen, later(at_s))
+
+    def written_at(self, target: str) -> datetime:
+        """When the stored state of a target was stored."""
+        return self.store.states()[target].at
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """Two targets of one provider, one of another."""
+    one = Service(settings(tmp_path, A, B, C))
+    yield one
+    one.engine.dispose()
+
+
+def answers(at_s: float, *names: str) -> list[Observation]:
+    """Good ones."""
+    return [observation(".", at_s=at_s, name=name) for name in names]
+
+
+def test_good_answers_alone_store_a_state_every_ten_minutes(service: Service) -> None:
+    """The time of the last good answer is known all the same."""
+    rounds = int(LONGEST_WAIT.total_seconds() / EVERY_S)
+    for number in range(rounds + 3):
+        at_s = EVERY_S * number
+        service.run(at_s + 1, *answers(at_s, A, B, C))
+        if number == rounds:
+            assert max(map(service.written_at, (A, B, C))) < later(3 * EVERY_S)
+    newest = observation(".", at_s=EVERY_S * (rounds + 2), name=A).finished_at
+    assert service.store.states()[A].health.last_ok_at == newest
+    assert min(map(service.written_at, (A, B, C))) >= later(EVERY_S * rounds)
+
+
+def test_what_is_unusual_is_stored_at_once_with_all_of_its_provider(service: Service) -> None:
+    """Answers of before the failure would count as evidence for the provider, were they read again."""
+    for number in range(5):
+        service.run(EVERY_S * number + 1, *answers(EVERY_S * number, A, B, C))
+    service.run(200, observation("x", at_s=199, name=A))
+    assert (service.written_at(A), service.written_at(B)) == (later(200), later(200))
+    assert service.written_at(C) < later(100)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_a_kill_changes_nothing(service: Service, seed: int) -> None:
+    """Killed after any cycle, the next process knows of every target and provider what the last one knew."""
+    dice, at_s = random.Random(seed), 0.0
+    for number in range(60):
+        at_s = EVERY_S * number
+        bad = dice.random() < 0.15
+        seen = [
+            replace(observation(dice.choice("xts") if bad and dice.random() < 0.5 else ".", name=name), started_at=at)
+            for name in (A, B, C)
+            for at in [later(at_s + dice.randrange(5))]
+            if dice.random() < 0.97
+        ]
+        service.run(at_s + 20, *sorted(seen, key=lambda each: each.finished_at))
+        if dice.random() < 0.3:
+            before = service.cycle.detection.detector.snapshot()
+            service.start(at_s + 20)
+            after = service.cycle.detection.detector.snapshot()
+            assert (after.targets, after.providers) == (before.targets, before.providers)
+
+
+def test_good_answers_wait_for_others_a_while(tmp_path: Path) -> None:
+    """What is not good does not wait, nor do those before it; what waits is stored in the end."""
+    one = Service(settings(tmp_path, A, C), held_s=5)
+    one.run(1, *answers(0, A, C))
+    one.run(31, *answers(30, A))
+    one.run(33, *answers(32, C))
+    assert [len(one.store.observations(name, after=later(-1))) for name in (A, C)] == [1, 1]
+    one.run(36.5)
+    assert [len(one.store.observations(name, after=later(-1))) for name in (A, C)] == [2, 2]
+    one.run(61, *answers(60, A))
+    one.run(62, observation("x", at_s=61, name=C))
+    assert [len(one.store.observations(name, after=later(-1))) for name in (A, C)] == [3, 3]
+    one.run(91, *answers(90, A))
+    one.cycle.detection.save_all(later(92))
+    assert len(one.store.observations(A, after=later(-1))) == 4
+    assert one.written_at(A) == later(92)
+    one.engine.dispose()
