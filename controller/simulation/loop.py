@@ -15,8 +15,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from heapq import heapify, heappop, heappush, heapreplace
-from itertools import count
+from heapq import heappop, heappush, heapreplace
 from math import ceil
 from typing import Any
 
@@ -25,7 +24,8 @@ from controller.routing.decision import Decision
 from controller.routing.policy import AFTER_DUE_S, GATHER_S, TICK_S
 from controller.routing.refuge import refuge_probes
 from controller.routing.spend_where_used import spend_where_used
-from controller.simulation.burst_forward import BURST, DUE, OBSERVED, BurstForward
+from controller.simulation.burst_forward import BurstForward
+from controller.simulation.event_queue import BURST, CYCLE, DUE, OBSERVED, SILENCE, TRAFFIC, EventQueue
 from controller.simulation.fast_forward import FastForward
 from controller.simulation.neutral_endpoints import NeutralEndpoints
 from controller.simulation.reported_traffic import ReportedTraffic
@@ -43,8 +43,6 @@ from probes.outcome import Effect, Outcome
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 _LATE_INTERVALS = 2
-
-_CYCLE, _SILENCE, _TRAFFIC = range(3, 6)
 
 
 Decisions = Sequence[tuple[float, Decision]]
@@ -79,11 +77,7 @@ def run_seed(
 
 
 class _SeedRun:
-    """One seed being run. Events are (second, a number that keeps equal times in order, kind, subject).
-
-    That number is the place of a target whose regular probe is due; then comes the look for silent targets, then all
-    else as it was planned.
-    """
+    """One seed being run."""
 
     def __init__(
         self,
@@ -110,35 +104,27 @@ class _SeedRun:
         self._traffic = self._reported_traffic(timelines, seed) if scenario.traffic_reported else None
         self._states: dict[str, Decision] = {}
         self._decisions: list[tuple[float, Decision]] = []
-        self._heap: list[tuple[float, int, int, Any]] = []
         self._on_probe = on_probe
         self._ends_after = ends_after
         self._until_s = scenario.duration_s
-        self._number = count(len(self._targets) + 1)
-        self._planned: dict[str, tuple[int, BurstProbe]] = {}
-        """The burst probe planned in each slot, and its number; any other has been replaced."""
-        self._bursts = BurstForward(
-            self._detector, self._fast_forward, self._targets, self._heap, self._planned, numbers=self._number
-        )
+        self._silence_check_s = min(target.interval_s for target in self._all)
+        self._events = EventQueue(self._all, self._silence_check_s)
+        self._bursts = BurstForward(self._detector, self._fast_forward, self._targets, self._events)
         self._cycle_at_s: float | None = None
         self._now_s = 0.0
         """When the event takes place that is being handled."""
-        self._silence_check_s = min(target.interval_s for target in self._targets.values())
 
     def _reported_traffic(self, timelines: Mapping[str, Timeline], seed: int) -> ReportedTraffic:
         return ReportedTraffic(
             *(self._scenario, timelines, seed),
             detector=self._detector,
             epoch=EPOCH,
-            push=lambda at_s, stream: self._push(at_s, _TRAFFIC, stream),
+            push=lambda at_s, stream: self._events.push(at_s, TRAFFIC, stream),
             prepare=lambda target: self._resume(self._now_s, self._siblings[self._targets[target].provider]),
         )
 
     def run(self) -> RunResult:
         """Run to the end of the scenario."""
-        self._heap += [(target.take_due_s(), target.place, DUE, target) for target in self._all]
-        self._heap.append((self._silence_check_s, len(self._all), _SILENCE, None))
-        heapify(self._heap)
         for name, due_s in early_phases(self._settings.targets).items():
             if self._targets[name].interval_s > FIRST_WITHIN_S:
                 self._plan([BurstProbe(slot=name, targets=(name,), delay_s=due_s)], 0.0)
@@ -149,7 +135,7 @@ class _SeedRun:
 
     def _run_events(self) -> None:
         """Handle event after event; one long function, because every regular probe of quiet times passes through it."""
-        heap, number, until_s, may_skip = self._heap, self._number, self._until_s, not self._on_probe
+        heap, until_s, may_skip = self._events.heap, self._until_s, not self._on_probe
         skipped, observe, burst_probes = self._fast_forward, self._detector.observe, self._detector.burst_probes
         is_blind = self._endpoints.is_blind if self._endpoints.can_fail else None
         while True:
@@ -177,7 +163,7 @@ class _SeedRun:
             hangs = observation.duration_s > SHORTEST_HANG_S
             if observation.outcome is not Outcome.OK or end_s >= heap[0][0] or end_s >= until_s or hangs:
                 subject.in_flight = True
-                heappush(heap, (end_s, next(number), OBSERVED, (subject, observation)))
+                self._events.push(end_s, OBSERVED, (subject, observation))
                 if hangs:
                     self._notice_hanging(subject, observation, now_s)
                 continue
@@ -198,7 +184,7 @@ class _SeedRun:
             self._fast_forward.resume(now_s, (target,))
         if target.in_flight or not self._detector.judges_alone(target.id):
             return None
-        if self._planned and any(target.id in burst.targets for _, burst in self._planned.values()):
+        if self._events.awaits(target.id):
             return None
         until_s = min(self._until_s, self._endpoints.next_failure_s(now_s))
         return self._fast_forward.add(target, until_s, with_evidence=not self._stuck)
@@ -206,28 +192,17 @@ class _SeedRun:
     def _skips_burst(self, kind: int, subject: Any, now_s: float) -> bool:
         """Go quickly through what follows from a failure at a provider, where that is possible."""
         provider = subject.provider if kind == DUE else self._targets[subject.targets[0]].provider
-        if (
-            self._stuck
-            or self._traffic
-            or (not self._detector.has_evidence(provider) if kind == DUE else subject.afresh)
-        ):
+        if self._stuck or self._traffic or (kind == DUE and not self._detector.has_evidence(provider)):
             return False
         until_s = min(self._until_s, self._endpoints.next_failure_s(now_s))
-        return self._bursts.skip(provider, self._stepped(self._siblings[provider]), until_s, self._handle)
+        return self._bursts.skip(provider, self._stepped(self._siblings[provider]), until_s)
 
     def _resume(self, now_s: float, targets: Collection[SimulatedTarget] | None = None) -> None:
         """Probe these targets again, or all, because something happens that concerns them."""
         resumed = self._fast_forward.resume(now_s, targets)
         self._fast_forward.settle(self._all if targets is None else targets)
         if resumed:
-            self._plan_regular(resumed)
-
-    def _plan_regular(self, targets: Collection[SimulatedTarget]) -> None:
-        """Let the next regular probes of these targets come when they are due now."""
-        gone = set(targets)
-        self._heap[:] = [event for event in self._heap if event[2] != DUE or event[3] not in gone]
-        self._heap += [(target.due_s, target.place, DUE, target) for target in targets]
-        heapify(self._heap)
+            self._events.plan_regular(resumed)
 
     def _probe(self, target: SimulatedTarget, now_s: float, *, afresh: bool = False) -> Observation:
         observation = target.probe(now_s, partial(self._hang_s, target) if afresh else None)
@@ -243,10 +218,10 @@ class _SeedRun:
             self._observe(now_s, *subject)
         elif kind == BURST:
             self._probe_extra(now_s, serial, subject)
-        elif kind == _CYCLE:
+        elif kind == CYCLE:
             if now_s == self._cycle_at_s:
                 self._cycle(now_s)
-        elif kind == _SILENCE:
+        elif kind == SILENCE:
             self._check_silence(now_s, serial)
         elif self._traffic:
             self._act(now_s, *self._traffic.take_in(now_s, serial, subject))
@@ -281,7 +256,7 @@ class _SeedRun:
 
     def _plan(self, bursts: Sequence[BurstProbe], now_s: float, changed: Sequence[Transition] = ()) -> None:
         for burst in (*bursts, *(self._refuge_probes(changed, bursts, now_s) if changed else ())):
-            self._planned[burst.slot] = self._push(now_s + burst.delay_s, BURST, burst), burst
+            self._events.plan(burst, now_s + burst.delay_s)
 
     def _refuge_probes(
         self, changed: Sequence[Transition], bursts: Sequence[BurstProbe], now_s: float
@@ -294,10 +269,9 @@ class _SeedRun:
 
     def _probe_extra(self, now_s: float, serial: int, burst: BurstProbe) -> None:
         """A burst probe is due, unless another has replaced it."""
-        number, _ = self._planned.get(burst.slot, (None, None))
-        if number != serial:
+        if not self._events.is_planned(serial, burst):
             return
-        del self._planned[burst.slot]
+        self._events.take(burst)
         if burst.afresh:
             self._probe_afresh(now_s, self._targets[burst.targets[0]])
             return
@@ -307,7 +281,7 @@ class _SeedRun:
             return
         target.in_flight = True
         observation = self._probe(target, now_s)
-        self._push(now_s + observation.duration_s, OBSERVED, (target, observation))
+        self._events.push(now_s + observation.duration_s, OBSERVED, (target, observation))
         self._notice_hanging(target, observation, now_s)
 
     def _notice_hanging(self, target: SimulatedTarget, observation: Observation, now_s: float) -> None:
@@ -317,7 +291,7 @@ class _SeedRun:
         hang_s = self._hang_s(target)
         if observation.duration_s > hang_s:
             hanging = replaced(observation, outcome=Outcome.TIMEOUT, duration_s=hang_s, under_way=True)
-            self._push(now_s + hang_s, OBSERVED, (target, hanging))
+            self._events.push(now_s + hang_s, OBSERVED, (target, hanging))
 
     def _hang_s(self, target: SimulatedTarget) -> float:
         self._fast_forward.settle((target,))
@@ -327,7 +301,7 @@ class _SeedRun:
         if not self._resting(target, now_s):
             self._resume(now_s, self._siblings[target.provider])
             observation = self._probe(target, now_s, afresh=True)
-            self._push(now_s + observation.duration_s, OBSERVED, (target, observation))
+            self._events.push(now_s + observation.duration_s, OBSERVED, (target, observation))
 
     def _cycle(self, now_s: float) -> None:
         """Decide as a control cycle does, and plan the next one for when it is needed at the latest."""
@@ -374,7 +348,7 @@ class _SeedRun:
             if interval_s != target.interval_s:
                 waits_s = max(0.0, interval_s - target.interval_s)
                 target.change_interval(interval_s, min(now_s + due_s[target.id], target.due_s + waits_s))
-        self._plan_regular(self._all)
+        self._events.plan_regular(self._all)
 
     def _is_compared(self, target: SimulatedTarget) -> bool:
         """Whether a probe of this target may show that a failing route is better off elsewhere."""
@@ -383,7 +357,7 @@ class _SeedRun:
     def _cycle_by(self, at_s: float) -> None:
         if self._cycle_at_s is None or at_s < self._cycle_at_s:
             self._cycle_at_s = at_s
-            self._push(at_s, _CYCLE, None)
+            self._events.push(at_s, CYCLE, None)
 
     def _check_silence(self, now_s: float, place: int) -> None:
         """Tell the detector the time when a target is late."""
@@ -395,9 +369,9 @@ class _SeedRun:
         if late and self._detector.tick(_instant(now_s)):
             self._cycle_by(now_s)
         next_s = now_s + (TICK_S if late else self._silence_check_s)
-        while not stepped and next_s < self._heap[0][0]:
+        while not stepped and next_s < self._events.heap[0][0]:
             next_s += self._silence_check_s
-        heappush(self._heap, (next_s, place, _SILENCE, None))
+        heappush(self._events.heap, (next_s, place, SILENCE, None))
 
     def _stepped(self, targets: Collection[SimulatedTarget]) -> list[SimulatedTarget]:
         """Those of them whose probes are not skipped now."""
@@ -405,11 +379,6 @@ class _SeedRun:
 
     def _resting(self, target: SimulatedTarget, now_s: float) -> bool:
         return is_resting(self._detector.state_of(target.id), _instant(now_s))
-
-    def _push(self, at_s: float, kind: int, subject: object) -> int:
-        serial = next(self._number)
-        heappush(self._heap, (at_s, serial, kind, subject))
-        return serial
 
 
 def _instant(at_s: float) -> datetime:

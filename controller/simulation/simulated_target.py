@@ -1,6 +1,6 @@
 """One target in virtual time: when its regular probes are due, and what a probe observes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from math import ceil, exp, inf
 from random import Random
@@ -10,6 +10,7 @@ from controller.simulation.scenario import LatencyDistribution, Scenario
 from controller.simulation.world import Timeline
 from monitor.detection.fresh_evidence import SHORTEST_HANG_S
 from monitor.detection.pacing import phases
+from monitor.detection.state_machine import TimedAnswer
 from probes.observation import Observation, replaced
 from probes.outcome import Outcome
 from probes.target import Check, Target
@@ -123,18 +124,25 @@ class SimulatedTarget:
             return self._detailed(at_s, check, draw, latency_s, within_s() if within_s else inf)
         return replaced(self._clean, check=check, started_at=self._epoch + timedelta(0, at_s), duration_s=latency_s)
 
-    def probe_if_clean(self, at_s: float) -> Observation | None:
-        """The same if it is `ok` and does not hang, of a check that is no stream; else None, and none is made."""
+    def take_if_clean(self, at_s: float) -> TimedAnswer | None:
+        """Make the same probe if it is `ok` and does not hang, of the only check, which is no stream; else None."""
         self._prepare(at_s)
-        place, check = self._place, self._checks[0]
-        latency_s = self._latencies_s[place] * self._segment.latency_factor
-        if self._draws[place] < self._segment.failure_rate or latency_s > min(self._limit_s, SHORTEST_HANG_S):
+        place = self._place
+        took_s = self._latencies_s[place] * self._segment.latency_factor
+        if self._draws[place] < self._segment.failure_rate or took_s > min(self._limit_s, SHORTEST_HANG_S):
             return None
-        if len(self._checks) > 1 or self._says_more(check):
+        if len(self._checks) > 1 or self._says_more(self._checks[0]):
             return None
         self.probes += 1
-        self._place += 1
-        return replaced(self._clean, check=check, started_at=self._epoch + timedelta(0, at_s), duration_s=latency_s)
+        self._place = place + 1
+        started_at = self._epoch + timedelta(0, at_s)
+        return started_at, took_s, started_at + timedelta(0, took_s)
+
+    def answered(self, answer: TimedAnswer, *, afresh: bool = False) -> Observation:
+        """What a probe of `take_if_clean` observes."""
+        started_at, took_s, _ = answer
+        check = self._checks[0]
+        return replaced(self._clean, check=check, started_at=started_at, duration_s=took_s, afresh=afresh)
 
     def _prepare(self, at_s: float) -> None:
         if at_s >= self._segment_end_s:
@@ -193,7 +201,7 @@ class SimulatedTarget:
             count -= 1
         return count
 
-    def clean_times_s(self, count: int) -> Sequence[float]:
+    def clean_times_s(self, count: int) -> list[float]:
         """How long each of the next regular probes takes; `clean_before` says how many there are."""
         return self._latencies_s[self._place : self._place + count]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from monitor.config.settings import Settings
 from monitor.detection.parameters import TargetParameters, in_several_regions, parameters_across_regions
-from monitor.detection.provider_bursts import BackgroundRates
+from monitor.detection.provider_bursts import background_rates
 from monitor.detection.provider_pool import ProviderEvidence
 from monitor.detection.target_state import TargetState
 from monitor.health import NO_VERDICT
@@ -41,8 +41,8 @@ class AcrossRegions:
         seen = ((region, target) for region, target in self._target_of[model].items() if pool.failures.get(region))
         return [target for _, target in seen if states[target].health in NO_VERDICT]
 
-    def backgrounds(self, model: str, states: Mapping[str, TargetState], rates: BackgroundRates) -> dict[str, float]:
+    def backgrounds(self, model: str, states: Mapping[str, TargetState]) -> dict[str, float]:
         """How often it fails in quiet times, by region, of those against whose target no verdict stands."""
         regions = self._target_of[model]
-        known = rates.of({target: self._targets[target] for target in regions.values()}, states)
+        known = background_rates({target: self._targets[target] for target in regions.values()}, states)
         return {region: known[target] for region, target in regions.items() if target in known}

@@ -3,15 +3,16 @@
 A simulation makes nearly all of its probes so. The state is made when somebody asks for it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol
 
-from monitor.detection import limits, pacing, state_machine
+from monitor.detection import limits, notes, pacing, state_machine
 from monitor.detection.evidence import step_down
 from monitor.detection.latency import LatencyPoint, extend_course
 from monitor.detection.parameters import TargetParameters
 from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE, ProviderEvidence
+from monitor.detection.state_machine import TimedAnswer
 from monitor.detection.target_state import TargetState
 from monitor.health import HEALTHY
 from probes.observation import Observation, replaced
@@ -27,7 +28,7 @@ class Answers(Protocol):
     def started_at(self, place: int) -> datetime:
         """When one begins."""
 
-    def clean_times_s(self, count: int) -> Sequence[float]:
+    def clean_times_s(self, count: int) -> list[float]:
         """How long so many of them take."""
 
     def clean_timing(self, place: int) -> tuple[float, datetime]:
@@ -69,15 +70,16 @@ class CleanRun(_Run):
 
     def foresee(self, answers: Answers, count: int) -> int:
         """How many of these answers come before one that is suspiciously late, as far as it is looked."""
-        known, count = len(self._times_s) - self._place, min(count, _FORESEEN_CLEAN)
-        if known < count:
-            times_s = answers.clean_times_s(count)
-            del self._course[: self._place], self._times_s[: self._place]
+        times_s = answers.clean_times_s(min(count, _FORESEEN_CLEAN))
+        known_s = self._times_s[self._place : self._place + len(times_s)]
+        if known_s != times_s:
+            # What was foreseen may have gone to a probe that is no part of the run.
+            known = len(known_s) if known_s == times_s[: len(known_s)] else 0
+            self._course = self._course[self._place : self._place + known + 1]
             self._place = 0
             extend_course(self._course, times_s[known:], self.parameters.late_threshold)
-            known = len(self._course) - 1
-            self._times_s[:] = times_s[:known]
-        return min(known, count)
+            known_s = self._times_s = times_s[: len(self._course) - 1]
+        return len(known_s)
 
     def pass_over(self, answers: Answers, count: int) -> None:
         """Take in so many of the answers that were foreseen."""
@@ -91,24 +93,27 @@ class CleanRun(_Run):
         self._last_started_at = answers.started_at(count - 1)
         _, self.last_seen_at = answers.clean_timing(count - 1)
 
-    def add(self, answer: Observation) -> bool:
+    def add(self, answer: TimedAnswer) -> bool:
         """Take in one more answer, whenever it came; False where it is more than usual."""
-        if not _is_plain(answer, self._check):
-            return False
-        place, took_s, at = self._place, answer.duration_s, answer.finished_at
-        if self._times_s[place : place + 1] != [took_s]:
-            del self._course[place + 1 :], self._times_s[place:]
+        (started_at, took_s, at), place, times_s = answer, self._place, self._times_s
+        if place == len(times_s) or times_s[place] != took_s:
+            del self._course[place + 1 :], times_s[place:]
             extend_course(self._course, (took_s,), self.parameters.late_threshold)
             if len(self._course) == place + 1:
                 return False
-            self._times_s.append(took_s)
-        if self._course[place + 1][3] or self._lateness.answers:
-            course, target = self._course[place : place + 2], answer.target
+            times_s.append(took_s)
+        if self._lateness.answers or self._course[place + 1][3]:
+            course, target = self._course[place : place + 2], self._begins.target
             self._lateness = self._lateness.add_clean_answers(target, self._check, course, lambda _: (took_s, at))
-        self._note(answer.started_at)
+        self._note(started_at)
         self._place, self._count = place + 1, self._count + 1
-        self._last_started_at, self.last_seen_at = answer.started_at, at
+        self._last_started_at, self.last_seen_at = started_at, at
         return True
+
+    def add_afresh(self, answer: Observation) -> None:
+        """Take in a good answer that a test on fresh evidence asked for."""
+        self._begins = notes.note_afresh(self.state, answer, self.parameters, blind=False)
+        self._extra_at = self._begins.extra_at
 
     def _note(self, started_at: datetime) -> None:
         interval_s = self.parameters.interval_s
@@ -136,7 +141,7 @@ class FadingRun(_Run):
 
     def __init__(self, state: TargetState, parameters: TargetParameters) -> None:
         super().__init__(state, parameters)
-        self._answers = list[Observation]()
+        self._answers = list[TimedAnswer]()
         self._step = step_down(state.down.background.rate, parameters.p1)
 
     def foresee(self, answers: Answers, count: int) -> int:
@@ -155,15 +160,16 @@ class FadingRun(_Run):
     def pass_over(self, answers: Answers, count: int) -> None:
         """Take in so many of the answers that were foreseen."""
         for place in range(count):
-            self.add(answers.clean_observation(place))
+            took_s, at = answers.clean_timing(place)
+            self.add((answers.started_at(place), took_s, at))
 
-    def add(self, answer: Observation) -> bool:
+    def add(self, answer: TimedAnswer) -> bool:
         """Take in one more answer, whenever it came; False where it does more."""
-        evidence, value, at = self.evidence, self.evidence.value - self._step, answer.finished_at
-        if value <= 0 or not self._is_on_time(at) or not _is_plain(answer, self._check):
+        evidence, value, (_, took_s, at) = self.evidence, self.evidence.value - self._step, answer
+        if value <= 0 or not self._is_on_time(at):
             return False
         known = len(self._course)
-        extend_course(self._course, (answer.duration_s,), self.parameters.late_threshold, no_evidence=False)
+        extend_course(self._course, (took_s,), self.parameters.late_threshold, no_evidence=False)
         if len(self._course) == known:
             return False
         probes, streak = evidence.probes + 1, evidence.clean_streak + 1
@@ -171,6 +177,10 @@ class FadingRun(_Run):
         self._answers.append(answer)
         self.last_seen_at = at
         return True
+
+    def add_afresh(self, answer: Observation) -> None:
+        """Take in a good answer that a test on fresh evidence asked for."""
+        self._begins = notes.note_afresh(self.state, answer, self.parameters, blind=False)
 
     def _is_on_time(self, at: datetime) -> bool:
         return abs((at - self.last_seen_at).total_seconds()) <= self.parameters.patience_s
@@ -223,8 +233,3 @@ def _is_undisturbed(state: TargetState) -> bool:
     """Whether it is probed as others are, now and after the next answers."""
     at = state.last_seen_at or state.since
     return not state.resting_until and not limits.is_limited(state, max(at, state.limit_met_at or at))
-
-
-def _is_plain(answer: Observation, check: str) -> bool:
-    """Whether no more is known of it than how long it took."""
-    return answer.check == check and answer.first_token_s is None and answer.limit_left is None

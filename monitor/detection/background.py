@@ -87,6 +87,10 @@ class BackgroundRate:
         """
         if not probes:
             return self
+        asked = probes, until, interval_s
+        known: tuple[object, BackgroundRate] | None = self.__dict__.get("_with_clean")
+        if known and known[0] == asked:  # several ask for the same after each failure
+            return known[1]
         whole = _add_clean((self.failures, self.probes), probes, _MEMORY_PROBES)
         recent = _add_clean(self._recent_with_last(), probes - 1, _RECENT_PROBES)
         last_s, hours = until.timestamp(), self.hours
@@ -104,6 +108,7 @@ class BackgroundRate:
             after.__dict__["_hour_sums"] = tuple(
                 total - old + more for total, old, more in zip(self._hour_sums, gone, new, strict=True)
             )
+        self.__dict__["_with_clean"] = asked, after
         return after
 
     @cached_property

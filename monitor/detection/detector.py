@@ -13,10 +13,10 @@ from monitor.detection import (
     foresight,
     fresh_tests,
     limits,
+    notes,
     pacing,
     provider_bursts,
     provider_pool,
-    recent_probes,
     refusals,
     state_machine,
     verdict_rules,
@@ -119,7 +119,7 @@ class Detector:
             members = self._providers.within[provider]
             targets = provider_bursts.testable_targets(members, self._states, self.fresh, failed.finished_at)
         if len(targets) > 1:
-            rates = self._providers.rates.of(members.members, self._states)
+            rates = provider_bursts.background_rates(members.members, self._states)
             model = fresh_tests.provider_model(members, targets, rates)
             self.fresh.begin(failed, targets, members, model)
         else:  # alone at its provider, or the only one that is in service
@@ -132,30 +132,22 @@ class Detector:
 
     def _observe_beside(self, observation: Observation, *, blind: bool) -> tuple[Transition, ...]:
         """Weigh what comes beside the regular probes; the check `context` is no evidence, and moves no burst probe."""
-        if observation.check != CONTEXT:
-            observe = self._observe_afresh if observation.afresh else self._observe_hanging
-            return observe(observation, blind=blind)
         self._clean, target = None, observation.target
-        self.accept(state_machine.note_context(self._states[target], observation, blind=blind))
-        self._asked_afresh.add(target)
-        return ()
-
-    def _observe_hanging(self, observation: Observation, *, blind: bool) -> tuple[Transition, ...]:
-        """A probe is still under way after `hang_s`: that is no failure yet, but enough to ask afresh."""
-        self._clean = None
-        if not blind and observation.duration_s >= self.hang_s(observation.target):
-            self.ask_afresh(observation)
+        if observation.check == CONTEXT:
+            self.accept(notes.note_context(self._states[target], observation, blind=blind))
+            self._asked_afresh.add(target)
+        elif observation.afresh:
+            return self._observe_afresh(observation, blind=blind)
+        elif not blind and observation.duration_s >= self.hang_s(target):
+            self.ask_afresh(observation)  # it is still under way: that is no failure yet
         return ()
 
     def _observe_afresh(self, observation: Observation, *, blind: bool) -> tuple[Transition, ...]:
         """Weigh a probe that a test on fresh evidence asked for; it changes nothing but that test."""
         target, at, self._clean = observation.target, observation.finished_at, None
-        state = state_machine.note_rest(self._states[target], observation)
-        interval_s = self._parameters[target].interval_s
-        state = limits.note_start(state, observation.started_at, interval_s)
-        recent = recent_probes.add_probe(state, observation, interval_s, blind=blind)
-        state = state.replace(recent=recent).learn_pending(interval_s)
-        self.accept(state if blind else state_machine.note_period(state, observation, self._parameters[target]))
+        self.accept(
+            state := notes.note_afresh(self._states[target], observation, self._parameters[target], blind=blind)
+        )
         self._asked_afresh.add(target)
         provider = self._providers.name_of[target]
         name = target if target in self.fresh else provider
@@ -219,7 +211,8 @@ class Detector:
         """What follows a failure at this provider with these targets, while answers only take from evidence."""
         if self._due or self.blind or self._providers.across.parameters:
             return None
-        return foresight.answered_burst(self._pools.get(provider), self._providers.within.get(provider), runs)
+        pool, parameters = self._pools.get(provider), self._providers.within.get(provider)
+        return foresight.answered_burst(provider, pool, parameters, runs, self.fresh)
 
     def accept_burst(self, provider: str, burst: AnsweredBurst, planned_for: datetime | None) -> None:
         """Go on from after this burst, whose targets are in the states that are `accept`ed, and its next probe."""
@@ -289,8 +282,8 @@ class Detector:
         if members := self._providers.within.get(provider):
             if state.health is Health.MISCONFIGURED:
                 planned += provider_bursts.confirming_probes(members, self._states)
-            burst = provider_bursts.plan_burst(self._pools[provider], members, self._states)
-            planned += self._bursts.plan(members, burst, self._parameters[target].interval_s, at)
+            next_probe = provider_bursts.plan_burst(self._pools[provider], members, self._states)
+            planned += self._bursts.plan(members, next_probe, self._parameters[target].interval_s, at)
         return tuple(planned)
 
     def state_of(self, target: str) -> TargetState:
@@ -387,13 +380,11 @@ class Detector:
         self, targets: Iterable[str], now: datetime, reason: str, evidence: Evidence, threshold: float
     ) -> tuple[Transition, ...]:
         """Mark these targets down by evidence that is not of their own CUSUM."""
-        changed = []
+        changed: tuple[Transition, ...] = ()
         for target in targets:
             self.fresh.end(target)
             before, parameters = self._states[target], self._parameters[target]
             after = verdict_rules.mark_down(before, now, parameters, reason, evidence=evidence, threshold=threshold)
-            changed += [
-                replace(moved, evidence=evidence.value, threshold=threshold, trail=evidence.trail)
-                for moved in self._update(before, after)
-            ]
-        return tuple(changed)
+            changed += self._update(before, after)
+        trail = evidence.trail
+        return tuple(replace(moved, evidence=evidence.value, threshold=threshold, trail=trail) for moved in changed)

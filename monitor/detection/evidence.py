@@ -10,7 +10,7 @@ Recovery (Wald 1945) runs the same likelihood ratio backwards: `R = max(0, R - â
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import field
 from datetime import datetime
 from typing import Annotated
@@ -96,14 +96,13 @@ class Evidence:
         trail = self._trail(observation, value)
         return replaced(self, value=value, probes=self.probes + 1, clean_streak=self.clean_streak + 1, trail=trail)
 
-    def add_successes(self, observations: Sequence[Observation], *, p0: float, p1: float) -> "Evidence":
-        """The evidence after so many more good probes, of which some is left."""
+    def add_successes(self, target: str, ended_at: Sequence[datetime], *, p0: float, p1: float) -> "Evidence":
+        """The evidence after `ok` answers of this target that ended then, of which some is left."""
         step, value, trail = step_down(p0, p1), self.value, list(self.trail)
-        for observation in observations:
+        for at in ended_at:
             value -= step
-            at, target, outcome = observation.finished_at, observation.target, observation.outcome
-            trail.append(WeighedProbe(at=at, target=target, outcome=outcome, evidence=value))
-        probes, streak = self.probes + len(observations), self.clean_streak + len(observations)
+            trail.append(WeighedProbe(at=at, target=target, outcome=Outcome.OK, evidence=value))
+        probes, streak = self.probes + len(ended_at), self.clean_streak + len(ended_at)
         return replaced(self, value=value, probes=probes, clean_streak=streak, trail=tuple(trail[-_LONGEST_TRAIL:]))
 
     def without(self, target: str, value: float) -> "Evidence":
@@ -184,14 +183,16 @@ class EvidenceTrack:
             )
         return EvidenceTrack(background=self.background.add_probe(observation.finished_at, failed=False))
 
-    def add_successes(self, observations: Sequence[Observation], *, p1: float) -> "EvidenceTrack":
-        """The track after so many more good probes, which leave some of the evidence."""
-        evidence = self.evidence.add_successes(observations, p0=self.background.rate, p1=p1)
+    def add_successes(self, target: str, ended_at: Sequence[datetime], *, p1: float) -> "EvidenceTrack":
+        """The track after `ok` answers of this target that ended then, which leave some of the evidence."""
+        evidence = self.evidence.add_successes(target, ended_at, p0=self.background.rate, p1=p1)
         return EvidenceTrack(evidence=evidence, background=self.background)
 
-    def add_good(self, ended_at: Iterable[datetime]) -> "EvidenceTrack":
+    def add_good(self, ended_at: Sequence[datetime]) -> "EvidenceTrack":
         """The track after good probes that ended then, while there was no evidence."""
         background = self.background
+        if not background.hours:  # it does not matter when they came
+            return EvidenceTrack(background=background.add_clean_probes(len(ended_at), ended_at[-1], 0.0))
         for at in ended_at:
             background = background.add_probe(at, failed=False)
         return EvidenceTrack(background=background)

@@ -3,10 +3,13 @@
 from monitor.detection import pacing, provider_bursts, provider_pool
 from monitor.detection.answered_runs import AnsweredRun
 from monitor.detection.evidence import step_down
+from monitor.detection.fresh_tests import FreshTests
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import BURST_CLEAN_PROBES, LONGEST_BURST, ProviderParameters
 from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE, ProviderEvidence
+from monitor.detection.state_machine import TimedAnswer
 from probes.observation import Observation, replaced
+from probes.outcome import Outcome
 
 
 class AnsweredBurst:
@@ -17,51 +20,72 @@ class AnsweredBurst:
 
     def __init__(
         self,
+        name: str,
         pool: ProviderEvidence | None,
         provider: ProviderParameters | None,
         runs: dict[str, AnsweredRun],
+        fresh: FreshTests,
     ) -> None:
         self.runs = runs
         """The answers of each of its targets, by id."""
-        self._begins, self._provider = pool, provider
-        self._answers: list[Observation] = []
+        self._name, self._begins, self._provider, self._fresh = name, pool, provider, fresh
+        self._answers: list[tuple[str, TimedAnswer]] = []
         self._pool = pool
         """The evidence against the provider, None where it has one target: without its trail, and without what it would
         be without each target, unless several have failed."""
         self._several = bool(pool and min(pool.without.values(), default=0.0))
+        self._step = step_down(pool.p0, provider.p1) if pool and provider and pool.evidence.value else 0.0
+        self._last_seen_at = {target: run.last_seen_at for target, run in runs.items()}
+        self.has_evidence = bool(pool and pool.evidence.value)
+        """Whether there is any evidence against the whole provider."""
 
-    def add_answer(self, answer: Observation) -> bool:
+    def add_answer(self, target: str, answer: TimedAnswer) -> bool:
         """Take in one more `ok` answer of the schedule or of a burst; False where it is more than evidence."""
-        if not self.runs[answer.target].add(answer):
+        if not self.runs[target].add(answer):
             return False
+        at = self._last_seen_at[target] = answer[2]
         if self.has_evidence and self._pool and self._provider:
-            self._answers.append(answer)
-            if provider_pool.counts(self._pool, answer, self._provider):
-                self._pool = self._weigh(self._pool, answer, self._provider)
+            self._answers.append((target, answer))
+            if provider_pool.counts(self._pool, target, at, self._provider):
+                self._pool = self._weigh(self._pool, target, answer, self._provider)
+                self.has_evidence = self._pool.evidence.value > 0
         return True
 
-    def _weigh(self, pool: ProviderEvidence, answer: Observation, provider: ProviderParameters) -> ProviderEvidence:
+    def _weigh(
+        self, pool: ProviderEvidence, target: str, answer: TimedAnswer, provider: ProviderParameters
+    ) -> ProviderEvidence:
         if self._several:
-            return provider_pool.add_success(pool, answer, provider)
-        evidence, value = pool.evidence, pool.evidence.value - step_down(pool.p0, provider.p1)
+            return provider_pool.add_success(pool, self._observation(target, answer), provider)
+        evidence, value = pool.evidence, pool.evidence.value - self._step
         if value <= 0:
             return NO_PROVIDER_EVIDENCE
         probes, streak = evidence.probes + 1, evidence.clean_streak + 1
         return replaced(pool, evidence=replaced(evidence, value=value, probes=probes, clean_streak=streak))
 
-    @property
-    def has_evidence(self) -> bool:
-        """Whether there is any evidence against the whole provider."""
-        return self._pool is not None and bool(self._pool.evidence.value)
+    def _observation(self, target: str, answer: TimedAnswer) -> Observation:
+        (started_at, took_s, _), check = answer, self.runs[target].parameters.checks[0]
+        return Observation(target=target, check=check, started_at=started_at, outcome=Outcome.OK, duration_s=took_s)
+
+    def is_confirming(self, target: str) -> bool:
+        """Whether a good answer of this target to a probe that is asked afresh at most confirms that one failed."""
+        return target in self.runs and self._fresh.at_most_confirms(self._test_of(target))
+
+    def add_afresh(self, answer: Observation) -> None:
+        """Take in a good answer to a probe that `is_confirming`."""
+        self.runs[answer.target].add_afresh(answer)
+        self._fresh.add_probe(self._test_of(answer.target), answer)
+
+    def _test_of(self, target: str) -> str:
+        return target if target in self._fresh else self._name
 
     @property
     def ends_next(self) -> bool:
         """Whether there may be no further probe of the provider's burst after one more answer."""
-        if not (self._pool and self._provider and self._pool.evidence.value):
+        if not (self.has_evidence and self._pool):
             return True
         evidence = self._pool.evidence
         over = evidence.clean_streak >= BURST_CLEAN_PROBES or evidence.probes >= LONGEST_BURST
-        return over or evidence.value <= step_down(self._pool.p0, self._provider.p1)
+        return over or evidence.value <= self._step
 
     def next_s(self) -> float | None:
         """Seconds from the answer until the next probe of the provider's burst; None where there is none."""
@@ -76,8 +100,7 @@ class AnsweredBurst:
         if not (self._pool and self._provider):
             raise ValueError("a provider with one target has no burst")
         evidence = {target: self.runs[target].evidence.value for target in self._provider.members}
-        last_seen_at = {target: self.runs[target].last_seen_at for target in self._provider.members}
-        return provider_bursts.next_probe(self._pool, self._provider, last_seen_at, evidence)
+        return provider_bursts.next_probe(self._pool, self._provider, self._last_seen_at, evidence)
 
     @property
     def pool(self) -> ProviderEvidence | None:
@@ -85,13 +108,17 @@ class AnsweredBurst:
         if self._several or self._pool is self._begins or not (self._pool and self._provider and self._begins):
             return self._pool
         pool = self._begins
-        for answer in self._answers if self._pool.evidence.value else ():
-            pool = provider_pool.add_success(pool, answer, self._provider)
-        return pool if self._pool.evidence.value else NO_PROVIDER_EVIDENCE
+        for target, answer in self._answers if self.has_evidence else ():
+            pool = provider_pool.add_success(pool, self._observation(target, answer), self._provider)
+        return pool if self.has_evidence else NO_PROVIDER_EVIDENCE
 
 
 def answered_burst(
-    pool: ProviderEvidence | None, provider: ProviderParameters | None, runs: dict[str, AnsweredRun]
+    name: str,
+    pool: ProviderEvidence | None,
+    provider: ProviderParameters | None,
+    runs: dict[str, AnsweredRun],
+    fresh: FreshTests,
 ) -> AnsweredBurst | None:
     """What follows a failure at this provider, where answers of these targets change nothing but evidence."""
     if pool and 0 < pool.threshold <= pool.evidence.value:
@@ -100,4 +127,4 @@ def answered_burst(
         return None
     if provider and min(parameters.interval_s for parameters in provider.members.values()) < provider.failed_s:
         return None
-    return AnsweredBurst(pool, provider, runs) if all(run.undisturbed for run in runs.values()) else None
+    return AnsweredBurst(name, pool, provider, runs, fresh) if all(run.undisturbed for run in runs.values()) else None

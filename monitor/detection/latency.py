@@ -114,35 +114,10 @@ class LatencyBaseline:
 
     def learn(self, took_s: float, *, no_evidence: bool) -> "LatencyBaseline":
         """The baseline after one more answer; `no_evidence` against the target. A time of zero changes nothing."""
-        learned = _learn(self.usual_s, self.high_s, self.answers, took_s, no_evidence)
-        return LatencyBaseline(usual_s=learned[0], high_s=learned[1], answers=learned[2])
-
-
-def _learn(usual_s: float, high_s: float, answers: int, took_s: float, no_evidence: bool) -> tuple[float, float, int]:
-    """`LatencyBaseline.learn` on its fields."""
-    if took_s <= 0:
-        return usual_s, high_s, answers
-    if not usual_s:
-        return took_s, took_s * _FIRST_GUESS, 1 if no_evidence else 0
-    spread = math.log(high_s / usual_s) / _Z
-    if spread < _LEAST_SPREAD:  # noqa: PLR1730 - the hottest lines of a simulation
-        spread = _LEAST_SPREAD
-    step = spread / _MEMORY if answers >= _FULL else spread * _HEAD_START / (answers + _HEAD_START)
-    if step > _LARGEST_STEP:  # noqa: PLR1730
-        step = _LARGEST_STEP
-    if not no_evidence:
-        step *= _EVIDENCE_SHARE
-    elif answers < _FULL:
-        answers += 1
-    if took_s > usual_s:
-        usual_s *= 1 + step * _USUAL_STEP
-    else:
-        usual_s /= 1 + step * _USUAL_STEP
-    if took_s > high_s:
-        high_s *= 1 + step * _HIGH_STEP_UP
-    else:
-        high_s /= 1 + step * _HIGH_STEP_DOWN
-    return usual_s, usual_s if usual_s > high_s else high_s, answers  # noqa: FURB136
+        course = [(self.usual_s, self.high_s, self.answers, 0.0)]
+        extend_course(course, (took_s,), math.inf, no_evidence=no_evidence)
+        usual_s, high_s, answers, _ = course[-1]
+        return LatencyBaseline(usual_s=usual_s, high_s=high_s, answers=answers)
 
 
 #: For one check, without streams: `usual_s`, `high_s` and `answers` of its baseline, the height of the evidence.
@@ -215,7 +190,7 @@ class LatencyExcursion:
 _NONE = LatencyExcursion()
 
 
-def extend_course(
+def extend_course(  # noqa: PLR0912 - the hottest lines of a simulation
     course: list[LatencyPoint], times_s: Iterable[float], threshold: float, *, no_evidence: bool = True
 ) -> None:
     """Append to a course where each of these `ok` answers leads from its last point, while it is unsuspicious.
@@ -223,7 +198,7 @@ def extend_course(
     `no_evidence`: there is none against the target but that of lateness.
     """
     usual_s, high_s, answers, evidence = course[-1]
-    highest, append, learn = _SUSPICIOUS_SHARE * threshold, course.append, _learn
+    highest, append, log = _SUSPICIOUS_SHARE * threshold, course.append, math.log
     for took_s in times_s:
         teaches = no_evidence and not evidence
         if took_s > high_s and answers >= ENOUGH and took_s > usual_s + NOTICEABLE_S:
@@ -232,7 +207,29 @@ def extend_course(
             evidence = max(0.0, evidence - _STEP_DOWN)
         if evidence >= highest:
             return
-        usual_s, high_s, answers = learn(usual_s, high_s, answers, took_s, teaches)
+        if took_s > 0 and usual_s:
+            spread = log(high_s / usual_s) / _Z
+            if spread < _LEAST_SPREAD:  # noqa: PLR1730
+                spread = _LEAST_SPREAD
+            step = spread / _MEMORY if answers >= _FULL else spread * _HEAD_START / (answers + _HEAD_START)
+            if step > _LARGEST_STEP:  # noqa: PLR1730
+                step = _LARGEST_STEP
+            if not teaches:
+                step *= _EVIDENCE_SHARE
+            elif answers < _FULL:
+                answers += 1
+            if took_s > usual_s:
+                usual_s *= 1 + step * _USUAL_STEP
+            else:
+                usual_s /= 1 + step * _USUAL_STEP
+            if took_s > high_s:
+                high_s *= 1 + step * _HIGH_STEP_UP
+            else:
+                high_s /= 1 + step * _HIGH_STEP_DOWN
+            if usual_s > high_s:  # noqa: PLR1730
+                high_s = usual_s
+        elif took_s > 0:
+            usual_s, high_s, answers = took_s, took_s * _FIRST_GUESS, 1 if teaches else 0
         append((usual_s, high_s, answers, evidence))
 
 

@@ -92,23 +92,11 @@ def testable_targets(
     return [state.target for state in sorted(fit, key=lambda state: state.last_seen_at or state.since)]
 
 
-class BackgroundRates:
-    """How often targets fail in quiet times; each is calculated once for each of its states. Not thread-safe."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[TargetState, float]] = {}
-
-    def of(self, targets: Mapping[str, TargetParameters], states: Mapping[str, TargetState]) -> dict[str, float]:
-        """Those of these targets against which no verdict stands, by target; shares."""
-        serving = ((states[target], parameters) for target, parameters in targets.items())
-        return {
-            state.target: self._of_target(state, parameters.interval_s)
-            for state, parameters in serving
-            if state.health in NO_VERDICT
-        }
-
-    def _of_target(self, state: TargetState, interval_s: float) -> float:
-        known = self._known.get(state.target)
-        if known is None or known[0] is not state:
-            known = self._known[state.target] = state, state.background(interval_s).rate
-        return known[1]
+def background_rates(targets: Mapping[str, TargetParameters], states: Mapping[str, TargetState]) -> dict[str, float]:
+    """How often each of these targets fails in quiet times against which no verdict stands; shares."""
+    serving = ((states[target], parameters) for target, parameters in targets.items())
+    return {
+        state.target: state.background(parameters.interval_s).rate
+        for state, parameters in serving
+        if state.health in NO_VERDICT
+    }

@@ -66,7 +66,7 @@ def add_failure(
     if observation.target not in pool.without:
         return pool  # it joined during the excursion, so that its share could not be left out again
     failures = {**pool.failures, observation.target: pool.failures.get(observation.target, 0) + 1}
-    if _is_same_evidence(pool, observation, parameters):
+    if _is_same_evidence(pool, at, parameters):
         return replaced(pool, failures=failures)
     evidence = pool.evidence.add_failure(observation, p0=pool.p0, p1=parameters.p1, blip_s=blip_s)
     step = evidence.value - pool.evidence.value
@@ -76,7 +76,7 @@ def add_failure(
 
 def add_success(pool: ProviderEvidence, observation: Observation, parameters: ProviderParameters) -> ProviderEvidence:
     """The evidence after one more good probe."""
-    if not counts(pool, observation, parameters):
+    if not counts(pool, observation.target, observation.finished_at, parameters):
         return pool
     evidence = pool.evidence.add_success(observation, p0=pool.p0, p1=parameters.p1)
     if not evidence.value:
@@ -87,9 +87,9 @@ def add_success(pool: ProviderEvidence, observation: Observation, parameters: Pr
     return replaced(pool, evidence=evidence, without=without)
 
 
-def counts(pool: ProviderEvidence, answer: Observation, parameters: ProviderParameters) -> bool:
-    """Whether this good probe takes from the evidence."""
-    return answer.target in pool.without and not _is_same_evidence(pool, answer, parameters)
+def counts(pool: ProviderEvidence, target: str, at: datetime, parameters: ProviderParameters) -> bool:
+    """Whether a good probe of this target that ended then takes from the evidence."""
+    return target in pool.without and not _is_same_evidence(pool, at, parameters)
 
 
 def remove_target(pool: ProviderEvidence, target: str) -> ProviderEvidence:
@@ -137,10 +137,10 @@ def _without_worst(pool: ProviderEvidence, p1: float, left_out: int) -> float:
     return value
 
 
-def _is_same_evidence(pool: ProviderEvidence, observation: Observation, parameters: ProviderParameters) -> bool:
+def _is_same_evidence(pool: ProviderEvidence, at: datetime, parameters: ProviderParameters) -> bool:
     if pool.failed_at is None:
         return False
-    return 0 <= (observation.finished_at - pool.failed_at).total_seconds() < parameters.same_s
+    return 0 <= (at - pool.failed_at).total_seconds() < parameters.same_s
 
 
 def _begin(parameters: ProviderParameters, backgrounds: Mapping[str, float]) -> ProviderEvidence:

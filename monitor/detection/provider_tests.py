@@ -7,7 +7,7 @@ from monitor.config.settings import Settings
 from monitor.detection import provider_pool
 from monitor.detection.across_regions import AcrossRegions
 from monitor.detection.parameters import TargetParameters, parameters_by_provider, pool_name
-from monitor.detection.provider_bursts import BackgroundRates
+from monitor.detection.provider_bursts import background_rates
 from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE, ProviderEvidence
 from monitor.detection.records import DetectorRecords, DueVerdicts
 from monitor.detection.target_state import TargetState
@@ -28,7 +28,6 @@ class ProviderTests:
         self.across = AcrossRegions(settings, targets)
         self.parameters = {**self.within, **self.across.parameters}
         self.name_of = {target.id: pool_name(target) for target in settings.targets}
-        self.rates = BackgroundRates()
 
     def names_of(self, target: str) -> tuple[str, ...]:
         """The tests that this target's probes count in."""
@@ -60,8 +59,8 @@ class ProviderTests:
 
     def _backgrounds(self, name: str, states: Mapping[str, TargetState]) -> dict[str, float]:
         if name in self.across.parameters:
-            return self.across.backgrounds(name, states, self.rates)
-        return self.rates.of(self.within[name].members, states)
+            return self.across.backgrounds(name, states)
+        return background_rates(self.within[name].members, states)
 
     def current(self, name: str, records: DetectorRecords, now: datetime) -> ProviderEvidence:
         """The evidence of this test; none after a long silence, or when the clock was set."""

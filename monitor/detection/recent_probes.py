@@ -14,16 +14,24 @@ def add_probe(
     """The last probes after one more observation. Inconclusive ones are left out; blindness empties the list."""
     if blind and observation.outcome.blame is Blame.UNDECIDED:
         return ()
-    recent = [*with_pending(state, interval_s)]
-    if observation.outcome.effect is not Effect.NOTHING:
-        recent.append(RecentProbe(at=observation.finished_at, effect=observation.outcome.effect))
-    return tuple(recent[-RECENT_PROBES:])
+    recent, effect = with_pending(state, interval_s), observation.outcome.effect
+    if effect is Effect.NOTHING:
+        return recent
+    return (*recent, RecentProbe(at=observation.finished_at, effect=effect))[-RECENT_PROBES:]
+
+
+def add_beside(state: TargetState, answer: Observation) -> tuple[RecentProbe, ...]:
+    """The last probes after a good answer that came beside the schedule; those of quiet time stay pending."""
+    return (*state.recent, RecentProbe(at=answer.finished_at, effect=Effect.UP))[-RECENT_PROBES:]
 
 
 def with_pending(state: TargetState, interval_s: float) -> tuple[RecentProbe, ...]:
     """The last probes with those of quiet time, which are only counted: they are taken to be one interval apart."""
-    if not state.clean_pending or state.last_seen_at is None:
-        return state.recent
-    ages_s = (place * interval_s for place in reversed(range(min(state.clean_pending, RECENT_PROBES))))
-    quiet = (RecentProbe(at=state.last_seen_at - timedelta(seconds=age_s), effect=Effect.UP) for age_s in ages_s)
-    return (*state.recent, *quiet)[-RECENT_PROBES:]
+    recent, last_at = state.recent, state.last_seen_at
+    if not state.clean_pending or last_at is None:
+        return recent
+    places = range(min(state.clean_pending, RECENT_PROBES) - 1, -1, -1)
+    quiet = [RecentProbe(at=last_at - timedelta(0, place * interval_s), effect=Effect.UP) for place in places]
+    if recent and recent[-1].at > quiet[0].at:  # it came in between
+        return tuple(sorted((*recent, *quiet), key=lambda probe: probe.at)[-RECENT_PROBES:])
+    return (*recent, *quiet)[-RECENT_PROBES:]

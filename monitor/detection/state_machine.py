@@ -16,15 +16,18 @@ any that is not down ──no observation for long, or our own network is down�
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from monitor.detection import degradation, hold, latency, limits, recent_probes, verdict_rules
+from monitor.detection import degradation, hold, latency, limits, notes, recent_probes, verdict_rules
 from monitor.detection.evidence import EMPTY_TRACK, EvidenceTrack, Recovery
 from monitor.detection.latency import LatencyPoint
 from monitor.detection.parameters import TargetParameters
-from monitor.detection.target_state import LONGEST_REST_S, TargetState
+from monitor.detection.target_state import TargetState
 from monitor.formatting import format_elapsed
 from monitor.health import HEALTHY, NO_VERDICT, RECENT_PROBES, Health, RecentProbe, Transition
 from probes.observation import Observation
 from probes.outcome import Blame, Effect, Outcome
+
+#: When the probe of an `ok` answer began, how many seconds it took, and when it ended.
+TimedAnswer = tuple[datetime, float, datetime]
 
 #: Failures in a row of one check that are reported although they make no verdict.
 REPORTED_FAILURES = 5
@@ -82,44 +85,46 @@ def fade(state: TargetState, observation: Observation, parameters: TargetParamet
         return None
     recent = recent_probes.add_probe(state, observation, parameters.interval_s, blind=False)
     state = limits.note_start(state, observation.started_at, parameters.interval_s)
-    state = degradation.add_observation(note_period(state, observation, parameters), observation, parameters)
+    state = degradation.add_observation(notes.note_period(state, observation, parameters), observation, parameters)
     down = state.down.add_success(observation, p1=parameters.p1)
-    state = _faded(state, observation, parameters).replace(recent=recent, latency=latency, down=down)
+    state = _faded(state, observation.started_at, at, parameters).replace(recent=recent, latency=latency, down=down)
     return state if down.value else _no_verdict(state, observation, parameters)
 
 
 def fade_all(
     state: TargetState,
     course: Sequence[LatencyPoint],
-    answers: Sequence[Observation],
+    answers: Sequence[TimedAnswer],
     parameters: TargetParameters,
 ) -> TargetState:
-    """The state after these `ok` answers on this course of latency: as one by one.
+    """The state after these `ok` answers to the target's only check on this course of latency: as one by one.
 
     To be called where it `fades`, for no more of them than leave evidence; not for streams.
     """
-    last, timings = answers[-1], [(answer.duration_s, answer.finished_at) for answer in answers]
-    latency = state.latency.add_clean_answers(state.target, last.check, course, timings.__getitem__)
-    recent = (*state.recent, *(RecentProbe(at=at, effect=Effect.UP) for _, at in timings))[-RECENT_PROBES:]
-    down = state.down.add_successes(answers, p1=parameters.p1)
+    started_at, _, ended_at = answers[-1]
+    check, timings = parameters.checks[0], [(took_s, at) for _, took_s, at in answers]
+    latency = state.latency.add_clean_answers(state.target, check, course, timings.__getitem__)
+    ends = [at for _, at in timings]
+    recent = (*state.recent, *(RecentProbe(at=at, effect=Effect.UP) for at in ends))[-RECENT_PROBES:]
+    down = state.down.add_successes(state.target, ends, p1=parameters.p1)
     # Tracks that are the same value stay one.
     tracks = {id(track): track for track in state.tracks[1:]}
-    tracks = {place: track.add_good(at for _, at in timings) for place, track in tracks.items()}
+    tracks = {place: track.add_good(ends) for place, track in tracks.items()}
     slow, wrong, throttled = (tracks[id(track)] for track in state.tracks[1:])
-    state = limits.note_starts(state, (answer.started_at for answer in answers), parameters.interval_s)
-    for answer in answers if state.periods.value else ():
-        state = note_period(state, answer, parameters)
-    state = _faded(state, last, parameters)
+    state = limits.note_starts(state, (begun_at for begun_at, _, _ in answers), parameters.interval_s)
+    for at in ends if state.periods.value else ():
+        state = notes.note_period_at(state, at, parameters, failed=False)
+    state = _faded(state, started_at, ended_at, parameters)
     return state.replace(recent=recent, latency=latency, down=down, slow=slow, wrong=wrong, throttled=throttled)
 
 
-def _faded(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:
+def _faded(state: TargetState, started_at: datetime, at: datetime, parameters: TargetParameters) -> TargetState:
     return state.replace(
         check_failures=(),
         refused_since=None,
-        last_started_at=observation.started_at,
-        last_seen_at=observation.finished_at,
-        last_ok_at=observation.finished_at,
+        last_started_at=started_at,
+        last_seen_at=at,
+        last_ok_at=at,
         answered_as=parameters.probe,
         resting_until=None,
     )
@@ -146,9 +151,9 @@ def observe_in_full(
     if effect is Effect.THROTTLED:
         state = limits.spared(state, at) if limits.met_by_bursts((state,), at) else state
     state = limits.note_start(state, observation.started_at, parameters.interval_s)
-    state = _note(state, observation, parameters)
+    state = notes.note(state, observation, parameters)
     if not (blind and observation.outcome.blame is Blame.UNDECIDED):
-        state = note_period(state, observation, parameters)
+        state = notes.note_period(state, observation, parameters)
     if blind and observation.outcome.blame is Blame.UNDECIDED:
         return state.enter_unknown(at, "our own network seems to be down: nobody answers")
     if effect is Effect.NOTHING:
@@ -273,51 +278,6 @@ def _forget_after_silence(state: TargetState, at: datetime, parameters: TargetPa
     """The state without the evidence from before a long silence, as `tick` would clear it."""
     silent = state.health in NO_VERDICT and state.silent_s(at) > parameters.patience_s
     return state.clear_evidence() if silent else state
-
-
-def note_rest(state: TargetState, observation: Observation) -> TargetState:
-    """The state with the rest that the provider asked for (Retry-After) in a probe that is no evidence of its CUSUM."""
-    rest_s = _rest_s(observation)
-    return state.replace(resting_until=observation.finished_at + timedelta(seconds=rest_s)) if rest_s else state
-
-
-def note_context(state: TargetState, observation: Observation, *, blind: bool) -> TargetState:
-    """The state after one more probe with the check `context`, made while our own network was down or not (`blind`)."""
-    ours = observation.failed_here or (blind and observation.outcome.blame is Blame.UNDECIDED)
-    return state if ours else state.add_context(observation)
-
-
-def note_period(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:
-    """The state with what this probe says of how long it fails until that ends by itself."""
-    effect, blips = observation.outcome.effect, parameters.blips
-    if effect not in {Effect.DOWN, Effect.UP, Effect.DEGRADED} or (
-        effect is not Effect.DOWN and not state.periods.value
-    ):
-        return state
-    at, p0 = observation.finished_at, state.down.background.rate
-    return state.replace(periods=state.periods.add_probe(at, failed=effect is Effect.DOWN, p0=p0, blips=blips))
-
-
-def _rest_s(observation: Observation) -> float:
-    throttled = observation.outcome.effect is Effect.THROTTLED
-    return min(observation.retry_after_s or 0.0, LONGEST_REST_S) if throttled else 0.0
-
-
-def _note(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:
-    """The state with what is kept of every observation: latency, check failures, times, Retry-After."""
-    at, effect = observation.finished_at, observation.outcome.effect
-    rest_s = _rest_s(observation)
-    no_evidence = state.health in {Health.UP, Health.UNKNOWN}
-    return state.replace(
-        latency=state.latency.add_observation(observation, no_evidence=no_evidence),
-        check_failures=state.count_check(observation, parameters.checks),
-        refused_since=(state.refused_since or at) if observation.is_refusal else None,
-        last_started_at=observation.started_at,
-        last_seen_at=at,
-        last_ok_at=at if effect is Effect.UP else state.last_ok_at,
-        answered_as=parameters.probe if effect is Effect.UP else state.answered_as,
-        resting_until=at + timedelta(seconds=rest_s) if rest_s else None,
-    )
 
 
 def _while_serving(
