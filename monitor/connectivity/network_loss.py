@@ -154,7 +154,10 @@ class NetworkLossDetector:
         self._last_check_s = at_s
         if state is ConnectivityState.BLIND:
             # What answered in these last seconds may be on our side of the fault.
-            self._begin_dark(min(self._last_sign_s, at_s - _MARGIN_S), "no neutral endpoint answers")
+            since_s = at_s - _MARGIN_S
+            if self._last_sign_s > _NEVER:  # not since the clock was set back
+                since_s = min(since_s, self._last_sign_s)
+            self._begin_dark(since_s, "no neutral endpoint answers")
         elif state is ConnectivityState.ONLINE and len(self._losses) >= _LOSSES:
             self._begin_dark(
                 self._losses[0] - _MARGIN_S, "neutral endpoints come and go, so that our network loses packets"

@@ -20,7 +20,7 @@ from monitor.storage.database_error import DatabaseError
 from monitor.storage.postgres_connection import Connector, PostgresConnection
 from monitor.storage.postgres_errors import explanation
 from monitor.storage.schema import SCHEMA, migrate_to_newest, require_newest, revision_of
-from monitor.storage.transactions import is_reading, is_statements, reading, statements
+from monitor.storage.transactions import give_up_unended, is_reading, is_statements, reading, statements
 
 #: Of the advisory locks: "HOTS"; then which.
 _LOCKS: Final = 0x484F5453
@@ -215,6 +215,7 @@ def _engine(
         error = context.original_exception
         if not isinstance(error, psycopg.Error):
             return None
+        give_up_unended(context)
         text = explanation(error)
         return DatabaseError(f"{name} {text.replace(address.password, '***') if address.password else text}")
 

@@ -16,7 +16,7 @@ from monitor.storage.bounded_sqlite import connect as connect_bounded
 from monitor.storage.database_copy import CopyError, copy_database
 from monitor.storage.database_error import DatabaseError
 from monitor.storage.schema import SCHEMA, migrate_to_newest, require_newest, revision_of
-from monitor.storage.transactions import is_durable, is_reading, reading
+from monitor.storage.transactions import give_up_unended, is_durable, is_reading, reading
 
 log = logging.getLogger(__name__)
 
@@ -182,7 +182,10 @@ def _engine(
     def translate(context: ExceptionContext) -> DatabaseError | None:
         """What to raise instead; None for errors that are not SQLite's."""
         error = context.original_exception
-        return DatabaseError(_explanation(path, error)) if isinstance(error, sqlite3.Error) else None
+        if not isinstance(error, sqlite3.Error):
+            return None
+        give_up_unended(context)
+        return DatabaseError(_explanation(path, error))
 
     return engine
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.engine import ExceptionContext
 
 _DURABLE: Final = "durable"
 _READING: Final = "reading"
@@ -37,3 +38,8 @@ def statements(engine: Engine) -> Engine:
 def is_statements(connection: Connection) -> bool:
     """Whether each of its statements is a transaction of its own."""
     return bool(connection.get_execution_options().get(_STATEMENTS))
+
+
+def give_up_unended(context: ExceptionContext) -> None:
+    """Close the connection whose transaction could not be ended: left open, it would be nobody's, and never free."""
+    context.is_disconnect |= context.connection is not None and context.statement is None

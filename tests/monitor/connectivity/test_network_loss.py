@@ -334,6 +334,17 @@ def test_a_clock_that_jumps_an_hour_blinds_nobody(step_s: float) -> None:
     assert judged(world, *CALM, *after, *lost)[len(CALM) :] == [False, False, True, True]
 
 
+def test_a_loss_may_begin_before_anything_answers_by_a_clock_that_was_set_back() -> None:
+    """It is told as of then: of the time before nothing is known."""
+    detector = NetworkLossDetector(ENDPOINTS, BOTH)
+    detector.add_check(ALL, T0)
+    at = T0 - timedelta(days=365)
+    detector.add_batch((), at)
+    detector.add_check(NONE, at)
+    assert detector.messages.loss is not None
+    assert timedelta(0) < at - detector.messages.loss.since < timedelta(minutes=1)
+
+
 @pytest.mark.parametrize(
     ("ago", "answers", "state"),
     [

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -14,6 +15,7 @@ from monitor.storage.bounded_sqlite import BoundedConnection, DiskCalls, connect
 from monitor.storage.buffered_store import BufferedStore
 from monitor.storage.database import DatabaseError
 from monitor.storage.sqlite_writer import SqliteWriter
+from monitor.storage.store import Store
 from tests.support.builders import T0
 
 DEADLINE_S, PATIENT_S = 0.05, 60.0
@@ -112,4 +114,31 @@ def test_writes_wait_in_memory_while_the_disk_hangs(tmp_path: Path, released: th
     assert sorted(change.target for change in store.transitions()) == ["a/0", "a/1"]
     store.forget_stored()
     assert store.pending.is_empty
+    database.close()
+
+
+class NoRollback(DiskCalls):
+    """A disk that fails a transaction just as it is taken back."""
+
+    fails = False
+
+    def run_with(self, late: Any, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """As of `DiskCalls`."""
+        if self.fails and function.__name__ == "rollback":
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().run_with(late, function, *args, **kwargs)
+
+
+def test_a_connection_that_cannot_be_rolled_back_is_not_waited_for(tmp_path: Path) -> None:
+    """It is closed, and the next call opens another one."""
+    disk = NoRollback()
+    database = SqliteWriter(tmp_path / "hotspare.db", calls=disk)
+    database.open()
+    store = Store(database.engine)
+    disk.fails = True
+    for _ in range(3):
+        with pytest.raises(DatabaseError, match="disk I/O error"):
+            store.notices()
+    disk.fails = False
+    store.add_event(T0, "noted", "here", "text")
     database.close()
