@@ -59,7 +59,7 @@ _PAINTS: Final = 5
 _VIEWERS: Final = 20
 _WATCHED_S: Final = 90.0
 #: What the pages read; each is shared by all viewers for a while.
-_READS: Final[dict[str, Callable[[Settings, Engine, datetime], object]]] = {
+READS: Final[dict[str, Callable[[Settings, Engine, datetime], object]]] = {
     "Status": read,
     "90 days of all": lambda settings, engine, now: read_past(engine, settings, now),
     "incidents": lambda _, engine, __: read_incidents(engine),
@@ -83,7 +83,7 @@ def main(*, quick: bool = False) -> None:
     with tempfile.TemporaryDirectory() as name:
         bare = Path(name) / "bare.py"
         bare.write_text(_BARE)
-        with _served([sys.executable, "-c", _BARE_SERVER, str(bare)]) as (url, _):
+        with served([sys.executable, "-c", _BARE_SERVER, str(bare)]) as (url, _):
             paints = _paints(url, "the bare page is here")
             print(f"|a bare Streamlit page|{statistics.median(paints):.2f} s|{max(paints):.2f} s|–|–|–|–|", flush=True)
     for what, extent in extents.items():
@@ -105,7 +105,7 @@ def _measure_page(what: str, folder: Path, extent: Extent, watched_s: float) -> 
     config = write_config(folder, extent)
     settings = generate(config, extent, datetime.now(UTC))
     command = [sys.executable, "-m", "ui.server", "-c", str(config), "--port"]
-    with _served(command) as (url, pid), _monitored(settings):
+    with served(command) as (url, pid), _monitored(settings):
         last = settings.targets[: providers.AT_ONCE][-1]
         paints = _paints(url, last.model, last.provider.name)
         before_s = _processor_s(pid)
@@ -121,7 +121,7 @@ def _measure_page(what: str, folder: Path, extent: Extent, watched_s: float) -> 
 
 
 @contextmanager
-def _served(command: list[str]) -> Iterator[tuple[str, int]]:
+def served(command: list[str]) -> Iterator[tuple[str, int]]:
     """The command with a free port behind it; its address and process id."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -193,7 +193,7 @@ def _paints(url: str, *texts: str) -> list[float]:
     return times[1:]  # the first one fills the browser's cache and the page's
 
 
-class _Viewer:
+class Viewer:
     """A browser window as far as the server sees it: it asks for the fragments when they are due."""
 
     def __init__(self, url: str) -> None:
@@ -233,7 +233,7 @@ class _Viewer:
 
 
 async def _watch(url: str, for_s: float) -> list[float]:
-    viewer = _Viewer(url)
+    viewer = Viewer(url)
     await viewer.watch(for_s)
     return viewer.refreshes_s
 
@@ -242,7 +242,7 @@ async def _watch_many(url: str, pid: int, for_s: float) -> tuple[float, float, f
     """The processor time of 20 viewers in that time, and the memory in MB a third into it and at the end."""
     async with asyncio.TaskGroup() as tasks:
         for _ in range(_VIEWERS):
-            tasks.create_task(_Viewer(url).watch(1.3 * for_s))
+            tasks.create_task(Viewer(url).watch(1.3 * for_s))
             await asyncio.sleep(0.1)
         await asyncio.sleep(0.15 * for_s)
         before_s = _processor_s(pid)
@@ -299,7 +299,7 @@ def _measure_queries(what: str, folder: Path, extent: Extent, reads: _Reads) -> 
     beat = Store(engine).last_beat()
     assert beat
     now = beat.beat_at
-    for name, read_it in _READS.items():
+    for name, read_it in READS.items():
         rounds = []
         for _ in range(3):
             reads.reads_s.clear()

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from benchmarks.probing.processes import BESIDE, MEASURED, cpu_s, memory_mb, probed_server, start_process
 
-_MODELS, _INTERVAL_S = 4, 30
+_MODELS, INTERVAL_S = 4, 30
 _SIZES, _MEASURED_S = (1_000, 3_000, 10_000), 75.0
 _HEAD = """\
 database: sqlite:///{folder}/hotspare.db
@@ -68,7 +68,7 @@ def main() -> None:
 
 def print_row(size: int, measured: Run) -> None:
     """One row of the table."""
-    late = ", ".join(f"{_at(measured.late_s, share) * 1000:.0f}" for share in (0.5, 0.99, 1))
+    late = ", ".join(f"{percentile(measured.late_s, share) * 1000:.0f}" for share in (0.5, 0.99, 1))
     print(
         f"|{size:,}|{measured.probes:,}, {measured.not_ok}|{measured.core_share:.0%}|{late} ms"
         f"|{measured.memory_mb:.0f} MB|{measured.written:.1f}|",
@@ -80,11 +80,11 @@ def run(size: int, length_s: float, *, hanging: int = 0, beside: int = 0) -> Run
     """Run the service with so many targets; the first `hanging` of them stop answering when the measurement begins."""
     with ExitStack() as stack:
         folder, port = Path(stack.enter_context(tempfile.TemporaryDirectory())), stack.enter_context(probed_server())
-        config = _configured(folder, port, size, hanging)
+        config = configure(folder, port, size, hanging)
         command = [sys.executable, "-m", "controller.cli.main", "run", "-c", str(config)]
         with start_process(command, MEASURED) as service:
             try:
-                time.sleep(max(_INTERVAL_S / 2, size / 250))  # the start is measured elsewhere
+                time.sleep(max(INTERVAL_S / 2, size / 250))  # the start is measured elsewhere
                 assert service.poll() is None, "the service ended"
                 for _ in range(beside):
                     stack.enter_context(_busy())
@@ -98,7 +98,7 @@ def run(size: int, length_s: float, *, hanging: int = 0, beside: int = 0) -> Run
                 to = json.loads((folder / "routing.json").read_text())["routes"]["chat"]
             finally:
                 os.kill(service.pid, signal.SIGTERM)
-        probes, not_ok, row_bytes, late_s = _read(folder / "hotspare.db", began_s, began_s + length_s)
+        probes, not_ok, row_bytes, late_s = read_probes(folder / "hotspare.db", began_s, began_s + length_s)
         moved = _moved_s(folder / "hotspare.db", began_s) if to["target"] != "p0/m0" else None
         return Run(
             probes=probes,
@@ -112,10 +112,11 @@ def run(size: int, length_s: float, *, hanging: int = 0, beside: int = 0) -> Run
         )
 
 
-def _configured(folder: Path, port: int, size: int, hanging: int) -> Path:
+def configure(folder: Path, port: int, size: int, hanging: int = 0) -> Path:
+    """A configuration of so many targets that the server behind this port answers."""
     config, dice, count = folder / "hotspare.yaml", random.Random("scale"), size // _MODELS
     config.write_text(
-        _HEAD.format(folder=folder, interval=_INTERVAL_S, last=count - 1)
+        _HEAD.format(folder=folder, interval=INTERVAL_S, last=count - 1)
         + "".join(
             _PROVIDER.format(
                 n=n, port=port, first=dice.randint(100, 3000), kind="hangs" if n * _MODELS < hanging else "p"
@@ -126,7 +127,7 @@ def _configured(folder: Path, port: int, size: int, hanging: int) -> Path:
     return config
 
 
-def _read(database: Path, since_s: float, until_s: float) -> tuple[int, int, int, list[float]]:
+def read_probes(database: Path, since_s: float, until_s: float) -> tuple[int, int, int, list[float]]:
     """How many probes began meanwhile, how many were not ok, the bytes of their rows, and how late they were."""
     with contextlib.closing(sqlite3.connect(database)) as store:
         rows = store.execute(
@@ -142,12 +143,10 @@ def _read(database: Path, since_s: float, until_s: float) -> tuple[int, int, int
     began: dict[str, list[float]] = {}
     for row in sorted(seen, key=lambda row: row["started_ms"]):
         if row["target"] not in hung:
-            began.setdefault(row["target"], []).append(row["started_ms"] / 1000 % _INTERVAL_S)
+            began.setdefault(row["target"], []).append(row["started_ms"] / 1000 % INTERVAL_S)
     # The plan repeats every interval: what is later than the soonest of its target is late.
     late = [
-        (at_s - min(times) + _INTERVAL_S / 2) % _INTERVAL_S - _INTERVAL_S / 2
-        for times in began.values()
-        for at_s in times
+        (at_s - min(times) + INTERVAL_S / 2) % INTERVAL_S - INTERVAL_S / 2 for times in began.values() for at_s in times
     ]
     return len(seen), sum(row["outcome"] != "ok" for row in seen), size, sorted(late)
 
@@ -184,7 +183,8 @@ def _ask(port: int, path: str) -> None:
     )
 
 
-def _at(ordered: list[float], share: float) -> float:
+def percentile(ordered: list[float], share: float) -> float:
+    """What so much of the values, in their order, is at the most."""
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 

@@ -1,8 +1,9 @@
 """`make drills`: faults in virtual time (`simulation`), or provoked on the real service.
 
-`kills`: kill -9 at random moments; with `--steps`, at each step with files. `hostile`: all that the service talks to is
-hostile at once, and what it wrote is searched for keys. As root: `network` (gone, lossy, slow, without names) and
-`reliability` (disks, databases, locks, clocks).
+`targets`, `history`: thousands of targets, and years of sums, must cost in the end what they did at first. `kills`:
+kill -9 at random moments; with `--steps`, at each step with files. `hostile`: all that the service talks to is hostile
+at once, and what it wrote is searched for keys. As root: `network` (gone, lossy, slow, without names) and `reliability`
+(disks, databases, locks, clocks).
 """
 
 import argparse
@@ -14,23 +15,27 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from rich.console import Console
 from rich.progress import Progress, track
 
 from benchmarks.drills.service.aftermath import KillReport
+from benchmarks.drills.service.growth import growth_lines
+from benchmarks.drills.service.history import outlive_history
 from benchmarks.drills.service.hostile import endure_hostility
 from benchmarks.drills.service.kills import kill_often
 from benchmarks.drills.service.network import FAULTS as NETWORK_FAULTS
 from benchmarks.drills.service.network import fail_network
 from benchmarks.drills.service.steps import ALL, kill_at_each_step
+from benchmarks.drills.service.targets import watch_targets
 from benchmarks.drills.simulation.runner import Played, play_all
 from benchmarks.reliability import report as reliability
 
 _MOST_SHOWN = 5
 #: Services mostly wait: for probes, an outage, a hold.
 _COURSES_PER_JOB = 2
+_TARGETS, _TARGETS_OF_HISTORY, _SHORT_DAYS = 10_000, 50, 60
 _SCREEN = Console(stderr=True)
 _Result = TypeVar("_Result")
 
@@ -40,49 +45,41 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="make drills", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    drills = ("simulation", "kills", "hostile", "network", "reliability")
-    parser.add_argument("drill", nargs="?", choices=drills, default="simulation")
+    parser.add_argument("drill", nargs="?", choices=_DRILLS, default="simulation")
     parser.add_argument("--histories", type=int, default=300, help="of the simulation (default: %(default)s)")
     parser.add_argument("--kills", type=int, default=500, help="how many services die (default: %(default)s)")
     parser.add_argument("--steps", action="store_true", help="kill at each write, sync, rename; needs a C compiler")
     parser.add_argument("--every", type=int, default=1, help="with --steps: at each so manieth (default: %(default)s)")
-    parser.add_argument("--minutes", type=float, default=10.0, help="of hostility or echoes (default: %(default)s)")
+    parser.add_argument(
+        "--minutes", type=float, default=10.0, help="of hostility, echoes, targets (default: %(default)s)"
+    )
     parser.add_argument("--echoes", action="store_true", help="all that is hostile is that keys come back")
+    parser.add_argument("--targets", type=int, help="every 30 s (default: 10,000); of a history (default: 50)")
+    parser.add_argument("--days", type=int, default=730, help="of history (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="the first history; the dice (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: one per core)")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     args = parser.parse_args()
-    match args.drill:
-        case "kills" if args.steps:
-            return _kill_at_steps(args.jobs, args.every, as_json=args.json)
-        case "kills":
-            return _kill(args.kills, args.seed, args.jobs, as_json=args.json)
-        case "hostile":
-            return _endure(60 * args.minutes, args.seed, only_echoes=args.echoes, as_json=args.json)
-        case "network":
-            return _fail_network(as_json=args.json)
-        case "reliability":
-            reliability.main()
-            return 0
-        case _:
-            return _simulate(range(args.seed, args.seed + args.histories), args.jobs, as_json=args.json)
+    return _DRILLS[args.drill](args)
 
 
-def _kill(kills: int, seed: int, jobs: int, *, as_json: bool) -> int:
-    with _progress("kills", kills) as on_kill:
-        report = kill_often(kills, seed, _COURSES_PER_JOB * jobs, on_kill)
-    return _end(asdict(report), _kill_lines(report), report.wrong, as_json=as_json)
+def _kill(args: argparse.Namespace) -> int:
+    if args.steps:
+        return _kill_at_steps(args)
+    with _progress("kills", args.kills) as on_kill:
+        report = kill_often(args.kills, args.seed, _COURSES_PER_JOB * args.jobs, on_kill)
+    return _end(asdict(report), _kill_lines(report), report.wrong, as_json=args.json)
 
 
-def _kill_at_steps(jobs: int, every: int, *, as_json: bool) -> int:
+def _kill_at_steps(args: argparse.Namespace) -> int:
     try:
         with _progress("kills", None) as on_kill:
-            report = kill_at_each_step(_COURSES_PER_JOB * jobs, ALL[::every], on_kill=on_kill)
+            report = kill_at_each_step(_COURSES_PER_JOB * args.jobs, ALL[:: args.every], on_kill=on_kill)
     except FileNotFoundError as error:
         print(error, file=sys.stderr)
         return 2
     lines = [f"{phase}: {before} before a step, {torn} in a write" for phase, (before, torn) in report.phases.items()]
-    return _end(asdict(report), [*lines, *_kill_lines(report)], report.wrong, as_json=as_json)
+    return _end(asdict(report), [*lines, *_kill_lines(report)], report.wrong, as_json=args.json)
 
 
 def _kill_lines(report: KillReport) -> tuple[str, ...]:
@@ -100,26 +97,42 @@ def _progress(what: str, total: int | None) -> Iterator[Callable[[], None]]:
         yield lambda: progress.advance(task)
 
 
-def _endure(seconds: float, seed: int, *, only_echoes: bool, as_json: bool) -> int:
-    report = endure_hostility(seconds, seed, only_echoes=only_echoes)
+def _endure(args: argparse.Namespace) -> int:
+    report = endure_hostility(60 * args.minutes, args.seed, only_echoes=args.echoes)
     lines = (
         f"{report.answers:,} hostile answers in {report.seconds / 60:g} min",
         f"at the most {report.most_mib:.0f} MiB and {report.most_files} open files",
-        *([] if only_echoes else [f"the good provider was asked {report.late_p99_s * 1000:.0f} ms late (p99)"]),
+        *([] if args.echoes else [f"the good provider was asked {report.late_p99_s * 1000:.0f} ms late (p99)"]),
         f"it ended {report.stopped_s:.1f} s after SIGTERM",
         f"{report.searched_bytes / 1e6:.1f} MB of what it wrote and sent were searched for keys",
     )
-    return _end(asdict(report), lines, report.wrong, as_json=as_json)
+    return _end(asdict(report), lines, report.wrong, as_json=args.json)
 
 
-def _fail_network(*, as_json: bool) -> int:
+def _watch_targets(args: argparse.Namespace) -> int:
+    report = watch_targets(args.targets or _TARGETS, 60 * args.minutes)
+    lines = [
+        f"{report.targets:,} targets for {report.seconds / 60:g} min",
+        f"{report.probes:,} probes were looked at, {report.not_ok:,} not ok",
+        *growth_lines(report.first, report.last),
+    ]
+    return _end(asdict(report), lines, report.wrong, as_json=args.json)
+
+
+def _outlive_history(args: argparse.Namespace) -> int:
+    report = outlive_history(args.targets or _TARGETS_OF_HISTORY, args.days, min(args.days, _SHORT_DAYS))
+    lines = [f"{report.targets:,} targets, {report.days:,} days", *growth_lines(report.short, report.long)]
+    return _end(asdict(report), lines, report.wrong, as_json=args.json)
+
+
+def _fail_network(args: argparse.Namespace) -> int:
     reports = list(_tracked(fail_network(), "faults", len(NETWORK_FAULTS)))
     lines = [
         f"{report.name}: " + ("nothing moved" if report.moved_s is None else f"moved after {report.moved_s:.1f} s")
         for report in reports
     ]
     wrong = [f"{report.name}: {text}" for report in reports for text in report.wrong]
-    return _end({"faults": [asdict(report) for report in reports]}, lines, wrong, as_json=as_json)
+    return _end({"faults": [asdict(report) for report in reports]}, lines, wrong, as_json=args.json)
 
 
 def _end(document: dict[str, object], lines: Iterable[str], wrong: Sequence[str], *, as_json: bool) -> int:
@@ -135,11 +148,12 @@ def _tracked(results: Iterable[_Result], what: str, total: int) -> Iterable[_Res
     return track(results, what, total=total, console=_SCREEN, disable=not _SCREEN.is_terminal)
 
 
-def _simulate(seeds: range, jobs: int, *, as_json: bool) -> int:
+def _simulate(args: argparse.Namespace) -> int:
+    seeds = range(args.seed, args.seed + args.histories)
     began_s = time.monotonic()
     played, wrong, kinds = 0, list[Played](), Counter[str]()
     steps, virtual_s, exposed_s = 0, 0.0, 0.0
-    for each in _tracked(play_all(seeds, jobs), "histories", len(seeds)):
+    for each in _tracked(play_all(seeds, args.jobs), "histories", len(seeds)):
         played, steps, virtual_s = played + 1, steps + each.steps, virtual_s + each.virtual_s
         exposed_s = max(exposed_s, each.exposed_s)
         kinds.update(set(each.kinds))
@@ -147,7 +161,7 @@ def _simulate(seeds: range, jobs: int, *, as_json: bool) -> int:
             wrong.append(each)
             _print_failure(each)
     took_s = time.monotonic() - began_s
-    if as_json:
+    if args.json:
         document = {
             "histories": played,
             "first_seed": seeds.start,
@@ -167,6 +181,11 @@ def _simulate(seeds: range, jobs: int, *, as_json: bool) -> int:
     return 1 if wrong else 0
 
 
+def _provoke_all(_: argparse.Namespace) -> int:
+    reliability.main()
+    return 0
+
+
 def _print_failure(failed: Played) -> None:
     lines = [f"seed {failed.history.seed}: {len(failed.wrong)} things were wrong, with these faults alone:"]
     lines += [f"  {fault}" for fault in failed.history.faults]
@@ -174,6 +193,16 @@ def _print_failure(failed: Played) -> None:
     lines += [f'  again: make drills ARGS="simulation --seed {failed.history.seed} --histories 1"']
     print("\n".join(lines), file=sys.stderr, flush=True)
 
+
+_DRILLS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
+    "simulation": _simulate,
+    "kills": _kill,
+    "hostile": _endure,
+    "targets": _watch_targets,
+    "history": _outlive_history,
+    "network": _fail_network,
+    "reliability": _provoke_all,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -49,6 +49,16 @@ def read_table(path: Path) -> dict[str, Any]:
     return {}
 
 
+def wait_until(holds: Callable[[], bool], what: str) -> float:
+    """Wait until it holds; how many seconds that took. Raises BrokenPromiseError after `PATIENCE_S`."""
+    began = time.monotonic()
+    while not holds():
+        if time.monotonic() - began > PATIENCE_S:
+            raise BrokenPromiseError(f"not within {PATIENCE_S:g} s: {what}")
+        time.sleep(0.01)
+    return time.monotonic() - began
+
+
 class Lab:
     """Two folders (each a small disk of its own where that can be mounted), two providers, and one service."""
 
@@ -193,13 +203,8 @@ class Lab:
         return 0
 
     def until(self, holds: Callable[[], bool], what: str) -> float:
-        """Wait until it holds; how many seconds that took."""
-        began = time.monotonic()
-        while not holds():
-            if time.monotonic() - began > PATIENCE_S:
-                raise BrokenPromiseError(f"not within {PATIENCE_S:g} s: {what}")
-            time.sleep(0.01)
-        return time.monotonic() - began
+        """As `wait_until`."""
+        return wait_until(holds, what)
 
     def freeze(self, *, frozen: bool) -> None:
         """Let what writes to the database's disk hang, or go on."""

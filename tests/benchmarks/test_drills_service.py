@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.drills.service.growth import Figure, grown
+from benchmarks.drills.service.history import live_and_measure
 from benchmarks.drills.service.hostile import KEYS, HostileReport, endure_hostility, found_keys
 from benchmarks.drills.service.kills import kill_often
 from benchmarks.drills.service.network import fail_network
 from benchmarks.drills.service.step_counter import StepCounter
 from benchmarks.drills.service.steps import kill_at_each_step
+from benchmarks.drills.service.targets import watch_targets
 
 pytestmark = pytest.mark.slow
 
@@ -83,3 +86,24 @@ def test_a_key_that_was_written_is_found(tmp_path: Path) -> None:
         "a key stands in log",
         "a key stands in what Slack and the webhook got",
     ]
+
+
+def test_some_targets_are_watched() -> None:
+    """Their probes are found, and everything is measured at the beginning and at the end."""
+    report = watch_targets(400, seconds=4.0, starts_s=3.0, window_s=2.0, rounds=1)
+    assert report.probes > 4
+    assert report.first.keys() == report.last.keys()
+    assert not any("ended by itself" in text or "SIGTERM" in text for text in report.wrong)
+
+
+def test_a_short_history_is_measured() -> None:
+    """Six days of ten targets, with one look at each thing."""
+    figures = live_and_measure(10, days=6, runs_s=1.0, rounds=1)
+    assert all(figure.value > 0 for figure in figures.values())
+
+
+def test_growth_is_found() -> None:
+    """More than the allowed share, and more than noise."""
+    before = {name: Figure(value=100.0, unit="MiB") for name in ("a", "b")}
+    after = {"a": Figure(value=147.0, unit="MiB"), "b": Figure(value=145.0, unit="MiB")}
+    assert list(grown(before, after)) == ["a grew from 100 MiB to 147 MiB"]

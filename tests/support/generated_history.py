@@ -300,7 +300,7 @@ def _write_journal(engine: Engine, settings: Settings, extent: Extent, now: date
         at = today - ago * DAY + _OUTAGE_AT * HOUR
         for route in settings.routes:
             if route.candidates[0].partition("/")[0] == provider:
-                generation = _write_outage(journal, store, route, at, length * HOUR, generation)
+                generation = write_outage(journal, store, route, at, length * HOUR, generation)
 
 
 def _verdict(target: str, at: datetime, before: Health, after: Health, reason: str) -> Transition:
@@ -309,9 +309,10 @@ def _verdict(target: str, at: datetime, before: Health, after: Health, reason: s
     )
 
 
-def _write_outage(
+def write_outage(
     journal: Journal, store: Store, route: Route, began: datetime, lasted: timedelta, generation: int
 ) -> int:
+    """The route's first candidate fails for so long: verdicts, an incident, moves there and back; the generation."""
     home, refuge = route.candidates[:2]
     at, over = began + timedelta(seconds=41), began + lasted
     why = "9 of 14 probes failed in 41 s (server_error)"
