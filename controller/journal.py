@@ -15,6 +15,7 @@ from controller.routing.store import OverrideStore, decision_from_row, decision_
 from monitor.health import TargetHealth
 from monitor.storage.column_conversions import to_ms
 from monitor.storage.database import durable, reading
+from monitor.storage.lease_fence import LeaseFence
 from monitor.storage.tables import DecisionRow, EventRow, IncidentRow
 
 
@@ -26,7 +27,9 @@ class Journal:
     survives a power cut, and raises `monitor.storage.database.DatabaseError` when it did not happen: call it again.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, fence: LeaseFence | None = None) -> None:
+        """With a `fence` nothing is committed unless its lease is held until the commit."""
+        self._fence = fence
         self._engine = durable(engine)
         self._reading = reading(engine)
         self.overrides = OverrideStore(engine)
@@ -42,6 +45,8 @@ class Journal:
         if not decisions and not incidents:
             return []
         with Session(self._engine) as session, session.begin():
+            if self._fence:
+                self._fence.hold(session.connection())
             session.add_all(map(decision_to_row, decisions))
             return save(session, incidents)
 

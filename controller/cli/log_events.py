@@ -13,6 +13,18 @@ EVENTS: Final = {
     "failback_waiting": "a better target has proven itself; failback is manual",
     "pause_on_failing_target": "a paused route stays on a failing target",
     "drained_route_held": "a route stays on a drained target: no other is eligible",
+    # Several machines on one database
+    "lease_taken": "this machine leads from now on",
+    "standing_by": "another machine leads",
+    "standby_behind": "the leader's table is not known: the file stays as it is",
+    "standby_current": "it is known again",
+    "deposed": "another machine leads: this one decides nothing more",
+    "lead_failed": "this machine could not lead, and stands by",
+    "lease_not_renewed": "the lease was not renewed; another machine may lead soon",
+    "lease_not_released": "it could not be given back, and runs out",
+    "table_not_shared": "the other machines were not given a table; it is tried again",
+    "clock_differs": "this machine's wall clock is not the database's, by which it goes",
+    "configuration_kept": "the configuration cannot be used: the one of the start stays",
     # What operators do
     "pinned": "an operator pinned a route",
     "unpinned": "an operator ended a pin",

@@ -18,7 +18,9 @@ from controller.demo.scenes import BY_NAME, SCENES
 from controller.routing.operator_requests import RefusedError
 from controller.service.child_processes import Processes
 from controller.service.supervisor import Supervisor
+from monitor.config.database_url import is_postgres
 from monitor.config.settings import Settings
+from monitor.storage.database import require_psycopg
 
 log = logging.getLogger(__name__)
 
@@ -154,6 +156,16 @@ async def _serve(settings: Settings, stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
+    if is_postgres(settings.database):
+        require_psycopg(settings.database)
+        from controller.fleet.node import FleetNode  # noqa: PLC0415 - an extra
+
+        with FleetNode(settings, environ=os.environ) as node:
+            loop.add_signal_handler(signal.SIGHUP, node.reload)
+            signs = loop.create_task(supervisor.watch(node.stuck))
+            await node.run(stop, ready=lambda: supervisor.tell("READY=1"))
+            signs.cancel()
+        return
     with Service(settings, environ=os.environ) as service:
         loop.add_signal_handler(signal.SIGHUP, service.reloader.ask)
         supervisor.tell("READY=1")

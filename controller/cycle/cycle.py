@@ -7,7 +7,8 @@ interrupted cycle is just another starting state. When a step raises, the caller
 none is counted twice.
 
 A database that cannot be written stops no route: on a `BufferedStore` all of this goes on in memory. A decision is then
-appended to a file beside the routing file before it is published, and journalled once the database is back.
+appended to a file beside the routing file before it is published, and journalled once the database is back. Where
+others may lead meanwhile (`freezes`), nothing is decided then: the table stays, and only observations go on.
 """
 
 import logging
@@ -155,6 +156,9 @@ class Cycle:
         # Noted at once: a later step may fail, and the next cycle has no transition to go by.
         transitions = self.detection.take_in(observations, now, blind)
         self.publisher.changed |= bool(transitions)
+        if self._is_frozen():
+            self.publisher.refresh(now)
+            return self.detection.burst_probes(observations)
         before = self._overrides, self.publisher.generation
         self._overrides = self._read_overrides(now)
         self._decide(loss, now)
@@ -198,6 +202,9 @@ class Cycle:
         """Whether something waits for the database."""
         waiting = self._buffered is not None and not self._buffered.pending.is_empty
         return waiting or self._incidents.is_behind or self._unread
+
+    def _is_frozen(self) -> bool:
+        return self._buffered is not None and self._buffered.database.freezes and self._is_unusable()
 
     def _is_unusable(self) -> bool:
         return self._buffered is not None and not self._buffered.database.is_usable()
@@ -300,7 +307,7 @@ class Cycle:
                 self._incidents.commit(facts)
                 return
             except DatabaseError:
-                if not self._is_unusable():
+                if not self._is_unusable() or self._is_frozen():
                     raise
         self._incidents.defer(facts)
         if facts.decisions and self._buffered:
@@ -315,6 +322,7 @@ class Cycle:
             self.detection.detector.health,
             now=now,
             generation=generation,
+            epoch=self.publisher.epoch,
             overrides=self._overrides,
             blind=self.detection.detector.blind or (loss is not None and loss.until is None),
         )

@@ -1,9 +1,10 @@
 """Keeps the routing file as it should be: writes it on changes and as a heartbeat, restores it, reports failures."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from controller.routing import override_text, routing_file
 from controller.routing.decision import Decision, apply_dry_run
@@ -13,6 +14,8 @@ from controller.routing.routing_file import RoutingFile, RoutingFileError
 from controller.routing.unjournalled import LARGEST_GENERATION
 from monitor.config.settings import Settings
 from monitor.detection.detector import Detector
+from monitor.formatting import instant
+from monitor.storage.database import DatabaseError
 from monitor.storage.store import Store
 from monitor.traffic.answer_times import AnswerTimes
 from probes import pricing
@@ -36,6 +39,10 @@ class RoutingPublisher:
         self._store = store
         self._reported = reported
         self._started_at: datetime | None = None
+        self._table: dict[str, Any] = {}
+        """As it was published last."""
+        self.share: Callable[[Mapping[str, Any]], None] = lambda _: None
+        """Is handed each published table; raises DatabaseError where it is to be tried again."""
         self._key_variables: dict[str, str] = {}
         """That of the key that works, by provider."""
         self.changed = True
@@ -50,16 +57,18 @@ class RoutingPublisher:
         self.generation = 0
         """The highest one decided or published."""
         self.epoch = 0
-        """Of those who decide together, which the file never goes below; 0: there never were any."""
+        """Of those who decide together, which the file never goes below; 0: there never were any. A leader sets its."""
         self.error: str | None = None
         """Why the file cannot be written, as a sentence; None while it can."""
 
     def resume(self, published: PublishedState, decided_generation: int, now: datetime) -> None:
         """Go on from the file of the last service and the highest generation that was decided.
 
-        Where several have decided together this service goes above their epoch: others may have a later file of it.
+        Where several have decided together a service that decides alone goes above their epoch: others may have a later
+        file of it. A leader has a higher one already.
         """
-        self.epoch = max(self.epoch, published.epoch and min(published.epoch + 1, LARGEST_GENERATION))
+        if self.epoch <= published.epoch:
+            self.epoch = published.epoch and min(published.epoch + 1, LARGEST_GENERATION)
         self._file_generation = self._file.read_generation()
         self.generation = max(self.generation, decided_generation, self._file_generation)
         self._shown = self._file.read_targets() if self._settings.controller.dry_run else {}
@@ -95,10 +104,20 @@ class RoutingPublisher:
         """
         tampered = self._file.find_tampering()
         self.changed |= tampered is not None or self._heartbeat_due(now) or overrides != self._published_overrides
-        if not self.changed:
-            return
+        if self.changed:
+            self._try(lambda: self._write(routes, detector, overrides, now), tampered, now)
+
+    def refresh(self, now: datetime) -> None:
+        """Write the last table once more where its heartbeat is due or somebody touched it, whatever has changed."""
+        tampered = self._file.find_tampering()
+        if self._table and (tampered or self._heartbeat_due(now)):
+            changed = self.changed
+            self._try(lambda: self._publish({**self._table, "written_at": instant(now)}, now), tampered, now)
+            self.changed = changed
+
+    def _try(self, write: Callable[[], None], tampered: str | None, now: datetime) -> None:
         try:
-            self._write(routes, detector, overrides, now)
+            write()
         except RoutingFileError as error:
             if str(error) != self.error:
                 self.error = str(error)
@@ -133,10 +152,18 @@ class RoutingPublisher:
             key_variables=self._key_variables,
             contexts={target.id: pricing.context_tokens(target) for target in self._settings.targets},
         )
+        self._publish(table, now)
+        self._shown, self._file_generation, self._published_overrides = shown, generation, overrides
+        self.changed = False
+        try:
+            self.share(table)
+        except DatabaseError as error:
+            log.warning("table_not_shared: %s", error)
+            self.changed = True
+
+    def _publish(self, table: dict[str, Any], now: datetime) -> None:
         self._file.publish(table)
-        self._shown, self._file_generation = shown, generation
-        self._published_overrides, self._published_at = overrides, now
-        self.changed, self.error = False, None
+        self._table, self._published_at, self.error = table, now, None
 
     def _next_generation(self, targets: Mapping[str, str]) -> int:
         """That of the last decision; in a dry run that of the file, unless the configured order itself has changed."""

@@ -71,15 +71,15 @@ def decide_all(
     *,
     now: datetime,
     generation: int,
+    epoch: int = 0,
     overrides: Overrides = NO_OVERRIDES,
     blind: bool = False,
 ) -> dict[str, RouteVerdict]:
     """The verdict on every route, by name, in the order of the configuration.
 
     `states` are the latest decisions by route, `health` the targets' by id, `overrides` those in force at `now`;
-    `blind`: our own network is down;
-    `generation` is the one that a decision would be published under. Costs next to nothing for a route that is on its
-    first candidate and may stay there.
+    `blind`: our own network is down; `generation` and `epoch` are those that a decision would be published under. Costs
+    next to nothing for a route that is on its first candidate and may stay there.
     """
     verdicts = dict.fromkeys((route.name for route in settings.routes), _STAY)
     to_decide = [route for route in settings.routes if not _may_stay(route, states.get(route.name), health, overrides)]
@@ -92,6 +92,7 @@ def decide_all(
                 targets=targets,
                 now=now,
                 generation=generation,
+                epoch=epoch,
                 controller=settings.controller,
                 overrides=overrides,
             )
@@ -122,6 +123,7 @@ class RouteCase:
     """By id: the route's candidates, and all other targets of their providers."""
     now: datetime
     generation: int
+    epoch: int = 0
     controller: ControllerSettings
     overrides: Overrides = NO_OVERRIDES
 
@@ -154,6 +156,7 @@ class RouteCase:
             target=to.id,
             reason=reason,
             generation=self.generation,
+            epoch=self.epoch,
             weights=weights,
             dry_run=self.controller.dry_run,
         )

@@ -43,7 +43,7 @@ def read_published(table: Mapping[str, Any], settings: Settings, now: datetime) 
 
     No instant is later than `now`: a clock that was set back must not make anything wait.
     """
-    epoch, generation = _count(table.get("epoch")), _count(table.get("generation"))
+    epoch, generation = order_of(table)
     if not generation:
         return PublishedState(epoch=epoch)
     entries, targets = table.get("routes"), table.get("targets")
@@ -73,6 +73,11 @@ def read_published(table: Mapping[str, Any], settings: Settings, now: datetime) 
         unhealthy=unhealthy,
         key_variables=key_variables,
     )
+
+
+def order_of(table: Mapping[str, Any]) -> tuple[int, int]:
+    """The (epoch, generation) of a routing table, in whose order tables follow each other; 0 for what has none."""
+    return _count(table.get("epoch")), _count(table.get("generation"))
 
 
 def newer_routes(

@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from monitor.detection.latency import NO_LATENCY, LatencyEvidence
 from monitor.detection.verdict_text import plain_reason
 from monitor.formatting import instant
 from monitor.health import Health, LowLimit
-from monitor.storage.lock import InstanceLock, LockError
+from monitor.storage.lock import InstanceLock, LockError, instance_lock
 from monitor.traffic.answer_times import AnswerTimes
 from probes.target import Target
 
@@ -293,6 +293,14 @@ class RoutingFile:
             if ours.fullmatch(entry.name):
                 with contextlib.suppress(OSError):
                     entry.unlink()
+
+
+@contextlib.contextmanager
+def own_file(path: Path) -> Iterator[RoutingFile]:
+    """The file with its ballast, and its folder locked for the time of a block; raises LockError."""
+    card = path.with_name(f"{path.name}.lock")
+    with instance_lock(path.parent, card=card, folder=True) as folder:
+        yield RoutingFile(path, ballast=Ballast(path), folder=folder)
 
 
 def _sync_folder(folder: Path) -> None:

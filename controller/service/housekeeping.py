@@ -15,6 +15,7 @@ from typing import Final
 from controller.history.store import RouteHistory
 from controller.service.background import HOST, BackgroundRecorder
 from controller.service.reloading import ConfigurationInForce
+from monitor.clock import utc_now
 from monitor.config.retention import RetentionSettings
 from monitor.history.rollup import DAY, HOUR, MINUTE
 from monitor.liveness import ServiceBeat
@@ -48,8 +49,10 @@ class Housekeeping:
     configuration: ConfigurationInForce
     recorder: BackgroundRecorder
     replan: Callable[[datetime], None]
-    """Is called when the clock was set: what was planned by the old one may be an hour away."""
+    """Is called with this machine's time when its clock was set: what was planned before may be an hour away."""
     started_at: datetime
+    wall: Callable[[], datetime] = utc_now
+    """This machine's clock."""
 
     _failed: str | None = None
     """Why it failed last; it is logged once."""
@@ -64,7 +67,7 @@ class Housekeeping:
             if abs(step_s) > _CLOCK_STEP_S:
                 text = f"the clock was set by {step_s:+.0f} s: every probe is rescheduled"
                 self.recorder.event("clock_stepped", HOST, text)
-                self.replan(self.recorder.clock())
+                self.replan(self.wall())
             if step_s > _DAY_S:
                 self._prunes_from_s = time.monotonic() + _DAY_S
             await asyncio.sleep(_CLOCK_EVERY_S)
@@ -133,4 +136,4 @@ class Housekeeping:
         )
 
     def _clock_offset_s(self) -> float:
-        return self.recorder.clock().timestamp() - time.monotonic()
+        return self.wall().timestamp() - time.monotonic()

@@ -18,6 +18,7 @@ from controller.service.keyed_prober import KeyedProber
 from monitor.budget import tracker as budget_tracker
 from monitor.budget.allocation import month_of
 from monitor.budget.tracker import BudgetTracker
+from monitor.clock import utc_now
 from monitor.config.settings import Settings
 from monitor.detection import pacing
 from monitor.detection.pacing import BurstProbe
@@ -57,6 +58,8 @@ class Probing:
     """So many probes may be under way: as many as this process may have files open for."""
     on_observation: Callable[[Observation], None] = lambda _: None
     """Is told each as well; must return at once."""
+    wall: Callable[[], datetime] = utc_now
+    """This machine's clock, which the schedule goes by, whatever clock the observations have."""
     _under_way: int = 0
     _skips: dict[str, tuple[float, int]] = field(default_factory=dict)
     """For each target when a skip was last reported (monotonic), and how many there have been since."""
@@ -68,19 +71,19 @@ class Probing:
         self.schedule = ProbeScheduler(self.settings.targets, self._probe, self._skipped)
         self._learn_prices()
         self._paced = self._settings_by_use()
-        self.schedule.update(self._paced.targets, self.recorder.clock())
+        self.schedule.update(self._paced.targets, self.wall())
         self.cycle.update_intervals(self._paced)
 
     def start(self) -> None:
         """Begin with the scheduled probes."""
-        self.schedule.start(self.recorder.clock())
+        self.schedule.start(self.wall())
         self._probe_early()
         self.request(self.cycle.detection.resumed_probes)
 
     def reconfigure(self, settings: Settings, budget: BudgetTracker, prober: KeyedProber) -> None:
         """Go on with other settings, once the cycle has them. What is asked otherwise now is asked at once."""
         asked = {target.id: target for target in self.settings.targets}
-        now, providers = self.recorder.clock(), {target.provider for target in self.settings.targets}
+        now, providers = self.wall(), {target.provider for target in self.settings.targets}
         prober.go_on_from(self.prober)
         self.settings, self.budget, self.prober = settings, budget, prober
         self._learn_prices()
@@ -99,7 +102,7 @@ class Probing:
         """Make these extra probes as well, as far as the budget allows."""
         for burst in bursts:
             if granted := self.budget.grant_extra(burst.targets, self.recorder.clock()):
-                at = self.recorder.clock() + timedelta(seconds=burst.delay_s)
+                at = self.wall() + timedelta(seconds=burst.delay_s)
                 self.schedule.add_burst_probe(burst.slot, granted, at, afresh=burst.afresh)
         if self.settings.controller.spend_where_used and self._settings_by_use().targets != self._paced.targets:
             self._review_now.set()
@@ -151,7 +154,7 @@ class Probing:
             )
             if check == CONTEXT:
                 wait = _CONTEXT_AGAIN_TOLD if state.failing_context else _CONTEXT_AGAIN
-                self.schedule.ask_context_again(target.id, self.recorder.clock() + wait)
+                self.schedule.ask_context_again(target.id, self.wall() + wait)
         self.on_observation(observation)
         self.observations.put_nowait(observation)
 
@@ -198,7 +201,7 @@ class Probing:
             seen_at = self.cycle.detection.detector.state_of(paced.id).last_seen_at
             known = seen_at is not None and abs((now - seen_at).total_seconds()) < paced.interval_s
             if paced.interval_s > min(configured.interval_s, pacing.FIRST_WITHIN_S) and not known:
-                self.schedule.add_burst_probe(paced.id, (paced.id,), now + timedelta(seconds=due_s[paced.id]))
+                self.schedule.add_burst_probe(paced.id, (paced.id,), self.wall() + timedelta(seconds=due_s[paced.id]))
 
     def _settings_by_use(self) -> Settings:
         """The settings with the intervals as the budget allows them, and as the routes stand now."""
@@ -224,7 +227,7 @@ class Probing:
         after, paced = self.budget.throttling, self._settings_by_use()
         if paced.targets != self._paced.targets:
             self._paced = paced
-            self.schedule.update(paced.targets, self.recorder.clock())
+            self.schedule.update(paced.targets, self.wall())
             await self.recorder.database.run(self.cycle.update_intervals, paced)
         if after.stopped != before.stopped:
             await self.recorder.database.run(

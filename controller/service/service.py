@@ -17,12 +17,12 @@ from controller.api.server import ApiServer
 from controller.cycle.cycle import Cycle
 from controller.journal import Journal
 from controller.open_files import most_probes, raise_open_files
-from controller.routing.ballast import Ballast
-from controller.routing.routing_file import RoutingFile, RoutingFileError
+from controller.routing.routing_file import RoutingFileError, own_file
 from controller.service.background import BackgroundRecorder, WorkerThread
 from controller.service.configured_parts import ConfiguredParts, PartsContext, build_parts
 from controller.service.control_loop import ControlLoop
 from controller.service.housekeeping import Housekeeping
+from controller.service.lead import Lead
 from controller.service.probing import Probing
 from controller.service.reloading import ConfigurationInForce, Reloader
 from monitor.budget import tracker as budget_tracker
@@ -37,7 +37,7 @@ from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.formatting import plural
 from monitor.storage.buffered_store import TOLD_AFTER_S, BufferedStore
 from monitor.storage.database import DatabaseError
-from monitor.storage.lock import HeldError, LockError, instance_lock
+from monitor.storage.lock import HeldError, LockError
 from monitor.storage.store import Store
 from monitor.storage.writer import writer_database
 from probes import pricing
@@ -78,8 +78,10 @@ class Service:
         *,
         environ: Mapping[str, str] = MappingProxyType({}),
         clock: Callable[[], datetime] = utc_now,
+        lead: Lead | None = None,
     ) -> None:
-        """`environ` has the variables of a configuration that is read anew."""
+        """`environ` has the variables of a configuration that is read anew; `lead`: others stand by for this one."""
+        self._lead = lead
         self._settings = settings
         self._clock = clock
         self._started_at = clock()
@@ -96,11 +98,8 @@ class Service:
 
     def __enter__(self) -> "Service":
         with ExitStack() as opened:
-            published = self._settings.routing_file
-            card = published.with_name(f"{published.name}.lock")
-            folder = opened.enter_context(instance_lock(published.parent, card=card, folder=True))
-            self._file = RoutingFile(published, ballast=Ballast(published), folder=folder)
-            self._writer = writer_database(self._settings.database)
+            self._file = self._lead.file if self._lead else opened.enter_context(own_file(self._settings.routing_file))
+            self._writer = writer_database(self._settings.database, self._lead.fence if self._lead else None)
             opened.callback(self._writer.close)
             self._open_database()
             opened.callback(self._slack.shutdown, cancel_futures=True)
@@ -148,7 +147,7 @@ class Service:
         except HeldError:
             raise
         except (DatabaseError, LockError) as error:
-            if not self._file.read_targets():
+            if self._lead or not self._file.read_targets():
                 raise
             log.error("database_unusable_at_start: %s", error)
             self._writer.recover(self._clock())
@@ -191,7 +190,7 @@ class Service:
         loss = self._network_loss_detector(self._settings)
         self._budget = self._open_budget(self._settings)
         budget_events = self._budget.review(now)
-        self._resume(store, Journal(engine), loss.messages.loss)
+        self._resume(store, Journal(engine, self._lead.fence if self._lead else None), loss.messages.loss)
         self._cycle.detection.take_reports = self._parts.traffic.take
         self._build_loops(loss)
         self._record_budget(budget_events)
@@ -223,6 +222,9 @@ class Service:
     def _resume(self, store: Store, journal: Journal, loss: NetworkLoss | None) -> None:
         """Run the first cycle from what is stored; raises RoutingFileError when its file cannot be written."""
         self._cycle = Cycle(self._budget.throttled_settings(), store, journal, self._file, held=_HELD)
+        if self._lead:
+            self._cycle.publisher.epoch = self._lead.epoch
+            self._cycle.publisher.share = self._lead.share_on(self._writer.engine)
         self._cycle.start(self._clock())
         self._cycle.detection.stop_watching(self._budget.throttling.stopped, self._budget.stop_reason())
         self._cycle.run((), self._clock(), loss=loss)
@@ -366,6 +368,8 @@ class Service:
             return f"I cannot write, and move no route: {stuck}; {disk}"
         if self._writer.unusable_s() < TOLD_AFTER_S:
             return None
+        if self._writer.freezes:
+            return f"I cannot write: every route stays where it is; I still watch. {self._writer.unusable}"
         return f"I cannot write; I still watch and route. {self._writer.unusable}"
 
     def _watching(self) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy.engine import ExceptionContext
 
 from monitor.config.database_url import name_in
 from monitor.storage.database_error import DatabaseError
+from monitor.storage.lease_fence import LeaseFence
 from monitor.storage.lock import HeldError
 from monitor.storage.postgres_connection import Connector
 from monitor.storage.postgres_engine import SERVICE_LOCK, Limits, prepare, shown, writer_engine
@@ -44,7 +45,9 @@ _WRITE: Final = text("UPDATE alembic_version SET version_num = version_num")
 class PostgresWriter(WriterDatabase):
     """The database, held by a lock of the connection: whatever is written is written by who holds it.
 
-    One that was emptied, replaced, restored or failed over is gone on with, and `replaced` says so.
+    One that was emptied, replaced, restored or failed over is gone on with, and `replaced` says so. With a `fence` each
+    new connection first asks whether the lease is still held, and then throws out whoever still holds the lock: a
+    leader that hangs, and can commit nothing any more.
     """
 
     def __init__(
@@ -54,8 +57,10 @@ class PostgresWriter(WriterDatabase):
         monotonic: Callable[[], float] = time.monotonic,
         busy_s: float = BUSY_S,
         statement_s: float = STATEMENT_S,
+        fence: LeaseFence | None = None,
     ) -> None:
         self._url = url
+        self._fence = fence
         self._limits = Limits(statement_s=statement_s, lock_s=busy_s)
         self._connector = Connector(statement_s)
         self._identity: str | None = None
@@ -64,6 +69,7 @@ class PostgresWriter(WriterDatabase):
         """While it cannot be written."""
         engine = writer_engine(url, self._limits, connector=self._connector, on_connect=self._hold)
         super().__init__(engine, name=name_in(url), shown=shown(url), monotonic=monotonic)
+        self.freezes = fence is not None
 
     @property
     def in_doubt(self) -> bool:
@@ -81,6 +87,7 @@ class PostgresWriter(WriterDatabase):
         try:
             prepare(self.engine, self._url)
             self._identify()
+            self._begin_lease()
         finally:
             self._limits.statement_s, self._connector.deadline_s = usual
 
@@ -89,13 +96,15 @@ class PostgresWriter(WriterDatabase):
         self.engine.dispose()
 
     def _hold(self, connection: psycopg.Connection[Any]) -> None:
-        """Take the lock for this connection; raises HeldError."""
+        """Take the lock for this connection; raises HeldError, or DeposedError where the lease is lost."""
+        if self._fence:
+            self._fence.check_connection(connection)
         taken = connection.execute(_TRY).fetchone()
         if taken and taken[0]:
             return
         holder = connection.execute(_HOLDER).fetchone()
-        if holder and holder[1] == self._connector.application:
-            # A former connection of ours, of which the server does not know yet that it is cut.
+        if holder and (self._fence or holder[1] == self._connector.application):
+            # A deposed leader; or a former connection of ours, of which the server does not know yet that it is cut.
             connection.execute("SELECT pg_terminate_backend(%s)", (holder[0],))
         try:
             connection.execute(_WAIT)
@@ -111,12 +120,18 @@ class PostgresWriter(WriterDatabase):
         former = self._identity, self.lineage
         emptied = prepare(self.engine, self._url)
         self._identify()
+        self._begin_lease()
         if former[0] is not None and (emptied or former != (self._identity, self.lineage)):
             begun = "a new one was begun" if emptied else "the one in its place is used from now on"
             what = "emptied" if former[0] == self._identity else "replaced, restored or failed over"
             self.replaced = f"{self._shown} was {what} by someone else: {begun}"
         with self.engine.begin() as connection:
             connection.execute(_WRITE)
+
+    def _begin_lease(self) -> None:
+        if self._fence:
+            with self.engine.begin() as connection:
+                self._fence.begin(connection)
 
     def _identify(self) -> None:
         with reading(self.engine).connect() as connection:

@@ -52,6 +52,8 @@ class WriterDatabase(ABC):
         self.replaced: str | None = None
         """What became of the former one, as a sentence, once another is used; whoever acts on it sets it None."""
         self._first_why = self.unusable
+        self.freezes = False
+        """Nothing may be decided while it cannot be written: another machine may lead meanwhile."""
         self.engine = engine
         """As of `open_writer`; it outlives what is behind it."""
         event.listen(engine, "begin", self._refuse_if_unusable, insert=True)

@@ -1,0 +1,147 @@
+"""Leases: one holder at a time by the database's time, and no write under an epoch that is over."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from sqlalchemy import Engine
+
+from controller.journal import Journal
+from controller.routing.decision import Decision
+from monitor.storage.database import DatabaseError
+from monitor.storage.lease_fence import LEADER, DeposedError, HeldLease, LeaseFence
+from monitor.storage.lease_store import LeaseStore
+from monitor.storage.postgres_engine import open_reporter
+from monitor.storage.postgres_writer import PostgresWriter
+from monitor.storage.store import Store
+from tests.support.databases import Seconds
+from tests.support.postgres import PostgresServer
+
+NOW = datetime(2026, 11, 29, tzinfo=UTC)
+DECISION = Decision(route="chat", target="a/b", at=NOW, reason="", generation=1)
+
+
+@pytest.fixture
+def url(postgres: PostgresServer) -> str:
+    """A database with tables."""
+    url = postgres.new_database()
+    made = PostgresWriter(url)
+    made.open()
+    made.close()
+    return url
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[Engine]:
+    """The connection of who asks for leases."""
+    engine = open_reporter(url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def leases(engine: Engine) -> LeaseStore:
+    """Under test, with the usual time."""
+    return LeaseStore(engine, LEADER)
+
+
+def taken(leases: LeaseStore, holder: str, *, early: bool = False, above: int = 0) -> HeldLease | None:
+    """The lease as somebody takes it now."""
+    return leases.take(holder, leases.read(), early=early, above=above)
+
+
+def held(leases: LeaseStore, holder: str, *, early: bool = False, above: int = 0) -> HeldLease:
+    """The same, which succeeds."""
+    lease = taken(leases, holder, early=early, above=above)
+    assert lease
+    return lease
+
+
+def test_one_holds_it_at_a_time(leases: LeaseStore) -> None:
+    """Until it is given back; the next has the next epoch, and the former can neither renew nor end it."""
+    first = held(leases, "a")
+    assert (first.epoch, taken(leases, "b")) == (1, None)
+    assert leases.renew(first)
+    assert 14 < leases.read().left_s <= 15
+    leases.release(first)
+    second = held(leases, "b", above=7)
+    assert second.epoch == 8
+    assert leases.renew(first) is None
+    leases.release(first)
+    assert leases.renew(second)
+
+
+def test_of_two_who_saw_the_same_one_takes_it(engine: Engine) -> None:
+    """Also early; and not from somebody who has renewed it since it was seen."""
+    leases = LeaseStore(engine, LEADER, ttl_s=0.0)
+    seen = leases.read()
+    first = leases.take("a", seen)
+    assert first
+    assert leases.take("b", seen, early=True) is None
+    seen = leases.read()
+    long = LeaseStore(engine, LEADER)
+    assert long.renew(first)
+    assert leases.take("b", seen, early=True) is None
+    assert long.take("b", long.read(), early=True)
+
+
+def test_a_database_without_tables_has_no_leases(postgres: PostgresServer) -> None:
+    """Which is no error."""
+    engine = open_reporter(postgres.new_database())
+    assert not LeaseStore(engine, LEADER).is_there()
+    engine.dispose()
+
+
+def test_who_takes_the_lease_throws_out_who_held_it(url: str, leases: LeaseStore) -> None:
+    """The former leader's connection is ended; it takes the lock of who writes never again."""
+    seconds = Seconds()
+    fence = LeaseFence(held(leases, "a"))
+    first = PostgresWriter(url, fence=fence, monotonic=seconds)
+    first.open()
+    second = PostgresWriter(url, fence=LeaseFence(held(leases, "b", early=True)))
+    second.open()
+    with pytest.raises(DatabaseError):
+        Store(first.engine).add_event(NOW, "a", "b", "c")
+    for _ in range(2):
+        seconds.now += 1
+        assert not first.recover(NOW)
+    assert fence.deposed == "b has taken the lease 'leader' (epoch 2)"
+    Store(second.engine).add_event(NOW, "a", "b", "c")
+    first.close()
+    second.close()
+
+
+def test_the_journal_commits_nothing_under_an_epoch_that_is_over(url: str, leases: LeaseStore) -> None:
+    """Though its connection still holds the lock."""
+    fence = LeaseFence(held(leases, "a"))
+    writer = PostgresWriter(url, fence=fence)
+    writer.open()
+    journal = Journal(writer.engine, fence)
+    journal.commit([DECISION], ())
+    held(leases, "b", early=True)
+    with pytest.raises(DeposedError, match="b has taken the lease"):
+        journal.commit([DECISION], ())
+    assert len(journal.decisions()) == 1
+    writer.close()
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM leases", "UPDATE leases SET epoch = 3, holder = 'x'"])
+def test_a_database_that_was_put_in_place_deposes_nobody(url: str, leases: LeaseStore, statement: str) -> None:
+    """A new one, or a backup with an older lease: the holder writes its own into it, and goes on."""
+    fence = LeaseFence(held(leases, "a", above=4))
+    writer = PostgresWriter(url, fence=fence, monotonic=(seconds := Seconds()))
+    writer.open()
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as other:
+        other.execute(statement)
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+    with pytest.raises(DatabaseError):
+        Store(writer.engine).add_event(NOW, "a", "b", "c")
+    seconds.now += 1
+    assert writer.recover(NOW)
+    reading = leases.read()
+    assert (reading.holder, reading.epoch, fence.deposed) == ("a", 5, None)
+    writer.close()

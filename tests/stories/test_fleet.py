@@ -1,0 +1,148 @@
+"""Two machines on one PostgreSQL, as people run them: one leads, the other takes over, and nothing goes back."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.stories.test_service import ANTHROPIC, OPENAI, PATIENCE_S, Lab, lab
+from tests.support.postgres import PostgresServer, server_folder
+
+__all__ = ["lab"]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def server() -> Iterator[PostgresServer]:
+    """One of its own, to be stopped."""
+    made = PostgresServer(server_folder())
+    yield made
+    made.close()
+
+
+class Machine:
+    """A folder with a configuration, and the service that runs there."""
+
+    def __init__(self, lab: Lab, url: str, name: str) -> None:
+        self.lab, self.folder = lab, lab.folder / name
+        self.folder.mkdir()
+        self.config = self.folder / "hotspare.yaml"
+        text = lab.config.read_text().replace(f"database: sqlite:///{lab.folder}/hotspare.db", f"database: '{url}'")
+        self.config.write_text(text.replace(f"{lab.folder}/", f"{self.folder}/") + "api: {listen: none}\n")
+        self.process = self.start()
+
+    def start(self) -> "subprocess.Popen[str]":
+        """The service, anew."""
+        kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+        with (self.folder / "log").open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "controller.cli.main", "run", "-c", str(self.config)],
+                stdout=log,
+                stderr=log,
+                text=True,
+                env=kept | {"KEY": "sk-made-up-key-for-tests", "TOKEN": self.lab.slack.token},
+            )
+        self.lab.processes.append(self.process)
+        return self.process
+
+    def table(self) -> dict[str, Any]:
+        """Its routing file; empty while there is none."""
+        path = self.folder / "routing.json"
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    def order(self) -> tuple[int, int]:
+        """That of its table."""
+        table = self.table()
+        return table.get("epoch", 0), table.get("generation", 0)
+
+    def serving(self) -> str | None:
+        """The target of the route."""
+        found: str | None = self.table().get("routes", {}).get("chat", {}).get("target")
+        return found
+
+    def log(self) -> str:
+        """What it has said."""
+        return (self.folder / "log").read_text()
+
+
+def decisions(url: str) -> list[tuple[int, int, str]]:
+    """The epoch, generation and target of each, oldest first."""
+    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        return connection.execute("SELECT epoch, generation, target FROM decisions ORDER BY id").fetchall()
+
+
+def test_a_machine_takes_over_from_one_that_was_killed(lab: Lab, server: PostgresServer) -> None:
+    """Within 20 s, under the next epoch and the same generation; both publish one table, and Slack tells one story."""
+    url = server.new_database()
+    first = Machine(lab, url, "first")
+    lab.until(lambda: first.serving() == OPENAI, "the first leads")
+    second = Machine(lab, url, "second")
+    lab.until(lambda: second.order() == first.order() == (1, 1), "the second publishes its table")
+    assert "standing_by" in second.log()
+
+    lab.first.state.chaos.error_rates = {500: 1.0}
+    lab.until(lambda: first.serving() == ANTHROPIC, "failover")
+    lab.until(lambda: second.order() == first.order(), "on both machines")
+    lab.until(lambda: len(lab.slack.messages) == 1, "Slack told")
+
+    first.process.kill()
+    killed_s = time.monotonic()
+    lab.until(lambda: second.order()[0] == 2, "takeover")
+    assert time.monotonic() - killed_s < 20.0
+    assert (second.serving(), second.order()) == (ANTHROPIC, (2, first.order()[1]))
+
+    first.start()
+    lab.until(lambda: first.order() == second.order(), "the first stands by")
+    lab.first.state.chaos.error_rates = {}
+    lab.until(lambda: second.serving() == OPENAI, "failback")
+    lab.until(lambda: first.serving() == OPENAI, "on both machines")
+    lab.until(lambda: "Resolved" in str(lab.slack.messages[0].versions[-1]), "Slack told of the end")
+    assert len(lab.slack.messages) == 1
+    assert [(epoch, target) for epoch, _, target in decisions(url)] == [(1, OPENAI), (1, ANTHROPIC), (2, OPENAI)]
+
+    second.process.send_signal(signal.SIGTERM)
+    assert second.process.wait(PATIENCE_S) == 0
+    lab.until(lambda: first.order()[0] == 3, "a lease that is given back is taken at once")
+    assert "Traceback" not in first.log() + second.log()
+
+
+def test_a_leader_that_was_paused_is_deposed(lab: Lab, server: PostgresServer) -> None:
+    """It can commit nothing once it goes on, stands by, and publishes the table of the one that leads by then."""
+    url = server.new_database()
+    first = Machine(lab, url, "first")
+    lab.until(lambda: first.serving() == OPENAI, "the first leads")
+    second = Machine(lab, url, "second")
+    lab.until(lambda: second.order() == (1, 1), "the second publishes its table")
+    first.process.send_signal(signal.SIGSTOP)
+    lab.until(lambda: second.order() == (2, 1), "takeover")
+    lab.first.state.chaos.error_rates = {500: 1.0}
+    lab.until(lambda: second.serving() == ANTHROPIC, "failover")
+    first.process.send_signal(signal.SIGCONT)
+    lab.until(lambda: first.order() == second.order(), "it publishes the other one's table")
+    assert "deposed" in first.log()
+    assert [(epoch, target) for epoch, _, target in decisions(url)] == [(1, OPENAI), (2, ANTHROPIC)]
+    assert "Traceback" not in first.log() + second.log()
+
+
+def test_nothing_is_decided_without_the_database(lab: Lab, server: PostgresServer) -> None:
+    """The table stays as it is, and what was observed meanwhile is judged once the database is back."""
+    url = server.new_database()
+    first, second = Machine(lab, url, "first"), Machine(lab, url, "second")
+    lab.until(lambda: first.serving() == second.serving() == OPENAI, "one table")
+    before = first.order()
+    server.stop()
+    lab.first.state.chaos.error_rates = {500: 1.0}
+    time.sleep(10.0)
+    assert (first.order(), second.order()) == (before, before)
+    assert (first.serving(), second.serving()) == (OPENAI, OPENAI)
+    server.start()
+    lab.until(lambda: first.serving() == second.serving() == ANTHROPIC, "failover")
+    assert sorted(decisions(url)) == decisions(url)
+    assert "Traceback" not in first.log() + second.log()
