@@ -53,6 +53,22 @@ class ServiceStatus:
         return self.beat.refused if self.beat and self.liveness is Liveness.RUNNING else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leader:
+    """Who leads the machines on one PostgreSQL, or led them last."""
+
+    holder: str
+    epoch: int
+    until: datetime
+    """By the database's time; a past instant once it leads no more."""
+
+    def sentence(self, now: datetime) -> str:
+        """`web-1 pid 7 leads (epoch 3)`, without a full stop."""
+        name = self.holder.rpartition(" ")[0] or self.holder
+        over_s = (now - self.until).total_seconds()
+        return f"{name} leads (epoch {self.epoch})" if over_s < 0 else f"nobody leads; {name} did (epoch {self.epoch})"
+
+
 def service_status(beat: ServiceBeat | None, now: datetime) -> ServiceStatus:
     """What the last beat of the service means at `now`; `beat` is None when the service never wrote one."""
     if beat is None:

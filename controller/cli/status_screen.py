@@ -306,6 +306,8 @@ def _extras(overview: Overview, console: Console, detail: _Detail) -> Iterator[T
     if beat and beat.revision and beat.loaded_at:
         said = f"Configuration: revision {beat.revision}, read {ago(beat.loaded_at, overview.now)}"
         texts.append(Text(said, style="dim"))
+    if overview.leader:
+        texts.append(Text(f"Machines: {overview.leader.sentence(overview.now)}", style="dim"))
     for text in texts:
         yield from wrap(text, console.width, indent=2, most=detail.text_lines)
 

@@ -36,6 +36,12 @@ def status_document(overview: Overview) -> dict[str, Any]:
             "loaded_at": _instant(beat.loaded_at) if beat else None,
             "refused": service.refused_configuration,
         },
+        "leader": overview.leader
+        and {
+            "holder": overview.leader.holder,
+            "epoch": overview.leader.epoch,
+            "until": _instant(overview.leader.until),
+        },
         "network": connectivity
         and {
             "sight": connectivity.state,

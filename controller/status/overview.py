@@ -28,6 +28,7 @@ from controller.status.queries import (
     read_evidence_trails,
     read_history,
     read_last_day,
+    read_leader,
     read_machine_notice,
     read_recent_details,
     read_returns,
@@ -48,7 +49,7 @@ from monitor.detection.parameters import target_parameters, targets_by_pool
 from monitor.detection.target_state import TargetState
 from monitor.formatting import plural
 from monitor.health import FAILING, HEALTHY, UNHEALTHY, TargetHealth, not_observed
-from monitor.liveness import Liveness, ServiceStatus, service_status
+from monitor.liveness import Leader, Liveness, ServiceStatus, service_status
 from monitor.storage.column_conversions import from_ms
 from monitor.storage.rollup_rows import maintenance_spans
 from monitor.storage.row_conversions import SavedTargetState
@@ -160,6 +161,8 @@ class Overview:
     """That probes fail by a fault of this machine; None while they do not."""
     pending_alerts: PendingAlerts | None = None
     """The alerts that wait for Slack; None where Slack is not configured."""
+    leader: Leader | None = None
+    """Who leads; None where the service is one machine on its own."""
 
     @property
     def untrusted(self) -> bool:
@@ -193,6 +196,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
     with engine.connect() as connection:
         events = tuple(read_events(connection, RECENT))
         machine_notice = read_machine_notice(connection)
+        leader = read_leader(connection)
         failing_channels = tuple(read_failing(connection))
         pending_alerts = _read_pending_alerts(settings, connection, now)
         evidence_trails = read_evidence_trails(connection, (*open_incidents, *past_incidents))
@@ -281,6 +285,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         failing_channels=failing_channels,
         pending_alerts=pending_alerts,
         machine=machine,
+        leader=leader,
     )
 
 

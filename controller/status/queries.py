@@ -31,7 +31,10 @@ from controller.status.probe_history import (
 from monitor.detection import notices, reasons
 from monitor.health import UNHEALTHY, Health, low_limit
 from monitor.history.rollup import OutcomeCounts, counts_of
+from monitor.liveness import Leader
 from monitor.storage.column_conversions import from_ms, storable, to_ms
+from monitor.storage.fleet_tables import LEASES
+from monitor.storage.lease_fence import LEADER
 from monitor.storage.rollup_rows import MaintenanceSpan, is_maintained
 from monitor.storage.rollup_tables import ROLLUPS
 from monitor.storage.row_conversions import read_trail
@@ -268,6 +271,12 @@ def read_events(connection: Connection, most: int) -> Sequence[EventRow]:
     """The newest events, at most `most`, the newest first."""
     with Session(connection) as session:
         return session.exec(select_rows(EventRow).order_by(col(EventRow.id).desc()).limit(most)).all()
+
+
+def read_leader(connection: Connection) -> Leader | None:
+    """Who leads; None where the service is one machine on its own."""
+    row = connection.execute(select(LEASES).where(LEASES.c.name == LEADER)).one_or_none()
+    return Leader(holder=row.holder, epoch=row.epoch, until=from_ms(row.until_ms)) if row else None
 
 
 def read_machine_notice(connection: Connection) -> EventRow | None:
