@@ -80,6 +80,8 @@ class Alert:
     """Whether a person must act; None where it is not about an incident."""
     incident: Incident | None = None
     notice: PendingEvent | None = None
+    epoch: int = 0
+    """Of the leader that sends it, where several machines may lead; 0: one machine alone."""
 
 
 def incident_alert(
@@ -149,11 +151,12 @@ def alert_document(alert: Alert) -> dict[str, Any]:
         "action": alert.action and alert.action.document(),
         "incident": incident,
         "notice": notice and {"kind": notice.kind, "subject": notice.subject, "text": notice.text},
+        **({"epoch": alert.epoch} if alert.epoch else {}),
     }
 
 
 def encode_alert(alert: Alert, secrets: Iterable[Secret] = ()) -> bytes:
-    """The document as it is sent, without any of the secrets: UTF-8, the same bytes each time."""
+    """The document as it is sent, without any of the secrets: UTF-8, the same bytes each time from one leader."""
     text = json.dumps(alert_document(alert), ensure_ascii=False, separators=(",", ":"))
     return mask_secrets(text, secrets).encode("utf-8", "replace")
 

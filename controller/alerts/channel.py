@@ -157,6 +157,10 @@ class ChannelContext:
     """Where calls are made that block."""
     button_routes: Callable[[], Sequence[Route] | None] = lambda: None
     """The routes that Slack's buttons may act on right now; None: messages get no buttons."""
+    epoch: int = 0
+    """Of this machine's lead, which every message carries; 0: it is alone."""
+    may_send: Callable[[], bool] = lambda: True
+    """Whether it is known to lead at this moment."""
 
     @property
     def secrets(self) -> tuple[Secret, ...]:

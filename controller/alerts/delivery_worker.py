@@ -40,9 +40,11 @@ class DeliveryWorker:
         store: DeliveryStore,
         *,
         in_database: RunInThread,
+        may_send: Callable[[], bool] = lambda: True,
         clock: Callable[[], datetime] = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._may_send = may_send
         self._channel = channel
         self._store = store
         self._in_database = in_database
@@ -169,6 +171,9 @@ class DeliveryWorker:
         posts = planned.action is Action.POST
         if posts:
             await self._in_database(partial(self._store.begin, planned, begun_at))
+        if not self._may_send():
+            # Paused, say, since it was begun: whoever leads by now looks for it, and sends it.
+            raise DatabaseError("the lease was not renewed in time: whoever leads sends what is due")
         try:
             receipt = await self._channel.deliver(planned, begun_at)
         except DeliveryError as error:

@@ -51,6 +51,7 @@ class AlertingTasks:
         self._settings = context.settings
         self._channels = channels_of(context)
         self._ping = heartbeat_ping(context.settings, tls=context.tls)
+        self._may_send = context.may_send
         self._engine = engine
         self._in_database = in_database
         self._trouble = trouble
@@ -66,7 +67,10 @@ class AlertingTasks:
         """What is to run until `stop`, or until it is cancelled; nothing where nothing is configured."""
         for channel in self._channels:
             store = DeliveryStore(self._engine, channel.name)
-            yield DeliveryWorker(channel, store, in_database=self._in_database, clock=self._clock).run(stop)
+            worker = DeliveryWorker(
+                channel, store, in_database=self._in_database, may_send=self._may_send, clock=self._clock
+            )
+            yield worker.run(stop)
         name = name_in(self._settings.database)
         yield DirectNotice(self._channels, self._cannot_write, self._clock, name=name).run()
         alerts = self._settings.alerts

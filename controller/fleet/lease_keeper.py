@@ -111,8 +111,10 @@ class LeaseKeeper:
 
     def _renew(self, fence: LeaseFence) -> None:
         try:
+            asked_s = time.monotonic()
             measured = self._store.renew(fence.lease)
             if measured:
+                fence.renewed(asked_s)
                 self._clock.learn(measured)
                 self.answered_s = time.monotonic()
                 return

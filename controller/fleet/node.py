@@ -98,7 +98,7 @@ class FleetNode:
         stopped = asyncio.create_task(stop.wait())
         for ending in (kept, stopped):
             ending.add_done_callback(lambda _: over.set())
-        self._settings = self._newest_settings()
+        self._settings = await asyncio.to_thread(self._newest_settings)
         service = Service(
             self._settings, environ=self._environ, clock=self._clock, lead=Lead(fence=fence, file=self._file)
         )

@@ -15,6 +15,7 @@ from controller.alerts.slack.buttons.listener import ButtonService
 from controller.history.store import RouteHistory
 from controller.service.background import BackgroundRecorder
 from controller.service.keyed_prober import KeyedProber
+from controller.service.lead import Lead
 from controller.service.static_page_writer import StaticPageWriter
 from controller.service.traffic_intake import TrafficIntake
 from monitor.config.settings import Settings
@@ -41,6 +42,7 @@ class PartsContext:
     clock: Callable[[], datetime]
     use_key: Callable[[str, ProviderKey], None]
     """Points applications at this key of a provider."""
+    lead: Lead | None = None
 
 
 @dataclass(kw_only=True)
@@ -86,7 +88,14 @@ def build_parts(settings: Settings, context: PartsContext, traffic: TrafficIntak
         ),
         buttons=buttons,
         channels=AlertingTasks(
-            ChannelContext(settings=settings, tls=tls, in_thread=context.in_slack, button_routes=buttons.routes),
+            ChannelContext(
+                settings=settings,
+                tls=tls,
+                in_thread=context.in_slack,
+                button_routes=buttons.routes,
+                epoch=context.lead.epoch if context.lead else 0,
+                may_send=context.lead.fence.is_fresh if context.lead else lambda: True,
+            ),
             context.engine,
             in_database=in_database,
             trouble=context.trouble,

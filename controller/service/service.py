@@ -173,6 +173,7 @@ class Service:
             trouble=self._trouble,
             cannot_write=self._cannot_write,
             clock=self._clock,
+            lead=self._lead,
             use_key=lambda provider, key: self._database.submit(
                 "key_lost", self._cycle.publisher.use_key, provider, key
             ),

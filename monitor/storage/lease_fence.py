@@ -1,6 +1,8 @@
 """That a process still holds its lease: asked of the database by whoever is about to write under it."""
 
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -21,6 +23,10 @@ _BEGIN: Final = (
 )
 #: Shared: a taker waits for the transaction that has asked.
 _HOLD: Final = "SELECT holder, epoch FROM leases WHERE name = :name FOR SHARE"
+
+
+#: Less than a lease lasts.
+_FRESH_S: Final = 13.0
 
 
 class DeposedError(DatabaseError):
@@ -46,8 +52,11 @@ class HeldLease:
 class LeaseFence:
     """Lets its lease's holder write, and nobody who has lost it. From any thread."""
 
-    def __init__(self, lease: HeldLease) -> None:
+    def __init__(self, lease: HeldLease, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Of a lease that was taken in this moment."""
         self.lease = lease
+        self._monotonic = monotonic
+        self._renewed_s = monotonic()
         self._deposed: str | None = None
         self._lock = threading.Lock()
 
@@ -55,6 +64,14 @@ class LeaseFence:
     def deposed(self) -> str | None:
         """Who has taken the lease, as a sentence; None as long as nobody is known to have."""
         return self._deposed
+
+    def renewed(self, monotonic_s: float) -> None:
+        """It was renewed at this monotonic second, or a little later."""
+        self._renewed_s = monotonic_s
+
+    def is_fresh(self) -> bool:
+        """Whether nobody else can have taken it yet, without asking: for what no database can fence."""
+        return self._deposed is None and self._monotonic() - self._renewed_s < _FRESH_S
 
     def depose(self, holder: str, epoch: int) -> DeposedError:
         """Note that another holds it, for good; the error to raise."""

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import ssl
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -47,8 +48,10 @@ class WebhookChannel(PerAlertChannel):
         proxy: str | None = None,
         secrets: Iterable[Secret] = (),
         timeout_s: float = TIMEOUT_S,
+        epoch: int = 0,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        self._epoch = epoch
         self._url = url
         self._secret = secret
         self._hidden = (url, *([secret] if secret else []), *secrets)
@@ -59,7 +62,7 @@ class WebhookChannel(PerAlertChannel):
 
     async def send(self, alert: Alert) -> None:
         """Post it; raises DeliveryError, within `timeout_s`."""
-        content = encode_alert(alert, self._hidden)
+        content = encode_alert(replace(alert, epoch=self._epoch), self._hidden)
         headers = {"content-type": "application/json", DELIVERY: alert.id, "X-Hotspare-Format": FORMAT}
         if self._secret:
             headers[SIGNATURE] = sign(self._secret, content, at=self._clock())
@@ -89,7 +92,12 @@ def webhook_channels(context: ChannelContext) -> Iterator[AlertChannel]:
     alerts, proxy = context.settings.alerts, context.settings.network.proxy
     if alerts.webhook_url:
         yield WebhookChannel(
-            alerts.webhook_url, alerts.webhook_secret, tls=context.tls, proxy=proxy, secrets=context.secrets
+            alerts.webhook_url,
+            alerts.webhook_secret,
+            tls=context.tls,
+            proxy=proxy,
+            secrets=context.secrets,
+            epoch=context.epoch,
         )
 
 

@@ -84,7 +84,9 @@ class SlackChannel(AlertChannel):
         owners: Owners = NO_OWNERS,
         button_routes: Callable[[], Sequence[Route] | None] = lambda: None,
         timeout_s: float = 5.0,
+        epoch: int = 0,
     ) -> None:
+        self._epoch = {"epoch": str(epoch)} if epoch else {}
         options, url = sdk_options(network, timeout_s), slack.webhook_url
         self._slack = slack
         self._network, self._timeout_s = network or NetworkSettings(), timeout_s
@@ -157,7 +159,7 @@ class SlackChannel(AlertChannel):
         if self._webhook:
             return self._post_by_webhook(self._webhook, planned, message)
         stamp = {"key": planned.key, "begun": str(to_ms(begun_at))}
-        payload = {**to_payload(planned.receipt), **stamp}
+        payload = {**to_payload(planned.receipt), **stamp, **self._epoch}
         message |= {"metadata": {"event_type": _EVENT_TYPE, "event_payload": payload}}
         if planned.ts:
             message |= {"thread_ts": planned.ts, "reply_broadcast": planned.broadcast}
@@ -232,6 +234,7 @@ def slack_channels(context: ChannelContext) -> Iterator[AlertChannel]:
             secrets=context.secrets,
             owners=owners_of(context.settings),
             button_routes=context.button_routes,
+            epoch=context.epoch,
         )
 
 

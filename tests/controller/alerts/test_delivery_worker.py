@@ -23,7 +23,7 @@ from controller.incidents.incident import AffectedTarget, Incident, RouteImpact
 from controller.journal import Journal
 from monitor.clock import utc_now
 from monitor.health import Health
-from monitor.storage.database import open_writer
+from monitor.storage.database import DatabaseError, open_writer
 from monitor.storage.store import Store
 from monitor.storage.tables import DELIVERIES
 from tests.support import incident_builders as alerts
@@ -142,6 +142,22 @@ async def test_each_revision_is_told_once_in_order(world: World) -> None:
     world.restart()
     assert await world.round() == []
     assert len({one.id for one in world.friend.taken}) == 3
+
+
+async def test_a_leader_that_is_not_sure_to_lead_sends_nothing(world: World) -> None:
+    """It was paused between what it noted and what it sends; whoever leads sends it, once."""
+    world.keep(alerts.incident())
+    paused = DeliveryWorker(
+        *(world.friend, world.store_of_friend),
+        in_database=_here,
+        may_send=lambda: False,
+        clock=world.clock,
+        monotonic=world.clock.monotonic,
+    )
+    with pytest.raises(DatabaseError, match="whoever leads sends what is due"):
+        await paused.deliver_once()
+    assert world.friend.offered == []
+    assert await world.round() == ["opened 1"]
 
 
 async def test_what_happened_while_nobody_listened_arrives_once(world: World) -> None:

@@ -112,6 +112,21 @@ def test_who_takes_the_lease_throws_out_who_held_it(url: str, leases: LeaseStore
     second.close()
 
 
+def test_a_lease_is_fresh_for_less_than_it_lasts() -> None:
+    """From when its renewal was asked for; and no more once it is lost."""
+    seconds = Seconds()
+    fence = LeaseFence(HeldLease(LEADER, "a", 1), monotonic=seconds)
+    seconds.now = 12.9
+    assert fence.is_fresh()
+    fence.renewed(5.0)
+    seconds.now = 18.0
+    assert not fence.is_fresh()
+    fence.renewed(17.0)
+    assert fence.is_fresh()
+    fence.depose("b", 2)
+    assert not fence.is_fresh()
+
+
 def test_the_journal_commits_nothing_under_an_epoch_that_is_over(url: str, leases: LeaseStore) -> None:
     """Though its connection still holds the lock."""
     fence = LeaseFence(held(leases, "a"))

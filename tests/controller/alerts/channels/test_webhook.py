@@ -60,6 +60,15 @@ async def test_an_alert_is_posted_once_with_its_id_and_signature() -> None:
     check_schema(request.json)
 
 
+async def test_a_leader_says_its_epoch() -> None:
+    """So that a receiver can leave out what one sends that was deposed."""
+    async with receiving() as receiver:
+        await sink(receiver.url, epoch=7).send(alerts.alert())
+    [request] = receiver.requests
+    assert request.json["epoch"] == 7
+    check_schema(request.json)
+
+
 async def test_without_a_secret_nothing_claims_to_be_signed() -> None:
     """The header is not there at all."""
     async with receiving() as receiver:
