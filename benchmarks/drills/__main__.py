@@ -1,7 +1,8 @@
 """`make drills`: faults in virtual time (`simulation`), or provoked on the real service.
 
 `targets`, `history`: thousands of targets, and years of sums, must cost in the end what they did at first. `kills`:
-kill -9 at random moments; with `--steps`, at each step with files. `hostile`: all that the service talks to is hostile
+kill -9 at random moments; with `--steps`, at each step with files. `fleet`: machines on one PostgreSQL are killed,
+paused, cut off and set by an hour, and it is restarted and locked. `hostile`: all that the service talks to is hostile
 at once, and what it wrote is searched for keys. As root: `network` (gone, lossy, slow, without names) and `reliability`
 (disks, databases, locks, clocks).
 """
@@ -21,6 +22,7 @@ from rich.console import Console
 from rich.progress import Progress, track
 
 from benchmarks.drills.service.aftermath import KillReport
+from benchmarks.drills.service.fleet import fail_fleet
 from benchmarks.drills.service.growth import growth_lines
 from benchmarks.drills.service.history import outlive_history
 from benchmarks.drills.service.hostile import endure_hostility
@@ -47,7 +49,8 @@ def main() -> int:
     )
     parser.add_argument("drill", nargs="?", choices=_DRILLS, default="simulation")
     parser.add_argument("--histories", type=int, default=300, help="of the simulation (default: %(default)s)")
-    parser.add_argument("--kills", type=int, default=500, help="how many services die (default: %(default)s)")
+    parser.add_argument("--kills", type=int, default=500, help="services that die, or faults of a fleet (default: 500)")
+    parser.add_argument("--machines", type=int, default=3, help="of a fleet (default: %(default)s)")
     parser.add_argument("--steps", action="store_true", help="kill at each write, sync, rename; needs a C compiler")
     parser.add_argument("--every", type=int, default=1, help="with --steps: at each so manieth (default: %(default)s)")
     parser.add_argument(
@@ -135,6 +138,20 @@ def _fail_network(args: argparse.Namespace) -> int:
     return _end({"faults": [asdict(report) for report in reports]}, lines, wrong, as_json=args.json)
 
 
+def _fail_fleet(args: argparse.Namespace) -> int:
+    *_, report = _tracked(fail_fleet(args.kills, args.seed, args.machines), "faults", args.kills)
+    times = sorted(report.takeovers_s) or [0.0]
+    p50_s, p99_s = times[len(times) // 2], times[min(len(times) - 1, len(times) * 99 // 100)]
+    faults_met = ", ".join(f"{kind} {count}" for kind, count in report.faults.most_common())
+    counts = f"{report.epochs} epochs, {report.decisions} decisions, {report.incidents} incidents"
+    lines = (
+        f"{report.faults.total()} faults of {args.machines} machines: {faults_met}",
+        f"{len(report.takeovers_s)} takeovers: in {p50_s:.1f} s in the middle, {p99_s:.1f} s at p99",
+        f"{counts}, {report.messages} messages in Slack; {report.files:,} routing files were read meanwhile",
+    )
+    return _end(asdict(report), lines, report.wrong, as_json=args.json)
+
+
 def _end(document: dict[str, object], lines: Iterable[str], wrong: Sequence[str], *, as_json: bool) -> int:
     print(json.dumps(document, ensure_ascii=False) if as_json else "\n".join(lines))
     for text, times in Counter(wrong).items():
@@ -197,6 +214,7 @@ def _print_failure(failed: Played) -> None:
 _DRILLS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "simulation": _simulate,
     "kills": _kill,
+    "fleet": _fail_fleet,
     "hostile": _endure,
     "targets": _watch_targets,
     "history": _outlive_history,

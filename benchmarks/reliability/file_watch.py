@@ -5,19 +5,19 @@ import threading
 from pathlib import Path
 from typing import Final
 
-_EVERY_S: Final = 0.003
+EVERY_S: Final = 0.003
 
 
 class FileWatch:
     """A thread that reads until it is closed."""
 
-    def __init__(self, path: Path, *, may_vanish: bool) -> None:
+    def __init__(self, path: Path, *, may_vanish: bool, every_s: float = EVERY_S) -> None:
         """`may_vanish`: the file may be taken away for a moment, as by a fault of its folder."""
-        self._path, self._may_vanish = path, may_vanish
+        self._path, self._may_vanish, self._every_s = path, may_vanish, every_s
         self.wrong: list[str] = []
         """What was torn, gone, or of another target or an earlier generation than before."""
         self.reads = 0
-        self._targets: dict[tuple[int, int], str] = {}
+        self.targets: dict[tuple[int, int], str] = {}
         """The target of the route by (epoch, generation), of every file that was seen."""
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._read_on, daemon=True)
@@ -29,7 +29,7 @@ class FileWatch:
         self._thread.join()
 
     def _read_on(self) -> None:
-        while not self._closing.wait(_EVERY_S):
+        while not self._closing.wait(self._every_s):
             try:
                 text = self._path.read_bytes()
             except OSError:
@@ -44,7 +44,7 @@ class FileWatch:
             except (ValueError, KeyError, TypeError):
                 self.wrong.append(f"the routing file is torn: {text[:80]!r}")
                 continue
-            if self._targets.setdefault(at, target) != target:
+            if self.targets.setdefault(at, target) != target:
                 self.wrong.append(f"two targets under generation {at}")
-            if at < (latest := max(self._targets)):
+            if at < (latest := max(self.targets)):
                 self.wrong.append(f"generation {at} after {latest}")

@@ -21,9 +21,9 @@ from benchmarks.reliability.servers import Servers
 
 PATIENCE_S: Final = 60.0
 FIRST, SECOND = "one/a", "two/a"
-_CLOCK_SOURCE: Final = Path(__file__).with_name("clock.c")
-_CONFIGURATION: Final = """\
-database: sqlite:///{database}
+CLOCK_SOURCE: Final = Path(__file__).with_name("clock.c")
+CONFIGURATION: Final = """\
+database: {database}
 routing_file: {routing}
 defaults: {{interval: 500ms, timeout: {{connect: 400ms, first_token: 500ms, total: 500ms}}, slow: 450ms}}
 providers:
@@ -100,8 +100,8 @@ class Lab:
             _mount_image(folder / "image", self.database.parent)
             self._disks = [self.database.parent]
         self.config.write_text(
-            _CONFIGURATION.format(
-                database=self.database,
+            CONFIGURATION.format(
+                database=f"sqlite:///{self.database}",
                 routing=self.routing,
                 **{name: self._url(name) for name in ("one", "two", "well")},
                 slack=slack_url or f"{self._url('well')}/slack/",
@@ -110,7 +110,7 @@ class Lab:
             encoding="utf-8",
         )
         if self._clock:
-            library = build_library(_CLOCK_SOURCE, folder)
+            library = build_library(CLOCK_SOURCE, folder)
             self._environment |= {"LD_PRELOAD": str(library), "CLOCK_OFFSET": str(self._clock)}
         self.set_clock(0)
         self.watch = FileWatch(self.routing, may_vanish=may_vanish)

@@ -55,8 +55,7 @@ def look_back(lab: Lab, slack: SlackServer, report: KillReport) -> None:
         report.wrong += [text for (text,) in database.execute("PRAGMA integrity_check") if text != "ok"]
     report.files, report.messages = lab.watch.reads, len(slack.everything)
     report.decisions, report.incidents = len(decisions), len(incidents)
-    messages = [str(shown(message.versions[0].blocks)) for message in slack.messages]
-    report.wrong += [*lab.watch.wrong, *_broken_chain(decisions), *_untold_incidents(incidents, messages)]
+    report.wrong += [*lab.watch.wrong, *_broken_chain(decisions), *wrongly_told(incidents, slack)]
 
 
 def _broken_chain(decisions: Iterable[sqlite3.Row]) -> Iterator[str]:
@@ -72,8 +71,9 @@ def _broken_chain(decisions: Iterable[sqlite3.Row]) -> Iterator[str]:
         yield f"the route ends on {target}"
 
 
-def _untold_incidents(incidents: Iterable[Any], messages: Iterable[str]) -> Iterator[str]:
+def wrongly_told(incidents: Iterable[Any], slack: SlackServer) -> Iterator[str]:
     """Incidents that have no message of their own, or more than one and another each time that they opened again."""
+    messages = [str(shown(message.versions[0].blocks)) for message in slack.messages]
     told = Counter(int(found[1]) for text in messages if (found := _HEADLINE.search(text)))
     for incident in incidents:
         count, opened = told[incident["id"]], 1 + incident["reopened"]
