@@ -39,6 +39,7 @@ from monitor.detection.pacing import BurstProbe
 from monitor.detection.verdict_text import plain_reason
 from monitor.storage.buffered_store import BufferedStore
 from monitor.storage.database import DatabaseError
+from monitor.storage.held_file import HeldFile
 from monitor.storage.store import Store
 from probes.observation import Observation
 
@@ -56,8 +57,7 @@ class Cycle:
         store: Store,
         journal: Journal,
         file: RoutingFile,
-        *,
-        held: timedelta = timedelta(),
+        held: HeldFile | None = None,
     ) -> None:
         """`held`: as of `StoredDetector`."""
         self._settings = settings
@@ -67,7 +67,7 @@ class Cycle:
         self._file = file
         self._unread = False
         """The database could not be read at the start."""
-        self.detection = StoredDetector(settings, store, held=held)
+        self.detection = StoredDetector(settings, store, held)
         self._active_overrides = ActiveOverrides(settings, journal.overrides)
         self._incidents = IncidentMemory(store, journal)
         self.publisher = RoutingPublisher(settings, file, store, self.detection.answer_times)

@@ -37,7 +37,7 @@ class DeferredStates:
         former, due = detector.records.former, set[str]()
         unusual = set(former.providers)
         for target, before in former.targets.items():
-            provider = _provider_of(target)
+            provider = provider_of(target)
             if not detector.has_evidence(provider) and is_quiet(before, detector.state_of(target)):
                 self.put_off([target], now)
             else:
@@ -53,7 +53,7 @@ class DeferredStates:
     def put_off(self, targets: Iterable[str], now: datetime) -> None:
         """These wait, or wait again: they could not be stored."""
         for target in targets:
-            self._waiting[_provider_of(target)].add(target)
+            self._waiting[provider_of(target)].add(target)
             self._since = self._since or now
 
     def take_all(self) -> set[str]:
@@ -74,5 +74,6 @@ def is_quiet(before: TargetState, after: TargetState) -> bool:
     return same and after.last_started_at >= before.last_started_at
 
 
-def _provider_of(target: str) -> str:
+def provider_of(target: str) -> str:
+    """The name of its provider."""
     return target.partition("/")[0]

@@ -5,7 +5,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from controller.cycle.deferred_states import DeferredStates
+from controller.cycle.deferred_states import DeferredStates, provider_of
+from controller.cycle.held_observations import HeldObservations
 from controller.routing.published_state import NOTHING_PUBLISHED, PublishedState
 from monitor.config.settings import Settings
 from monitor.connectivity.network_loss import NetworkLossDetector
@@ -20,6 +21,7 @@ from monitor.detection.traffic_detector import TrafficDetector
 from monitor.detection.verdict_text import plain_reason
 from monitor.health import FAILING, UNHEALTHY, Health, Transition
 from monitor.storage.database import DatabaseError
+from monitor.storage.held_file import HeldFile, longest_hold
 from monitor.storage.row_conversions import SavedTargetState
 from monitor.storage.store import Store
 from monitor.traffic.answer_times import AnswerTimes
@@ -42,13 +44,11 @@ class StoredDetector:
     What stores raises DatabaseError when it could not; what is known of the targets is then as before.
     """
 
-    def __init__(self, settings: Settings, store: Store, *, held: timedelta = timedelta()) -> None:
-        """`held`: so long good answers of healthy targets may wait for others, to be stored with them."""
+    def __init__(self, settings: Settings, store: Store, held: HeldFile | None = None) -> None:
+        """With `held`, good answers of healthy targets wait for others, to be stored with them."""
         self._settings = settings
         self._store = store
-        self._hold = held
-        self._held: list[Observation] = []
-        self._held_since: datetime | None = None
+        self._held = HeldObservations(held) if held else None
         self._deferred = DeferredStates()
         self.detector: Detector
         """From `resume` on."""
@@ -77,6 +77,9 @@ class StoredDetector:
 
         A target that the routing file calls unhealthy, and the database does not know to be, is so.
         """
+        if self._held:
+            self._store.record(self._held.read())
+            self._held.take_all()
         detector, notices = Detector(self._settings, now), NoticeFilter(self._store.notices())
         detector.restore(self._stored_state(detector.health))
         self._begin(detector)
@@ -130,8 +133,8 @@ class StoredDetector:
         self._reports = (*self._reports, *self.take_reports())[-_MOST_REPORTS:]
         transitions = self._judge(unjudged, blind, now, self._reports)
         self._judged = frozenset(observations)
-        if transitions:
-            self._record_held()
+        if self._held and transitions:
+            self._store.record(self._held.take_of({provider_of(made.target) for made in transitions}))
         self._learn_times(self._reports)
         self._reports = ()
         for made in transitions:
@@ -140,20 +143,27 @@ class StoredDetector:
         return transitions
 
     def _record(self, observations: Sequence[Observation], now: datetime) -> None:
-        """Store them, or let them wait where all of them are good answers of targets without evidence against them."""
-        held, since = [*self._held, *observations], self._held_since or now
-        if abs(now - since) >= self._hold or not all(map(self._may_wait, observations)):
-            self._store.record(held)
-            held = []
-        self._held, self._held_since = held, since if held else None
-
-    def _record_held(self) -> None:
-        self._store.record(self._held)
-        self._held, self._held_since = [], None
+        """Store them and what has waited long enough; good answers of targets without evidence against them wait."""
+        held, at_once = self._held, list(observations)
+        if held is None:
+            self._store.record(at_once)
+            return
+        good = [new for new in observations if self._may_wait(new)]
+        if good and held.add(good, now):
+            at_once = [new for new in observations if not self._may_wait(new)]
+        waited = held.take_of({provider_of(new.target) for new in at_once})
+        waited += held.take_due(now, longest_hold(len(self._settings.targets)))
+        try:
+            self._store.record([*waited, *at_once])
+        except DatabaseError:
+            held.put_back(waited)
+            raise
 
     def _may_wait(self, observation: Observation) -> bool:
-        known = self.detector.knows(observation.target)
-        return known and observation.outcome is Outcome.OK and self.detector.state_of(observation.target).no_evidence
+        target = observation.target
+        if observation.outcome is not Outcome.OK or observation.afresh or not self.detector.knows(target):
+            return False
+        return self.detector.state_of(target).no_evidence and not self.detector.has_evidence(provider_of(target))
 
     def _learn_times(self, reports: Sequence[RequestCounts]) -> None:
         for counts in reports:
@@ -204,7 +214,9 @@ class StoredDetector:
 
     def save_all(self, now: datetime) -> None:
         """Store what waits to be stored."""
-        self._record_held()
+        if self._held:
+            self._store.record(self._held.take_all())
+            self._held.forget_stored()
         waiting = self._deferred.take_all()
         try:
             self._store.save_states([self._saved(target, now) for target in sorted(waiting)], ())

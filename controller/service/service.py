@@ -37,6 +37,7 @@ from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.formatting import plural
 from monitor.storage.buffered_store import TOLD_AFTER_S, BufferedStore
 from monitor.storage.database import DatabaseError
+from monitor.storage.held_file import HeldFile
 from monitor.storage.lock import HeldError, LockError
 from monitor.storage.store import Store
 from monitor.storage.writer import writer_database
@@ -56,8 +57,6 @@ _LOOKUPS = 64
 _YOUNG_PER_FULL_COLLECTION = 100
 #: Incidents that were resolved longer ago than this before people could be told are not told any more.
 _STALE = timedelta(hours=24)
-#: So long good answers of healthy targets wait before they are stored: a transaction costs more than its rows.
-_HELD = timedelta(seconds=5)
 
 
 class Service:
@@ -222,7 +221,9 @@ class Service:
 
     def _resume(self, store: Store, journal: Journal, loss: NetworkLoss | None) -> None:
         """Run the first cycle from what is stored; raises RoutingFileError when its file cannot be written."""
-        self._cycle = Cycle(self._budget.throttled_settings(), store, journal, self._file, held=_HELD)
+        routing_file = self._settings.routing_file
+        held = HeldFile(routing_file.with_name(f"{routing_file.name}.held"))
+        self._cycle = Cycle(self._budget.throttled_settings(), store, journal, self._file, held)
         if self._lead:
             self._cycle.publisher.epoch = self._lead.epoch
             self._cycle.publisher.share = self._lead.share_on(self._writer.engine)

@@ -51,6 +51,7 @@ from monitor.formatting import plural
 from monitor.health import FAILING, HEALTHY, UNHEALTHY, TargetHealth, not_observed
 from monitor.liveness import Leader, Liveness, ServiceStatus, service_status
 from monitor.storage.column_conversions import from_ms
+from monitor.storage.held_file import longest_hold
 from monitor.storage.rollup_rows import maintenance_spans
 from monitor.storage.row_conversions import SavedTargetState
 from monitor.storage.store import Store
@@ -216,6 +217,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
                     day=days.get(target.id, LastDay()),
                     maintained=maintained,
                     back_at=returns.get(target.id),
+                    held=longest_hold(len(settings.targets)),
                 ),
                 background=_noisy_background(records.get(target.id)),
                 learned_blip_s=blips.get(target.id),

@@ -130,11 +130,12 @@ def read_history(
     day: LastDay,
     maintained: Sequence[MaintenanceSpan] = (),
     back_at: datetime | None = None,
+    held: timedelta = timedelta(),
 ) -> ProbeHistory:
     """The history of `target` as of `now`; a range scan of its own key, never of the whole table.
 
     `maintained` is the maintenance since `earliest_read`; `back_at` is when it came back, where that was within the
-    hour.
+    hour; an answer is stored up to `held` after its end.
     """
     bucket = _bucket(target)
     rows = connection.execute(_ROWS, {"of": target.id, "since": to_ms(now - _read_back(target))}).all()
@@ -161,7 +162,7 @@ def read_history(
             [(row.started_ms, row.outcome) for row in rows if row.started_ms >= strip_ms],
             now=now,
             bucket=bucket,
-            patience=timedelta(seconds=target.timeouts.total_s),
+            patience=timedelta(seconds=target.timeouts.total_s) + held,
         ),
     )
 

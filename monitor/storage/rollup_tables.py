@@ -6,14 +6,18 @@ from sqlmodel import SQLModel
 
 from monitor.storage.table_columns import (
     KeyedTable,
+    StrictTable,
     integer_column,
     real_column,
     text_column,
 )
 
 
-class RollupRow(KeyedTable, table=True):
-    """The observations of a target, check and region that started in one hour or day (UTC)."""
+class RollupRow(StrictTable, table=True):
+    """The observations of a target, check and region that started in one hour or day (UTC).
+
+    Rows of one hour are written again and again: in the order in which they came, they share few pages.
+    """
 
     __tablename__ = "rollups"
 

@@ -1,6 +1,7 @@
 """Converts values to rows of the tables and back. Texts are cut and cleaned; instants become epoch milliseconds."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -65,7 +66,7 @@ def observation_row(observation: Observation) -> dict[str, object]:
     return {**_OBSERVATION.columns(observation), "check_": storable(observation.check), **flags}
 
 
-def observation_of(row: RowMapping) -> Observation:
+def observation_of(row: Mapping[str, Any] | RowMapping) -> Observation:
     """The observation of a row; replay reads them by the hundred thousand."""
     values = dict(row)
     return Observation(

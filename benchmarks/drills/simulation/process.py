@@ -23,6 +23,7 @@ from monitor.detection.pacing import BurstProbe
 from monitor.liveness import ServiceBeat
 from monitor.storage.buffered_store import BufferedStore
 from monitor.storage.database import DatabaseError
+from monitor.storage.held_file import HeldFile
 from monitor.storage.lock import HeldError, InstanceLock, LockError
 from monitor.storage.sqlite_engine import database_path
 from monitor.storage.sqlite_writer import SqliteWriter
@@ -64,7 +65,8 @@ class Process:
         )
         engine = self.database.engine
         self.store, self.journal = BufferedStore(self.database), Journal(engine)
-        self.cycle = Cycle(settings, self.store, self.journal, self._file)
+        held = HeldFile(published.with_name(f"{published.name}.held"))
+        self.cycle = Cycle(settings, self.store, self.journal, self._file, held)
         self.deliveries = DeliveryStore(engine, SINK)
         self.worker = DeliveryWorker(slack, self.deliveries, in_database=_at_once, clock=clock, monotonic=monotonic)
         self._history = RouteHistory(engine, settings)

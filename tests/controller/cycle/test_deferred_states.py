@@ -14,6 +14,7 @@ from controller.journal import Journal
 from controller.routing.routing_file import RoutingFile
 from monitor.config.settings import Settings
 from monitor.storage.database import open_writer
+from monitor.storage.held_file import HeldFile
 from monitor.storage.store import Store
 from probes.observation import Observation
 from tests.support.builders import T0, observation, settings
@@ -30,16 +31,16 @@ def later(seconds: float) -> datetime:
 class Service:
     """Cycles on one database, until it is killed and started again."""
 
-    def __init__(self, wanted: Settings, *, held_s: float = 0.0) -> None:
+    def __init__(self, wanted: Settings, held: HeldFile | None = None) -> None:
         self.engine = open_writer(wanted.database)
         self.store = Store(self.engine)
-        self._wanted, self._held = wanted, timedelta(seconds=held_s)
+        self._wanted, self._held = wanted, held
         self.start(0)
 
     def start(self, at_s: float) -> None:
         """Again, without a word of the former process."""
         file = RoutingFile(self._wanted.routing_file)
-        self.cycle = Cycle(self._wanted, self.store, Journal(self.engine), file, held=self._held)
+        self.cycle = Cycle(self._wanted, self.store, Journal(self.engine), file, self._held)
         self.cycle.start(later(at_s))
 
     def run(self, at_s: float, *seen: Observation) -> None:
@@ -51,10 +52,10 @@ class Service:
         return self.store.states()[target].at
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
+@pytest.fixture(params=[False, True], ids=["stored at once", "held"])
+def service(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Service]:
     """Two targets of one provider, one of another."""
-    one = Service(settings(tmp_path, A, B, C))
+    one = Service(settings(tmp_path, A, B, C), HeldFile(tmp_path / "held") if request.param else None)
     yield one
     one.engine.dispose()
 
@@ -106,22 +107,3 @@ def test_a_kill_changes_nothing(service: Service, seed: int) -> None:
             service.start(at_s + 20)
             after = service.cycle.detection.detector.snapshot()
             assert (after.targets, after.providers) == (before.targets, before.providers)
-
-
-def test_good_answers_wait_for_others_a_while(tmp_path: Path) -> None:
-    """What is not good does not wait, nor do those before it; what waits is stored in the end."""
-    one = Service(settings(tmp_path, A, C), held_s=5)
-    one.run(1, *answers(0, A, C))
-    one.run(31, *answers(30, A))
-    one.run(33, *answers(32, C))
-    assert [len(one.store.observations(name, after=later(-1))) for name in (A, C)] == [1, 1]
-    one.run(36.5)
-    assert [len(one.store.observations(name, after=later(-1))) for name in (A, C)] == [2, 2]
-    one.run(61, *answers(60, A))
-    one.run(62, observation("x", at_s=61, name=C))
-    assert [len(one.store.observations(name, after=later(-1))) for name in (A, C)] == [3, 3]
-    one.run(91, *answers(90, A))
-    one.cycle.detection.save_all(later(92))
-    assert len(one.store.observations(A, after=later(-1))) == 4
-    assert one.written_at(A) == later(92)
-    one.engine.dispose()

@@ -1,0 +1,79 @@
+"""Good answers that wait to be stored together: each page of the database that a row touches is written anew."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import Final
+
+from controller.cycle.deferred_states import provider_of
+from monitor.storage.held_file import HeldFile
+from probes.observation import Observation
+
+#: So many are stored in one cycle.
+_AT_ONCE: Final = 500
+
+
+class HeldObservations:
+    """Those in memory, each of which is in the file too until it is stored. Whoever takes one stores it at once."""
+
+    def __init__(self, file: HeldFile) -> None:
+        self._file = file
+        self._held: dict[str, list[Observation]] = defaultdict(list)
+        """By provider."""
+        self._since: datetime | None = None
+        self._due: list[Observation] = []
+        """Those that have waited long enough, in the order in which the database keeps them, the last first."""
+        self._is_stale = False
+        """Whether the file holds what is stored by now."""
+
+    def add(self, observations: Sequence[Observation], now: datetime) -> bool:
+        """Let these wait; False where that is not possible."""
+        if not self._file.append(observations):
+            return False
+        for each in observations:
+            self._held[provider_of(each.target)].append(each)
+        self._since = self._since or now
+        return True
+
+    def take_of(self, providers: Collection[str]) -> list[Observation]:
+        """Those of these providers."""
+        taken = [each for name in providers for each in self._held.pop(name, ())]
+        if providers and self._due:
+            taken += [each for each in self._due if provider_of(each.target) in providers]
+            self._due = [each for each in self._due if provider_of(each.target) not in providers]
+        return taken
+
+    def take_due(self, now: datetime, longest: timedelta) -> list[Observation]:
+        """Some of those that have waited so long, and of the others of that time."""
+        if self._is_stale and not self._due:
+            self.forget_stored()
+        if self._since and abs(now - self._since) >= longest:
+            self._due += chain(*self._held.values())
+            self._due.sort(key=lambda each: (each.target, each.started_at), reverse=True)
+            self._held.clear()
+            self._since = None
+        taken = self._due[-_AT_ONCE:]
+        del self._due[-_AT_ONCE:]
+        self._is_stale |= bool(taken)
+        return taken
+
+    def put_back(self, observations: Iterable[Observation]) -> None:
+        """These could not be stored."""
+        self._due += observations
+
+    def take_all(self) -> list[Observation]:
+        """All of them."""
+        taken = [*self._due, *chain(*self._held.values())]
+        self._held.clear()
+        self._due, self._since, self._is_stale = [], None, True
+        return taken
+
+    def forget_stored(self) -> None:
+        """Leave in the file what waits now; `take_due` does so too, in the cycle after the last was taken."""
+        self._file.replace([*self._due, *chain(*self._held.values())])
+        self._is_stale = False
+
+    def read(self) -> list[Observation]:
+        """Those that a former process has left."""
+        return self._file.read()

@@ -1,0 +1,103 @@
+"""A file of observations that wait in memory to be stored: a process that is killed loses none of them.
+
+Blocks are appended: a length and a CRC-32 (four bytes each, big-endian), then a JSON list of rows, compressed by zlib.
+"""
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from monitor.storage.row_conversions import observation_of, observation_row
+from monitor.storage.tables import OBSERVATIONS
+from probes.observation import Observation
+
+_SHORTEST_S: Final = 1.0
+_LONGEST_S: Final = 60.0
+#: As many targets as share a minute.
+_MANY: Final = 1_000
+_HEAD: Final = struct.Struct(">II")
+#: We never write more; what lies beyond is not ours.
+_LARGEST: Final = 64 * 1024 * 1024
+_LARGEST_BLOCK: Final = 32 * 1024 * 1024
+_NOTHING: Final = dict.fromkeys(column.name for column in OBSERVATIONS.columns)
+
+
+def longest_hold(targets: int) -> timedelta:
+    """How long one waits at the most, where there are so many targets."""
+    return timedelta(seconds=min(max(_SHORTEST_S, _LONGEST_S * targets / _MANY), _LONGEST_S))
+
+
+class HeldFile:
+    """One writer. It survives the process, not a power cut: nobody waits for the disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def append(self, observations: Sequence[Observation]) -> bool:
+        """Add these; False where that is not possible."""
+        try:
+            self._write(self._path, _block(observations), os.O_APPEND)
+        except OSError:
+            return False
+        return True
+
+    def replace(self, observations: Sequence[Observation]) -> None:
+        """Hold these and no others; where that is not possible, those of before stay with them or are gone."""
+        fresh = self._path.with_name(f"{self._path.name}.new")
+        with suppress(OSError):
+            if observations:
+                self._write(fresh, _block(observations), os.O_TRUNC)
+                fresh.replace(self._path)
+            else:
+                self._path.unlink()
+
+    def read(self) -> list[Observation]:
+        """Those that it holds; without a last block that is torn, and what follows a damaged one."""
+        try:
+            with self._path.open("rb") as file:
+                content = file.read(_LARGEST)
+        except OSError:
+            return []
+        return list(_read(content))
+
+    @staticmethod
+    def _write(path: Path, content: bytes, mode: int) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | mode
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            before = os.fstat(descriptor).st_size
+            if before + len(content) > _LARGEST:
+                raise OSError(0, "it is full")
+            if os.write(descriptor, content) < len(content):
+                os.ftruncate(descriptor, before)  # what follows a torn block could not be read
+                raise OSError(0, "the disk is full")
+        finally:
+            os.close(descriptor)
+
+
+def _block(observations: Sequence[Observation]) -> bytes:
+    rows = [
+        {name: value for name, value in observation_row(each).items() if value is not None} for each in observations
+    ]
+    packed = zlib.compress(json.dumps(rows, separators=(",", ":")).encode())
+    return _HEAD.pack(len(packed), zlib.crc32(packed)) + packed
+
+
+def _read(content: bytes) -> Iterator[Observation]:
+    place = 0
+    while place + _HEAD.size <= len(content):
+        length, checksum = _HEAD.unpack_from(content, place)
+        packed = content[place + _HEAD.size : place + _HEAD.size + length]
+        place += _HEAD.size + length
+        if len(packed) < length or zlib.crc32(packed) != checksum:
+            return
+        rows = json.loads(zlib.decompressobj().decompress(packed, _LARGEST_BLOCK))
+        for row in rows:
+            with suppress(ValueError, TypeError):  # another version's
+                yield observation_of(_NOTHING | {name: value for name, value in row.items() if name in _NOTHING})
