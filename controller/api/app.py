@@ -25,6 +25,7 @@ from controller.api.routing_feed import KnownTags, RoutingFeed
 from controller.api.snapshot import to_json
 from controller.incidents import json_document
 from controller.routing.operator_requests import RefusedError
+from controller.routing.regional_table import UnknownRegionError
 from controller.status.document import status_document
 from controller.status.incident_view import read_incident, read_incidents_since
 from controller.status.overview import Overview
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 _JSON: Final = "application/json"
 _MONTH_S: Final = 30 * 86_400.0
 _LONGEST_S: Final = 10_000 * 86_400.0
+_LONGEST_REGION: Final = 100
 _LARGEST_ID: Final = 2**53 - 1
 _HEADERS: Final = {"cache-control": "no-cache", "x-content-type-options": "nosniff"}
 
@@ -111,13 +113,20 @@ class Endpoints:
         """The routing file; with `wait`, once it is another than the one of If-None-Match."""
         known = KnownTags.of(request.headers.getlist("if-none-match"))
         wait_s = _seconds_of(request, "wait", 0.0)
-        table = await self._sources.feed.next_after(known, wait_s, request.state.left)
+        table = await self._feed_of(request).next_after(known, wait_s, request.state.left)
         if table is None:
             return problem("there is no routing file yet", 503)
         headers = {"etag": table.tag, "hotspare_written_at": table.written_at}
         if table in known:
             return reply(b"", 304, _JSON, **headers)
         return reply(table.content, 200, _JSON, **headers)
+
+    def _feed_of(self, request: Request) -> RoutingFeed:
+        region = request.query_params.get("region")
+        try:
+            return self._sources.feed if region is None else self._sources.feed.of_region(region[:_LONGEST_REGION])
+        except UnknownRegionError as error:
+            raise RefusedRequestError(f"region: {error}") from None
 
     async def incidents(self, request: Request) -> Response:
         """As `hotspare incidents --json`."""

@@ -92,13 +92,14 @@ def _own() -> dict[str, Any]:
         "Hotspare-Written-At": {"schema": _TEXT, "description": "When the file was written last."},
     }
     wait = _query("wait", "Answer once the table is another one, at the latest after this time (60s).", duration)
+    region = _query("region", "Of this region alone, by the names that its applications use.", _TEXT)
     table = {**_answer("The routing file."), "headers": headers}
     same = {"description": "It is still the same.", "headers": headers}
     missing = _problem("There is no such incident.")
     number = _in_path("id", "Its number.", _NUMBER)
     return {
         "/v1/status": _get("As `hotspare status --json`", _answer("What is known now.")),
-        "/v1/routing": _get("The routing file", table, parameters=(tag, wait), on_304=same),
+        "/v1/routing": _get("The routing file", table, parameters=(tag, wait, region), on_304=same),
         "/v1/incidents": _get(
             "As `hotspare incidents --json`",
             _answer("The incidents, the newest first."),

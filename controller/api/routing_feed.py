@@ -9,6 +9,8 @@ from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 
+from controller.routing.regional_table import UnknownRegionError, table_of_region
+
 #: How often it is looked whether there is a new table, while somebody waits for one.
 _LOOK_S: Final = 0.05
 LONGEST_WAIT_S: Final = 60.0
@@ -64,6 +66,33 @@ class RoutingFeed:
         self._waiting: set[asyncio.Future[None]] = set()
         """Each is done when there is a table of another tag, or its client has left."""
         self._watch: asyncio.Task[None] | None = None
+        self._regional: dict[str, RoutingFeed] = {}
+        self._contents: dict[str, tuple[PublishedTable, bytes]] = {}
+        """By region, of which table, and its own."""
+
+    def of_region(self, region: str) -> "RoutingFeed":
+        """The feed of this region's table; raises UnknownRegionError where the present table has no such region."""
+        table = self.current()
+        if table is None or not table.table.get("regions"):
+            return self
+        if region not in self._regional:
+            table_of_region(table.table, region)
+            self._regional[region] = RoutingFeed(lambda: self._content_of(region))
+        return self._regional[region]
+
+    def _content_of(self, region: str) -> bytes:
+        """What this region reads; the same object while nothing is published anew."""
+        table = self.current()
+        if table is None:
+            return b""
+        of, content = self._contents.get(region, (None, b""))
+        if of is not table:
+            try:
+                content = json.dumps(table_of_region(table.table, region), indent=2, ensure_ascii=False).encode()
+            except UnknownRegionError:  # it was taken out: whoever follows it keeps what it has
+                return content
+            self._contents[region] = table, content
+        return content
 
     def current(self) -> PublishedTable | None:
         """The last table; None while there is none."""

@@ -15,6 +15,7 @@ from typing import Any
 from controller.routing.ballast import FULL, Ballast
 from controller.routing.decision import Decision
 from controller.routing.overrides import NO_OVERRIDES, Overrides
+from controller.routing.regional_table import UnknownRegionError, table_of_region
 from controller.routing.request_limits import request_limits
 from controller.routing.unjournalled import LARGEST_GENERATION
 from monitor.config.settings import Settings
@@ -80,6 +81,7 @@ def build_table(
         "written_at": instant(written_at),
         "valid_for_s": _number(valid_for_s),
         **({"dry_run": True} if settings.controller.dry_run else {}),
+        **({"regions": list(settings.regions)} if settings.regions else {}),
         **({"report_to": report_to} if (report_to := settings.traffic and settings.traffic.published) else {}),
         "routes": {route.name: _route(state, route.candidates) for route, state in published},
         "targets": {
@@ -154,16 +156,22 @@ class RoutingFile:
     """The published file: replaced as a whole, and checked for changes by others. One writer per path and thread.
 
     On a full disk it publishes with the room of the `ballast`. `folder` is the lock of who publishes in that folder:
-    where the folder has been replaced it is taken again, and nothing is published while another process holds it.
+    where the folder has been replaced it is taken again, and nothing is published while another process holds it. Of a
+    table with regions, the file of a `region` has what applications there need.
     """
 
-    def __init__(self, path: Path, *, ballast: Ballast | None = None, folder: InstanceLock | None = None) -> None:
+    def __init__(
+        self, path: Path, *, ballast: Ballast | None = None, folder: InstanceLock | None = None, region: str = ""
+    ) -> None:
         self._path = path
+        self._region = region
         self.ballast = ballast
         """What it gives up on a full disk; None: nothing."""
         self._folder = folder
         self._content = b""
-        """What we last published; empty while that is nothing."""
+        """What we last wrote; empty while that is nothing."""
+        self._table_content = b""
+        """The table that it is of."""
         self._attributes = (0, 0, 0, 0)
         """Mode, inode, size and time of change of that file."""
 
@@ -180,15 +188,18 @@ class RoutingFile:
         when a step fails. Up to the rename, the old file is then untouched and no temporary file remains; when only
         the last step fails, readers have the new file already.
         """
-        # A provider's text in a reason may hold lone surrogates, which UTF-8 cannot carry.
-        content = (json.dumps(table, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(errors="replace")
+        table_content = _as_json(table)
+        try:
+            content = _as_json(table_of_region(table, self._region)) if self._region else table_content
+        except UnknownRegionError as error:
+            raise RoutingFileError(f"cannot publish the routing file {self._path}: {error}") from error
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._require_folder()
             if not self._content:
                 self._remove_leftovers()
             self._attributes = self._replace_on_full_disk(content)
-            self._content = content
+            self._content, self._table_content = content, table_content
             _sync_folder(self._path.parent)
         except OSError as error:
             raise RoutingFileError(_explain(self._path, error)) from error
@@ -197,8 +208,8 @@ class RoutingFile:
 
     @property
     def content(self) -> bytes:
-        """What we last published; empty while that is nothing. From any thread."""
-        return self._content
+        """What we last published, of all regions; empty while that is nothing. From any thread."""
+        return self._table_content
 
     def read_table(self) -> dict[str, Any]:
         """The file as it stands, unchecked but for its format; empty when there is none of ours. Never raises."""
@@ -296,11 +307,16 @@ class RoutingFile:
 
 
 @contextlib.contextmanager
-def own_file(path: Path) -> Iterator[RoutingFile]:
+def own_file(path: Path, region: str = "") -> Iterator[RoutingFile]:
     """The file with its ballast, and its folder locked for the time of a block; raises LockError."""
     card = path.with_name(f"{path.name}.lock")
     with instance_lock(path.parent, card=card, folder=True) as folder:
-        yield RoutingFile(path, ballast=Ballast(path), folder=folder)
+        yield RoutingFile(path, ballast=Ballast(path), folder=folder, region=region)
+
+
+def _as_json(table: Mapping[str, Any]) -> bytes:
+    # A provider's text in a reason may hold lone surrogates, which UTF-8 cannot carry.
+    return (json.dumps(table, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(errors="replace")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -47,6 +47,8 @@ class Table:
     """Where to report how requests end; empty for nowhere."""
     epoch: int = 0
     """Of who decided; tables are in the order of (epoch, generation)."""
+    region: str = ""
+    """Whose applications it is for; empty where Hotspare has no regions."""
 
 
 def parse(content: bytes) -> Table:
@@ -126,6 +128,7 @@ def _table(document: dict[str, Any]) -> Table:
         points_at=points_at,
         report_to=_get(document, "report_to", "", str) if "report_to" in document else "",
         candidates=candidates,
+        region=_get(document, "region", "", str) if "region" in document else "",
     )
 
 

@@ -30,16 +30,17 @@ class Host:
     ahead_s: float = 0.0
     """How much its clock is ahead of the nodes'."""
 
-    def follower(self, *nodes: RoutingNode | str, reset: bool = False) -> Follower:
+    def follower(self, *nodes: RoutingNode | str, reset: bool = False, region: str = "") -> Follower:
         """A new one, after the one before has ended."""
         self.stack.close()
         file = self.stack.enter_context(closing(LocalFile(self.path)))
         urls = [node if isinstance(node, str) else node.url for node in nodes]
         return Follower(
-            [self.stack.enter_context(closing(Node(url, answer_s=20))) for url in urls],
+            [self.stack.enter_context(closing(Node(url, answer_s=20, region=region))) for url in urls],
             file,
             tell=lambda _, event, text, **__: self.told.append((event, text)),
             reset=reset,
+            region=region,
             notify=self.notified.append,
             draw=lambda: 1.0,
             wall=lambda: time.time() + self.ahead_s + self.now_s - 1000.0,
@@ -121,6 +122,22 @@ def test_a_lower_table_is_refused(host: Host, node: RoutingNode, other: RoutingN
     other.table |= {"epoch": 4, "generation": 1}
     assert host.follower(other).once()
     assert host.table()["epoch"] == 4
+
+
+def test_a_region_takes_its_own_tables_alone(host: Host, node: RoutingNode, other: RoutingNode) -> None:
+    """What a node says that knows no regions, or a proxy that drops the query, is refused."""
+    node.table["region"] = "us"
+    follower = host.follower(node, other, region="eu")
+    assert not follower.once()
+    assert [text.partition(": ")[2] for _, text in host.told] == [
+        "its table is of the region 'us'; --region asks for eu",
+        "its table is of no region; --region asks for eu",
+    ]
+    assert not host.path.exists()
+    other.table["region"] = "eu"
+    assert follower.once()
+    assert host.table() == other.table
+    assert "GET /v1/routing?region=eu " in other.heads[-1]
 
 
 def test_reset_takes_one_lower_table(host: Host, node: RoutingNode) -> None:

@@ -138,6 +138,13 @@ def test_wrong_arguments_are_told(arguments: list[str], why: str, capsys: pytest
     assert code == (1 if "--file" in arguments else 2)
 
 
+def test_a_region_that_is_none_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anybody is asked."""
+    with pytest.raises(SystemExit):
+        script.main(["http://host", "--region", "e u"])
+    assert "argument --region: 'e u' is no region: expected a word such as eu" in capsys.readouterr().err
+
+
 def test_a_token_that_is_none_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """What would not fit into a header; and it is not repeated."""
     monkeypatch.setenv("HOTSPARE_TOKEN", "hsk_one\r\nx: y")

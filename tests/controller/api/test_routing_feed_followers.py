@@ -4,6 +4,7 @@ import asyncio
 import json
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hotspare_client import Routing
@@ -15,6 +16,53 @@ from monitor.config.settings import Settings
 from tests.controller.api.conftest import READER, TOKENS, serving
 
 pytestmark = pytest.mark.slow
+
+
+async def test_each_region_has_its_table(settings: Settings) -> None:
+    """With a tag of its own; without the query that of all regions, and a region that is none is told."""
+    table = json.loads(settings.routing_file.read_bytes())
+
+    def publish(**health: str) -> None:
+        routes = {f"chat@{region}": _at(table["routes"]["chat"], region) for region in health}
+        targets = {
+            f"{name}@{region}": {**target, "health": state}
+            for region, state in health.items()
+            for name, target in table["targets"].items()
+        }
+        settings.routing_file.write_text(
+            json.dumps({**table, "regions": [*health], "routes": routes, "targets": targets})
+        )
+
+    publish(eu="up", us="up")
+    async with serving(settings) as lab:
+        eu, us = [await lab.client.get(f"/v1/routing?region={region}") for region in ("eu", "us")]
+        assert [(list(each.json()["routes"]), each.json()["region"]) for each in (eu, us)] == [
+            (["chat"], "eu"),
+            (["chat"], "us"),
+        ]
+        assert (await lab.client.get("/v1/routing")).json()["regions"] == ["eu", "us"]
+        asked = [
+            lab.client.get(f"/v1/routing?region={region}&wait=2s", headers={"If-None-Match": each.headers["etag"]})
+            for region, each in (("eu", eu), ("us", us))
+        ]
+        waiting = [asyncio.create_task(each) for each in asked]
+        await asyncio.sleep(0.1)
+        publish(eu="up", us="down")
+        assert [(await each).status_code for each in waiting] == [304, 200]
+        wrong = await lab.client.get("/v1/routing?region=ap")
+        assert (wrong.status_code, wrong.json()) == (
+            400,
+            {"error": "region: 'ap' is not a region of this table; known: eu, us"},
+        )
+        settings.routing_file.write_text(json.dumps(table))
+        assert (await lab.client.get("/v1/routing?region=eu")).json() == table
+
+
+def _at(route: dict[str, Any], region: str) -> dict[str, Any]:
+    """The route as the table of all has it."""
+    weights = {f"{name}@{region}": share for name, share in route["weights"].items()}
+    candidates = [f"{name}@{region}" for name in route["candidates"]]
+    return {**route, "target": f"{route['target']}@{region}", "candidates": candidates, "weights": weights}
 
 
 async def test_a_host_follows_the_api(settings: Settings, tmp_path: Path) -> None:

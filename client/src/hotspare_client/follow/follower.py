@@ -45,6 +45,7 @@ class Follower:
         *,
         tell: Tell,
         reset: bool = False,
+        region: str = "",
         notify: Callable[[str], None] = lambda _: None,
         draw: Callable[[], float] = random.random,
         wall: Callable[[], float] = time.time,
@@ -52,12 +53,14 @@ class Follower:
     ) -> None:
         """Begin with the table that the file has. `reset`: the first table of a node is used, even a lower one.
 
+        `region`: the only one whose tables are used; empty: those that nodes without regions have, or of all regions.
         `notify` is given words for systemd. Raises FileHeldError and OSError, as `LocalFile.open`.
         """
         self._nodes = [_Known(node) for node in nodes]
         self._file = file
         self._tell = tell
         self._reset = reset
+        self._region = region
         self._notify = notify
         self._draw, self._wall, self._monotonic = draw, wall, monotonic
         self._place = self._failures = 0
@@ -143,6 +146,9 @@ class Follower:
             offered = parse(content)
         except TableError as error:
             raise NodeError(f"its table is not used: {error}") from None
+        if self._region and offered.region != self._region:
+            found = f"of the region {rules.printable(offered.region)!r}" if offered.region else "of no region"
+            raise NodeError(f"its table is {found}; --region asks for {self._region}")
         now_s, held = self._monotonic(), self._table
         known.heartbeat = rules.next_heartbeat(known.heartbeat, offered.written_at, wall_s=self._wall(), now_s=now_s)
         is_current = known.heartbeat.age_s <= offered.valid_for_s

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from hotspare_client.follow.connection import Connection, TooLargeError
 from hotspare_client.follow.rules import LONGEST_WAIT_S, next_longest_wait_s, printable, tag_of
@@ -58,10 +58,11 @@ class Node:
         token: Callable[[], str] = str,
         tls: ssl.SSLContext | None = None,
         answer_s: float = 5.0,
+        region: str = "",
     ) -> None:
         """`token` gives the bearer token of each request, empty for none; it may raise TokenError.
 
-        `answer_s`: for a whole answer, beyond what it may wait. Raises AddressError.
+        `answer_s`: for a whole answer, beyond what it may wait; `region`: whose table to ask for. Raises AddressError.
         """
         parts = _parts(address)
         self.address = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
@@ -69,6 +70,7 @@ class Node:
         self._place, self._path = parts.netloc, f"{parts.path.rstrip('/')}/v1/routing"
         self._tls = (tls or ssl.create_default_context()) if parts.scheme == "https" else None
         self._token = token
+        self._region = region
         self._answer_s = answer_s
         self._connection: Connection | None = None
         self._longest_wait_s = LONGEST_WAIT_S
@@ -116,7 +118,9 @@ class Node:
             headers["If-None-Match"] = tag
         if self._connection is None:
             self._connection = Connection(self._host, self._port, self._tls, tick)
-        path = f"{self._path}?wait={wait_s:.1f}s" if wait_s else self._path
+        wanted = {"wait": f"{wait_s:.1f}s" if wait_s else "", "region": self._region}
+        query = urlencode({name: value for name, value in wanted.items() if value})
+        path = f"{self._path}?{query}" if query else self._path
         response, body = self._connection.get(path, headers, within_s=wait_s + self._answer_s, tick=tick)
         if response.will_close:
             self.close()

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -46,14 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         token = _token_from(asked.token_file)
         token()
         tls = ssl.create_default_context(cafile=asked.ca_file) if asked.ca_file else None
-        nodes = [Node(address, token=token, tls=tls) for address in asked.nodes]
+        nodes = [Node(address, token=token, tls=tls, region=asked.region or "") for address in asked.nodes]
     except (AddressError, TokenError) as error:
         parser.error(str(error))
     except (OSError, ssl.SSLError) as error:
         parser.error(f"--ca-file {asked.ca_file} cannot be used: {error.strerror or error}")
     file = LocalFile(Path(asked.file))
     try:
-        follower = Follower(nodes, file, tell=tell, reset=asked.reset, notify=_notify)
+        follower = Follower(nodes, file, tell=tell, reset=asked.reset, region=asked.region or "", notify=_notify)
     except FileHeldError as error:
         tell("error", "file_held", str(error))
         return 3
@@ -81,6 +82,8 @@ def follow_parser() -> argparse.ArgumentParser:
     parser.add_argument("nodes", nargs="+", metavar="NODE", help="its address, such as https://hotspare.example")
     usual = os.environ.get(FILE_VARIABLE) or USUAL_FILE
     parser.add_argument("--file", default=usual, help=f"the routing file; else {FILE_VARIABLE}, else {USUAL_FILE}")
+    text = "the region of this host, where Hotspare has regions: its routes, by their names there"
+    parser.add_argument("--region", type=_region, help=text)
     parser.add_argument(
         "--token-file", metavar="PATH", help="holds the token of the scope `read`; read at each request"
     )
@@ -91,6 +94,12 @@ def follow_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="log in JSON lines")
     return parser
+
+
+def _region(given: str) -> str:
+    if not re.fullmatch("[a-z0-9][a-z0-9_-]{0,99}", given):
+        raise argparse.ArgumentTypeError(f"{printable(given, 100)!r} is no region: expected a word such as eu")
+    return given
 
 
 def _token_from(path: str | None) -> Callable[[], str]:
