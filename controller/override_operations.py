@@ -19,6 +19,7 @@ from controller.routing.operator_requests import (
     checked_author,
     checked_reason,
     nothing_to_end,
+    requests_meant,
 )
 from controller.routing.override_text import begun_event, describe_override, ended_event, format_end, override_document
 from controller.routing.overrides import (
@@ -77,41 +78,53 @@ class OperationResult:
 
 
 def begin_override(settings: Settings, request: OperatorRequest) -> OperationResult:
-    """Begin an override, and wait up to two seconds for the service to publish it.
+    """Begin an override, with a name without a region one in each, and wait up to two seconds for the service.
 
     Raises RefusedError when nothing was done (a name, the author or the reason is invalid; the target of a pin fails
     and `force` is not set), and DatabaseError when the database cannot be used.
     """
     author, reason = checked_author(request.author), checked_reason(request.reason)
-    check_names(settings, request)
+    requests = requests_meant(settings, request)
+    for each in requests:
+        check_names(settings, each)
     overrides, store, journal = _open(settings)
     if request.kind is OverrideKind.DRILL:
-        request = replace(request, target=_standby(settings, request, store, journal))
-    state = _pin_target_health(store, request)
-    override = Override(
-        kind=request.kind,
-        subject=request.subject,
-        target=request.target,
-        author=author,
-        reason=reason,
-        forced=request.force,
-        at=(now := utc_now()),
-        until=now + timedelta(seconds=request.for_s),
-    )
-    before = RoutingFile(settings.routing_file).read_targets()
-    failing = state if state and state.health in FAILING else None
+        requests = tuple(replace(each, target=_standby(settings, each, store, journal)) for each in requests)
+    states = {each.subject: _pin_target_health(store, each) for each in requests}
+    failing = {subject: state for subject, state in states.items() if state and state.health in FAILING}
+    now = utc_now()
+    laid = [
+        Override(
+            kind=kind,
+            subject=each.subject,
+            target=each.target,
+            author=author,
+            reason=reason,
+            forced=each.force,
+            at=now,
+            until=now + timedelta(seconds=each.for_s),
+        )
+        for each in requests
+        for kind in (each.kind, *([OverrideKind.DRAIN] if each.leave else []))
+    ]
+    before = _pointed_at(settings, journal)
     in_force = tuple(overrides.in_force(now))
-    laid = [override, *([replace(override, kind=OverrideKind.DRAIN)] if request.leave else [])]
     dry_before = routes_without_candidate(Overrides(active=in_force), settings)
     dry = routes_without_candidate(Overrides(active=(*in_force, *laid)), settings)
     left_dry = [name for name in dry if name not in dry_before]
-    pointed_at = before.get(request.subject) if request.kind is OverrideKind.PIN else None
+    pointed_at = before if request.kind is OverrideKind.PIN else {}
     with _stored():
         begun = [
             overrides.begin(
                 each,
-                partial(begun_event, each, before=pointed_at, failing=failing, left_dry=left_dry),
-                warned=failing is not None,
+                partial(
+                    begun_event,
+                    each,
+                    before=pointed_at.get(each.subject),
+                    failing=failing.get(each.subject),
+                    left_dry=left_dry,
+                ),
+                warned=each.subject in failing,
             )
             for each in laid
         ]
@@ -120,8 +133,8 @@ def begin_override(settings: Settings, request: OperatorRequest) -> OperationRes
         f"{describe_override(each)} is in force {format_end(each, now)} ({format_elapsed(request.for_s)})"
         for each in begun
     ]
-    if state and state.health in UNHEALTHY:
-        result.lines.append(f"warning: {state.sentence}")
+    unhealthy = (state for state in states.values() if state and state.health in UNHEALTHY)
+    result.lines += [f"warning: {state.sentence}" for state in unhealthy]
     _add_routes(settings, journal, result, before)
     return result
 
@@ -135,8 +148,8 @@ def end_override(settings: Settings, request: OperatorRequest) -> OperationResul
     every = request.kind is OverrideKind.PAUSE and request.subject == ALL
     overrides, store, journal = _open(settings)
     now = utc_now()
-    before = RoutingFile(settings.routing_file).read_targets()
-    subjects = None if every else {request.subject}
+    before = _pointed_at(settings, journal)
+    subjects = None if every else {each.subject for each in requests_meant(settings, request)}
     with _stored():
         ended = overrides.end(request.kind, subjects, at=now, by=author, reason=reason, event_for=ended_event)
         for each in [each for each in ended if each.kind is OverrideKind.MAINTENANCE]:
@@ -156,6 +169,13 @@ def end_override(settings: Settings, request: OperatorRequest) -> OperationResul
     result.lines.extend(f"{describe_override(override)} by {override.author} has ended" for override in ended)
     _add_routes(settings, journal, result, before)
     return result
+
+
+def _pointed_at(settings: Settings, journal: Journal) -> dict[str, str]:
+    """The target of each route as it is published; the file of a machine has the routes of its own region alone."""
+    if settings.regions:
+        return {name: decision.target for name, decision in journal.routes().items()}
+    return RoutingFile(settings.routing_file).read_targets()
 
 
 def _open(settings: Settings) -> tuple[OverrideStore, Store, Journal]:
@@ -222,7 +242,7 @@ def _add_routes(settings: Settings, journal: Journal, result: OperationResult, b
             _NOT_IN_EFFECT.get(result.liveness, "the service is not running: it takes effect when it starts")
         )
         return
-    after = RoutingFile(settings.routing_file).read_targets()
+    after = _pointed_at(settings, journal)
     decided, overrides = journal.routes(), Overrides(active=tuple(journal.overrides.in_force(utc_now())))
     names = {route.name for each in result.overrides for route in touched_routes(each.kind, each.subject, settings)}
     lines = []

@@ -1,11 +1,13 @@
 """What an operator asks for (an override, or its end), and the checks before anything is written (pure)."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from controller.routing.overrides import ALL, LONGEST_AUTHOR, LONGEST_REASON, Override, OverrideKind
 from monitor.config.problems import Problems
+from monitor.config.regions import routes_meant, targets_meant
+from monitor.config.route import Route
 from monitor.config.settings import Settings
 from monitor.formatting import plural
 from probes.redaction import one_line
@@ -48,6 +50,29 @@ class RefusedError(Exception):
         self.kind = kind
 
 
+def requests_meant(settings: Settings, request: OperatorRequest) -> tuple[OperatorRequest, ...]:
+    """What it asks for by names of one region: a name without a region means all that have it."""
+    if request.kind.is_of_targets:
+        targets = targets_meant(request.subject, settings.targets)
+        return tuple(replace(request, subject=target) for target in targets) or (request,)
+    region_of = {target.id: target.monitored_from for target in settings.targets}
+    named = request.subject, *routes_meant(request.subject, settings.routes)
+    routes = [route for route in settings.routes if route.name in named]
+    if region := region_of.get(request.target or ""):
+        routes = [route for route in routes if route.region == region] or routes
+    return tuple(
+        replace(request, subject=route.name, target=_in_region(route, request.target)) for route in routes
+    ) or (request,)
+
+
+def _in_region(route: Route, target: str | None) -> str | None:
+    """The candidate of the route that is meant; the name itself where there is none."""
+    if not target or target in route.candidates:
+        return target
+    there = f"{target}@{route.region}"
+    return there if there in route.candidates else target
+
+
 def check_names(settings: Settings, request: OperatorRequest) -> None:
     """Raise RefusedError unless the configuration has what the request names."""
     _require(request.subject, *_known_subjects(settings, request.kind))
@@ -59,10 +84,13 @@ def check_names(settings: Settings, request: OperatorRequest) -> None:
 
 def _known_subjects(settings: Settings, kind: OverrideKind) -> tuple[list[str], str]:
     """The names that an override of this kind can be about, and what they are called."""
-    routes = [route.name for route in settings.routes]
+    routes = [name for route in settings.routes for name in (route.plain_name, route.name)]
+    routes = [*dict.fromkeys(routes)]
     if kind.is_of_targets:
+        targets = [name for target in settings.targets for name in (target.plain_name, target.id)]
         providers = [provider.name for provider in settings.providers]
-        return [*(target.id for target in settings.targets), *providers], "a target or a provider"
+        regional = [f"{each.provider.name}@{each.monitored_from}" for each in settings.targets if each.monitored_from]
+        return [*dict.fromkeys((*targets, *providers, *regional))], "a target or a provider"
     return ([*routes, ALL], "a route or 'all'") if kind is OverrideKind.PAUSE else (routes, "a route")
 
 

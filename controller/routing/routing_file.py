@@ -225,10 +225,11 @@ class RoutingFile:
         return generation if type(generation) is int and 0 < generation <= LARGEST_GENERATION else 0
 
     def read_targets(self) -> dict[str, str]:
-        """The target of each route in the file as it stands; empty when there is no such file. Never raises."""
+        """The target of each route in the file as it stands, of a region `chat@eu`; empty without one. Never raises."""
         try:
             table = json.loads(_read(self._path, _MAX_BYTES))
-            return {name: str(route["target"]) for name, route in table["routes"].items()}
+            end = f"@{table['region']}" if table.get("region") else ""
+            return {f"{name}{end}": f"{route['target']}{end}" for name, route in table["routes"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return {}
 

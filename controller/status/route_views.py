@@ -32,6 +32,8 @@ def route_views(
     `blind` says that our own network is down.
     """
     in_file = RoutingFile(settings.routing_file).read_targets()
+    if settings.regions:  # the file of a machine has the routes of its own region alone
+        in_file = {name: decision.target for name, decision in pointed.items()} | in_file
     applicable, manual = overrides.applicable(settings), settings.controller.failback.mode == "manual"
     known = build_candidates(settings, settings.routes, states, applicable, now, blind=blind)
     views = []

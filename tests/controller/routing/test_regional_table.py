@@ -80,6 +80,6 @@ def test_the_file_has_the_region_and_the_api_all(tmp_path: Path) -> None:
     assert file.find_tampering() is None
     with pytest.raises(RoutingFileError, match="'us' is not a region of this table; known: eu"):
         file.publish({**table_of_all(), "regions": ["eu"]})
-    assert file.read_targets() == {"chat": A}
+    assert file.read_targets() == {"chat@us": f"{A}@us"}
     path.write_text("{}")
     assert file.find_tampering() == f"routing file {path} was changed by someone else"
