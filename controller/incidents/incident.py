@@ -159,6 +159,8 @@ class AffectedTarget:
     """When it entered that health."""
     reason: str = ""
     """The verdict as a sentence; while it recovers or is well again, still that of the fault."""
+    region: str = ""
+    """From which it is seen; empty where the configuration has no regions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

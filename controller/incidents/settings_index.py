@@ -19,6 +19,8 @@ class SettingsIndex:
     """The candidates of every route."""
     neighbours: Mapping[str, AbstractSet[str]]
     """The providers of the candidates of the routes that a target is a candidate of."""
+    region_of: Mapping[str, str]
+    """The region that every target is seen from."""
 
     @classmethod
     def of(cls, settings: Settings) -> "SettingsIndex":
@@ -37,6 +39,7 @@ class SettingsIndex:
             members={provider: tuple(targets) for provider, targets in members.items()},
             candidates={route.name: frozenset(route.candidates) for route in settings.routes},
             neighbours=neighbours,
+            region_of={target.id: target.monitored_from for target in settings.targets},
         )
 
     def concerned(self, targets: Iterable[str]) -> set[str]:

@@ -140,6 +140,17 @@ def affected_summary(incident: Incident) -> str:
     return ", ".join(f"{_model(affected)} {affected.health}" for affected in unhealthy)
 
 
+def kind_of(affected: Iterable[AffectedTarget]) -> str:
+    """What they are called: a `model`; with regions a `target`, as a model is one in each."""
+    return "target" if any(each.region for each in affected) else "model"
+
+
+def in_regions(affected: Iterable[AffectedTarget]) -> str:
+    """` (in eu, us and ap)`; empty without regions."""
+    regions = list(dict.fromkeys(each.region for each in affected if each.region))
+    return f" (in {listed(regions, _NAMED)})" if regions else ""
+
+
 def _model(affected: AffectedTarget) -> str:
     return affected.target.partition("/")[2] or affected.target
 

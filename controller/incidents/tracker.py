@@ -1,6 +1,6 @@
 """Which incidents are open: compares how targets are now with what is already open, and says what changed (pure)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -172,7 +172,7 @@ def _updated(incident: Incident, bad: Sequence[TargetHealth], facts: CycleFacts,
     """The incident brought up to date; `begins`: it opens with this, or opens again."""
     affected = (
         *(_updated_target(target, incident.kind, facts) for target in incident.affected),
-        *_newly_affected(incident.affected, bad),
+        *_newly_affected(incident.affected, bad, facts.index.region_of),
     )
     routes = _route_impacts(affected, facts)
     kind = _grown_kind(incident.kind, affected)
@@ -237,11 +237,19 @@ def _updated_target(affected: AffectedTarget, kind: IncidentKind, facts: CycleFa
     return replace(affected, health=health, since=state.since, reason=reason)
 
 
-def _newly_affected(affected: Iterable[AffectedTarget], bad: Iterable[TargetHealth]) -> list[AffectedTarget]:
+def _newly_affected(
+    affected: Iterable[AffectedTarget], bad: Iterable[TargetHealth], region_of: Mapping[str, str]
+) -> list[AffectedTarget]:
     known = {target.target for target in affected}
     new = sorted((state for state in bad if state.target not in known), key=lambda state: (state.since, state.target))
     return [
-        AffectedTarget(target=state.target, health=state.health, since=state.since, reason=state.sentence)
+        AffectedTarget(
+            target=state.target,
+            health=state.health,
+            since=state.since,
+            reason=state.sentence,
+            region=region_of.get(state.target, ""),
+        )
         for state in new
     ]
 

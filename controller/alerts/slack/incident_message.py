@@ -34,7 +34,9 @@ from controller.incidents.text import (
     abridged,
     duration,
     entry_text,
+    in_regions,
     incident_shares,
+    kind_of,
     reasons,
     refusal_of,
     stuck_clause,
@@ -231,13 +233,16 @@ def describe_failure(incident: Incident) -> str:
     if None not in refusing:
         what = refusing.pop() if len(refusing) == 1 else None
         answers = (what or f"{ALL_REFUSED} errors").replace("answers", "answer", 1)
-        return f"{len(troubled)} models of {plain_name(incident.provider)} {answers}"
+        return (
+            f"{len(troubled)} {kind_of(troubled)}s of {plain_name(incident.provider)} {answers}{in_regions(troubled)}"
+        )
     counts = Counter(a.health for a in troubled)
     worst, *others = [f"{counts[h]} {{}}{_health_text(h)}" for h in WORST_FIRST if counts[h]]
-    models = "model " if worst.startswith("1 ") else "models "
+    models = f"{kind_of(troubled)}{'' if worst.startswith('1 ') else 's'} "
     return (
         f"{plain_name(incident.provider)}: "
         + ", ".join([worst.format(models), *(other.format("") for other in others)])
+        + in_regions(troubled)
         + _shares(incident)
     )
 
