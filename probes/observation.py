@@ -8,6 +8,9 @@ from probes.outcome import Outcome
 
 #: How `detail` begins where the probe failed on this machine.
 OWN_FAULT: Final = "the probe itself"
+LOCAL: Final = "local"
+"""The region of what this machine has probed, where the configuration has no regions or the probe is not reported yet.
+"""
 
 T = TypeVar("T")
 
@@ -47,7 +50,8 @@ class Observation:
     """Until the response was complete, or the probe gave up; by the monotonic clock."""
     detail: str = ""
     """One sentence for people, without keys, at most 500 characters; empty for `ok`."""
-    region: str = "local"
+    region: str = LOCAL
+    """Where it was made: there it was found out whether the network there worked (`failed_here`)."""
     resolved_s: float | None = None
     tcp_s: float | None = None
     connected_s: float | None = None

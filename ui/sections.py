@@ -210,6 +210,7 @@ def _present_troubles(overview: Overview) -> str:
     """The fault of this machine, the channels that fail, and the alerts that wait."""
     lines = [f"Not in force: {refused}"] if (refused := overview.service.refused_configuration) else []
     lines += [f"Machines: {overview.leader.sentence(overview.now)}"] if overview.leader else []
+    lines += [f"Region {each.sentence}" for each in overview.regions]
     lines += [f"This machine: {overview.machine.sentence}"] if overview.machine else []
     lines += [f"Not delivered: {failing_sentence(channel, overview.now)}" for channel in overview.failing_channels]
     if overview.pending_alerts and overview.pending_alerts.sentence:

@@ -20,9 +20,10 @@ from rich.console import Console
 from rich.text import Text
 
 from controller.open_files import FILES_PER_PROBE, OTHER_FILES
+from controller.status.queries import read_regions
 from monitor.config.settings import Settings
 from monitor.formatting import format_elapsed
-from monitor.storage.database import DatabaseError, require_usable
+from monitor.storage.database import DatabaseError, open_reader, require_usable
 from monitor.storage.sqlite_engine import database_path
 from probes.transcript import Transcript
 from probes.transport.proxies import Proxies, UnusableProxyError
@@ -38,7 +39,7 @@ class MachineProblem:
     """Something of this machine that must be mended."""
 
     subject: str
-    """`clock`, `names`, `proxy`, `files`, `folder`, `disk`, `locks` or `database`."""
+    """`clock`, `names`, `proxy`, `files`, `folder`, `disk`, `locks`, `database` or `regions`."""
     found: str
     remedy: str
 
@@ -49,6 +50,7 @@ def machine_faults(settings: Settings, transcripts: Sequence[Transcript], *, off
     faults += files_faults(resource.getrlimit(resource.RLIMIT_NOFILE), len(settings.targets))
     if not offline:
         faults += database_faults(settings.database)
+        faults += region_faults(settings)
         faults += proxy_faults({provider.base_url for provider in settings.providers}, settings.network.proxy)
         faults += name_faults(transcripts)
         faults += clock_faults(transcripts)
@@ -95,6 +97,21 @@ def database_faults(url: str) -> list[MachineProblem]:
         remedy = "until then the service starts only from its routing file"
         return [MachineProblem(subject="database", found=str(error), remedy=remedy)]
     return []
+
+
+def region_faults(settings: Settings) -> list[MachineProblem]:
+    """Which regions report nothing, once the database says that any machine ran."""
+    try:
+        views = read_regions(settings, open_reader(settings.database)) if settings.regions else ()
+    except DatabaseError:
+        return []  # `database_faults` says so, or nothing ran yet
+    return [
+        MachineProblem(
+            subject="regions", found=f"region {each.sentence}", remedy=f"see `hotspare run` in {each.region}"
+        )
+        for each in views
+        if each.is_silent
+    ]
 
 
 def files_faults(limits: tuple[int, int], targets: int) -> list[MachineProblem]:

@@ -18,8 +18,9 @@ from controller.demo.scenes import BY_NAME, SCENES
 from controller.routing.operator_requests import RefusedError
 from controller.service.child_processes import Processes
 from controller.service.supervisor import Supervisor
-from monitor.config.database_url import is_postgres
+from monitor.config.database_url import is_postgres, shown_url
 from monitor.config.settings import Settings
+from monitor.formatting import listed
 from monitor.storage.database import require_psycopg
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         text = "write the status as one HTML file, DIR/index.html, and end; it holds nothing that must not be public"
         parser.add_argument("--static", type=Path, metavar="DIR", help=text)
     if command in {"run", "up"}:
+        text = "the region of this machine, of `regions` (default: HOTSPARE_REGION)"
+        parser.add_argument("--region", metavar="NAME", help=text)
         _add_log_options(parser)
     if command == "demo":
         parser.add_argument("--once", action="store_true", help="end when the scene is over, within 5 minutes")
@@ -82,17 +85,31 @@ def run(args: argparse.Namespace) -> int:
     if args.command == "page":
         sys.stdout.flush()
         os.execv(sys.executable, _page_command(args))  # noqa: S606 - our own interpreter and module
-    if settings.regions:
-        text = "regions are planned, simulated and checked; the service does not probe from several regions yet"
-        raise RefusedError(f"{settings.path}: {text}: leave them out of the configuration that it runs")
+    region = _region(settings, args.region if args.command in {"run", "up"} else None)
     log_to_stderr(args.log_format, args.log_level, secrets_in(settings))
     for warning in (*settings.warnings, *budget_warnings(settings)):
         log.warning("configuration_warning: %s", warning)
     if args.command == "run":
-        asyncio.run(_serve(settings, asyncio.Event()))
+        asyncio.run(_serve(settings, region, asyncio.Event()))
         return output.OK
     with Processes() as processes:
-        return asyncio.run(_serve_with_page(settings, processes, _page_command(args)))
+        return asyncio.run(_serve_with_page(settings, region, processes, _page_command(args)))
+
+
+def _region(settings: Settings, given: str | None) -> str:
+    """The region that this machine probes from, empty where there are none; raises RefusedError."""
+    region, regions = given or os.environ.get("HOTSPARE_REGION", ""), listed(settings.regions)
+    if not settings.regions:
+        if given:
+            raise RefusedError(f"--region {given}: {settings.path} has no regions; leave it out, or add `regions`")
+        return ""
+    if not is_postgres(settings.database):
+        text = f"regions need a database that their machines share, not {shown_url(settings.database)}"
+        raise RefusedError(f"{settings.path}: {text}: see `database`")
+    if region not in settings.regions:
+        found = f"{region!r} is none of {regions}" if region else f"which of {regions} is this machine in?"
+        raise RefusedError(f"{settings.path} has regions, and {found}: `--region NAME`, or HOTSPARE_REGION")
+    return region
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -113,11 +130,11 @@ def _page_command(args: argparse.Namespace) -> list[str]:
     return [*command, "--port", str(args.port)] if args.port else command
 
 
-async def _serve_with_page(settings: Settings, processes: Processes, command: Sequence[str]) -> int:
+async def _serve_with_page(settings: Settings, region: str, processes: Processes, command: Sequence[str]) -> int:
     """Run the service and the page until a signal, or until it shows that the page cannot start; the exit status."""
     stop, page = asyncio.Event(), "page"
     processes.start(page, command, environment=os.environ)
-    service = asyncio.create_task(_serve(settings, stop))
+    service = asyncio.create_task(_serve(settings, region, stop))
     refused = started_again = False
     while not service.done():
         await asyncio.wait([service], timeout=_LOOK_S)
@@ -137,7 +154,7 @@ async def _serve_with_page(settings: Settings, processes: Processes, command: Se
     return output.WRONG if refused else output.OK
 
 
-async def _serve(settings: Settings, stop: asyncio.Event) -> None:
+async def _serve(settings: Settings, region: str, stop: asyncio.Event) -> None:
     """Run the service until `stop`; the first signal sets it, the second ends the process at once."""
     from controller.service.service import Service  # noqa: PLC0415 - the page and the demo's help do without
 
@@ -160,7 +177,7 @@ async def _serve(settings: Settings, stop: asyncio.Event) -> None:
         require_psycopg(settings.database)
         from controller.fleet.node import FleetNode  # noqa: PLC0415 - an extra
 
-        with FleetNode(settings, environ=os.environ) as node:
+        with FleetNode(settings, region=region, environ=os.environ) as node:
             loop.add_signal_handler(signal.SIGHUP, node.reload)
             signs = loop.create_task(supervisor.watch(node.stuck))
             await node.run(stop, ready=lambda: supervisor.tell("READY=1"))

@@ -308,6 +308,9 @@ def _extras(overview: Overview, console: Console, detail: _Detail) -> Iterator[T
         texts.append(Text(said, style="dim"))
     if overview.leader:
         texts.append(Text(f"Machines: {overview.leader.sentence(overview.now)}", style="dim"))
+    texts += [
+        Text(f"Region {each.sentence}", style="bold red" if each.is_silent else "dim") for each in overview.regions
+    ]
     for text in texts:
         yield from wrap(text, console.width, indent=2, most=detail.text_lines)
 

@@ -324,7 +324,7 @@ class Cycle:
             generation=generation,
             epoch=self.publisher.epoch,
             overrides=self._overrides,
-            blind=self.detection.detector.blind or (loss is not None and loss.until is None),
+            blind=self.detection.detector.blind | ({""} if loss is not None and loss.until is None else set()),
         )
         decisions = [verdict.decision for verdict in verdicts.values() if verdict.decision]
         routes = self._routes | {decision.route: decision for decision in decisions}

@@ -81,7 +81,7 @@ class StoredDetector:
             self._store.record(self._held.read())
             self._held.take_all()
         detector, notices = Detector(self._settings, now), NoticeFilter(self._store.notices())
-        detector.restore(self._stored_state(detector.health))
+        detector.restore(stored_state(self._store, detector.health))
         self._begin(detector)
         self._notices = notices
         self._take_from_file(published, now)
@@ -185,7 +185,7 @@ class StoredDetector:
             self.save_all(now)
         known, detector = self.detector, Detector(settings, now)
         new = [] if unread else [target for target in detector.health if not known.knows(target)]
-        detector.go_on_from(known, self._stored_state(new) if new else DetectorState(targets={}, providers={}))
+        detector.go_on_from(known, stored_state(self._store, new) if new else DetectorState(targets={}, providers={}))
         traffic = TrafficDetector(settings, detector)
         traffic.go_on_from(self.traffic)
         self._settings, self.detector, self.traffic = settings, detector, traffic
@@ -242,14 +242,6 @@ class StoredDetector:
         if newer:
             log.warning("health_taken_from_routing_file targets=%s", ",".join(sorted(newer)))
             self.detector.restore(replace(snapshot, targets={**snapshot.targets, **newer}))
-
-    def _stored_state(self, targets: Collection[str]) -> DetectorState:
-        saved = self._store.states()
-        states = {name: target_state.from_json(saved[name].record) for name in targets if name in saved}
-        return DetectorState(
-            targets={name: state for name, state in states.items() if state},
-            providers={provider: provider_pool.from_json(text) for provider, text in self._store.pools().items()},
-        )
 
     def _blind(self, unjudged: Sequence[Observation], now: datetime) -> frozenset[Observation]:
         """Those made while our own network was down, by what the neutral endpoints answered then; oldest first."""
@@ -321,3 +313,13 @@ class StoredDetector:
     def _saved(self, target: str, now: datetime) -> SavedTargetState:
         record = target_state.to_json(self.detector.state_of(target))
         return SavedTargetState(health=self.detector.health_of(target), at=now, record=record)
+
+
+def stored_state(store: Store, targets: Collection[str]) -> DetectorState:
+    """What is stored of these targets, and of all providers; raises DatabaseError."""
+    saved = store.states()
+    states = {name: target_state.from_json(saved[name].record) for name in targets if name in saved}
+    return DetectorState(
+        targets={name: state for name, state in states.items() if state},
+        providers={provider: provider_pool.from_json(text) for provider, text in store.pools().items()},
+    )

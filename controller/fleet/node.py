@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from controller.fleet.lease_keeper import LeaseKeeper, holder_name
+from controller.fleet.monitor_node import MonitorNode
 from controller.fleet.shared_clock import SharedClock
 from controller.fleet.standby import Standby
 from controller.routing.published_state import order_of
@@ -33,11 +34,16 @@ class FleetNode:
     from the rows; a lease that was lost ends it.
     """
 
-    def __init__(self, settings: Settings, *, environ: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self, settings: Settings, *, region: str = "", environ: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """`region` is that of this machine, which it probes for whoever leads; empty where there are none."""
         self._settings = settings
+        self._region = region
         self._environ = environ
         self._opened = ExitStack()
         self._clock = SharedClock()
+        self._monitor: MonitorNode | None = None
         self._service: Service | None = None
         """While it leads."""
 
@@ -58,12 +64,27 @@ class FleetNode:
         return self._service.stuck() if self._service else None
 
     def reload(self) -> None:
-        """Read the configuration anew; a machine that stands by does so once it leads."""
+        """Read the configuration anew; a machine that stands by does so once it leads, but for its own probes."""
+        if self._monitor:
+            self._monitor.reloader.ask()
         if self._service:
             self._service.reloader.ask()
 
     async def run(self, stop: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
         """Until `stop`; `ready` is called once it leads, or stands by."""
+        async with asyncio.TaskGroup() as tasks:
+            if self._region:
+                self._monitor = self._monitor_node()
+                tasks.create_task(self._monitor.run(stop))
+            await self._take_part(stop, ready)
+
+    def _monitor_node(self) -> MonitorNode:
+        return MonitorNode(
+            self._settings, self._region, holder=self._keeper.holder, clock=self._clock, environ=self._environ
+        )
+
+    async def _take_part(self, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+        """Stand by and lead in turn."""
         lease = self._lease
         while not stop.is_set():
             if lease is None:

@@ -1,6 +1,6 @@
 """The candidates of a route as the policy sees them, and which of them users are best off with (pure)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -96,7 +96,7 @@ def build_candidates(
     overrides: Overrides,
     now: datetime,
     *,
-    blind: bool = False,
+    blind: Collection[str] = (),
 ) -> dict[str, Candidate]:
     """The candidates of these routes and all other targets of their providers, by id; `unknown` without a health."""
     named = {target for route in routes for target in route.candidates}
@@ -114,7 +114,7 @@ def build_candidates(
             recent=_recent_probes(known[target.id], target.interval_s, now),
             longest_ok_age_s=_RECENT_INTERVALS * target.interval_s + target.timeouts.total_s,
             drain=overrides.drained(target.id, target.provider.name),
-            blind=blind,
+            blind=target.monitored_from in blind,
         )
         for target in settings.targets
         if target.provider.name in providers

@@ -18,7 +18,7 @@ the standby until the last step. A share is held until home has been `up` for th
 `unknown` hold it, everything worse aborts the steps.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -73,13 +73,14 @@ def decide_all(
     generation: int,
     epoch: int = 0,
     overrides: Overrides = NO_OVERRIDES,
-    blind: bool = False,
+    blind: Collection[str] = (),
 ) -> dict[str, RouteVerdict]:
     """The verdict on every route, by name, in the order of the configuration.
 
     `states` are the latest decisions by route, `health` the targets' by id, `overrides` those in force at `now`;
-    `blind`: our own network is down; `generation` and `epoch` are those that a decision would be published under. Costs
-    next to nothing for a route that is on its first candidate and may stay there.
+    `blind` are the regions whose own network is down, of which empty text is the only one where there are none;
+    `generation` and `epoch` are those that a decision would be published under. Costs next to nothing for a route that
+    is on its first candidate and may stay there.
     """
     verdicts = dict.fromkeys((route.name for route in settings.routes), _STAY)
     to_decide = [route for route in settings.routes if not _may_stay(route, states.get(route.name), health, overrides)]

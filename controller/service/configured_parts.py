@@ -71,21 +71,13 @@ class ConfiguredParts:
 
 def build_parts(settings: Settings, context: PartsContext, traffic: TrafficIntake | None = None) -> ConfiguredParts:
     """The parts of these settings; `traffic` is the receiver that goes on where it listens as these settings say."""
-    network, tls = settings.network, tls_context(settings.network.ca_bundle)
+    tls = tls_context(settings.network.ca_bundle)
     in_database = context.recorder.database.run
     buttons = ButtonService(settings, context.engine, in_database=in_database, clock=context.clock)
     return ConfiguredParts(
         settings=settings,
-        prober=KeyedProber(
-            ask=Prober(proxy=network.proxy, ca_bundle=network.ca_bundle, clock=context.clock).probe,
-            providers=settings.providers,
-            clock=context.clock,
-            use_key=context.use_key,
-            report=lambda kind, provider, text: context.recorder.event(kind, provider, text, notify=True),
-        ),
-        ask_endpoints=lambda: ask_endpoints(
-            settings.connectivity.endpoints, timeout_s=_NEUTRAL_S, tls=tls, proxy=network.proxy
-        ),
+        prober=keyed_prober(settings, context.recorder, context.use_key),
+        ask_endpoints=endpoints_asked(settings, tls),
         buttons=buttons,
         channels=AlertingTasks(
             ChannelContext(
@@ -110,6 +102,26 @@ def build_parts(settings: Settings, context: PartsContext, traffic: TrafficIntak
         else None,
         routes=RouteHistory(context.engine, settings),
     )
+
+
+def keyed_prober(
+    settings: Settings, recorder: BackgroundRecorder, use_key: Callable[[str, ProviderKey], None]
+) -> KeyedProber:
+    """What probes with the keys that work; `use_key` is told which."""
+    network = settings.network
+    return KeyedProber(
+        ask=Prober(proxy=network.proxy, ca_bundle=network.ca_bundle, clock=recorder.clock).probe,
+        providers=settings.providers,
+        clock=recorder.clock,
+        use_key=use_key,
+        report=lambda kind, provider, text: recorder.event(kind, provider, text, notify=True),
+    )
+
+
+def endpoints_asked(settings: Settings, tls: ssl.SSLContext) -> Callable[[], Awaitable[frozenset[str]]]:
+    """What asks the neutral endpoints, and returns those that answer."""
+    endpoints, proxy = settings.connectivity.endpoints, settings.network.proxy
+    return lambda: ask_endpoints(endpoints, timeout_s=_NEUTRAL_S, tls=tls, proxy=proxy)
 
 
 def _status_pages(settings: Settings, context: PartsContext, tls: ssl.SSLContext) -> StatusPagePoller:

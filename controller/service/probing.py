@@ -5,13 +5,14 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Protocol
 
 from controller.alerts.heartbeat import ServiceHealth
-from controller.cycle.cycle import Cycle
+from controller.routing.decision import Decision
 from controller.routing.spend_where_used import spend_where_used
 from controller.service.background import BackgroundRecorder
 from controller.service.keyed_prober import KeyedProber
@@ -21,6 +22,7 @@ from monitor.budget.tracker import BudgetTracker
 from monitor.clock import utc_now
 from monitor.config.settings import Settings
 from monitor.detection import pacing
+from monitor.detection.detector import Detector
 from monitor.detection.pacing import BurstProbe
 from monitor.health import NO_VERDICT
 from monitor.scheduler import ProbeScheduler
@@ -41,13 +43,43 @@ _APART_S = 0.003
 _CONTEXT_AGAIN, _CONTEXT_AGAIN_TOLD = timedelta(minutes=5), timedelta(hours=1)
 
 
+class Detection(Protocol):
+    """What is found of the targets."""
+
+    detector: Detector
+    resumed_probes: tuple[BurstProbe, ...]
+    """Extra probes to begin with."""
+
+    def stop_watching(self, targets: Collection[str], reason: str) -> None:
+        """These targets are not probed."""
+
+
+class Findings(Protocol):
+    """What probing follows: the control cycle, or what a machine that only probes makes of what it sees."""
+
+    @property
+    def detection(self) -> Detection:
+        """What is found of the targets."""
+
+    @property
+    def routes(self) -> Mapping[str, Decision]:
+        """Where each stands, as far as is known."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something waits for the database."""
+
+    def update_intervals(self, settings: Settings) -> None:
+        """The targets are probed at other intervals from now on."""
+
+
 @dataclass(kw_only=True)
 class Probing:
-    """Scheduled and extra probes of all targets, from one event loop."""
+    """Scheduled and extra probes of the targets that are monitored from here, from one event loop."""
 
     settings: Settings
     budget: BudgetTracker
-    cycle: Cycle
+    cycle: Findings
     """Hears, on the database's thread, what the budget changes."""
     prober: KeyedProber
     observations: asyncio.Queue[Observation | None]
@@ -60,6 +92,8 @@ class Probing:
     """Is told each as well; must return at once."""
     wall: Callable[[], datetime] = utc_now
     """This machine's clock, which the schedule goes by, whatever clock the observations have."""
+    monitored_from: str = ""
+    """The region of this machine; other regions' targets are probed by others."""
     _under_way: int = 0
     _skips: dict[str, tuple[float, int]] = field(default_factory=dict)
     """For each target when a skip was last reported (monotonic), and how many there have been since."""
@@ -68,10 +102,10 @@ class Probing:
     _review_now: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.schedule = ProbeScheduler(self.settings.targets, self._probe, self._skipped)
-        self._learn_prices()
+        self.schedule = ProbeScheduler(self._ours(self.settings), self._probe, self._skipped)
+        self._learn_targets()
         self._paced = self._settings_by_use()
-        self.schedule.update(self._paced.targets, self.wall())
+        self.schedule.update(self._ours(self._paced), self.wall())
         self.cycle.update_intervals(self._paced)
 
     def start(self) -> None:
@@ -86,22 +120,24 @@ class Probing:
         now, providers = self.wall(), {target.provider for target in self.settings.targets}
         prober.go_on_from(self.prober)
         self.settings, self.budget, self.prober = settings, budget, prober
-        self._learn_prices()
+        self._learn_targets()
         self._paced = budget.throttled_settings()
-        self.schedule.update(self._paced.targets, now)
-        for target in settings.targets:
+        self.schedule.update(self._ours(self._paced), now)
+        for target in self._ours(settings):
             if target.id in asked and target.provider not in providers:
                 self.schedule.add_burst_probe(target.id, (target.id,), now)
         self._review_now.set()
 
-    def _learn_prices(self) -> None:
+    def _learn_targets(self) -> None:
+        self._names = {target.id for target in self._ours(self.settings)}
         spends = self.settings.controller.spend_where_used
         self._usual_usd = {target.id: usual_usd(target) for target in self.settings.targets if spends}
 
     def request(self, bursts: Iterable[BurstProbe]) -> None:
         """Make these extra probes as well, as far as the budget allows."""
         for burst in bursts:
-            if granted := self.budget.grant_extra(burst.targets, self.recorder.clock()):
+            ours = [target for target in burst.targets if target in self._names]
+            if ours and (granted := self.budget.grant_extra(ours, self.recorder.clock())):
                 at = self.wall() + timedelta(seconds=burst.delay_s)
                 self.schedule.add_burst_probe(burst.slot, granted, at, afresh=burst.afresh)
         if self.settings.controller.spend_where_used and self._settings_by_use().targets != self._paced.targets:
@@ -196,12 +232,20 @@ class Probing:
 
     def _probe_early(self) -> None:
         """Probe targets once early whose intervals are long or stretched, where nothing recent is known of them."""
-        now, due_s = self.recorder.clock(), pacing.early_phases(self.settings.targets)
-        for configured, paced in zip(self.settings.targets, self._paced.targets, strict=True):
+        now, due_s = self.recorder.clock(), pacing.early_phases(self._ours(self.settings))
+        for configured, paced in zip(self._ours(self.settings), self._ours(self._paced), strict=True):
             seen_at = self.cycle.detection.detector.state_of(paced.id).last_seen_at
             known = seen_at is not None and abs((now - seen_at).total_seconds()) < paced.interval_s
             if paced.interval_s > min(configured.interval_s, pacing.FIRST_WITHIN_S) and not known:
                 self.schedule.add_burst_probe(paced.id, (paced.id,), self.wall() + timedelta(seconds=due_s[paced.id]))
+
+    @property
+    def paced(self) -> Sequence[Target]:
+        """All targets, those of other regions too, with the intervals at which they are probed now."""
+        return self._paced.targets
+
+    def _ours(self, settings: Settings) -> Sequence[Target]:
+        return [target for target in settings.targets if target.monitored_from == self.monitored_from]
 
     def _settings_by_use(self) -> Settings:
         """The settings with the intervals as the budget allows them, and as the routes stand now."""
@@ -227,7 +271,7 @@ class Probing:
         after, paced = self.budget.throttling, self._settings_by_use()
         if paced.targets != self._paced.targets:
             self._paced = paced
-            self.schedule.update(paced.targets, self.wall())
+            self.schedule.update(self._ours(paced), self.wall())
             await self.recorder.database.run(self.cycle.update_intervals, paced)
         if after.stopped != before.stopped:
             await self.recorder.database.run(

@@ -25,6 +25,7 @@ from controller.service.housekeeping import Housekeeping
 from controller.service.lead import Lead
 from controller.service.probing import Probing
 from controller.service.reloading import ConfigurationInForce, Reloader
+from controller.service.report_reader import ReportReader
 from monitor.budget import tracker as budget_tracker
 from monitor.budget.summary import open_tracker, unread_tracker
 from monitor.budget.tracker import BudgetEvent, BudgetTracker
@@ -39,6 +40,7 @@ from monitor.storage.buffered_store import TOLD_AFTER_S, BufferedStore
 from monitor.storage.database import DatabaseError
 from monitor.storage.held_file import HeldFile
 from monitor.storage.lock import HeldError, LockError
+from monitor.storage.probe_report_store import ReportInbox
 from monitor.storage.store import Store
 from monitor.storage.writer import writer_database
 from probes import pricing
@@ -137,6 +139,7 @@ class Service:
         self._traced |= {target.id: target for target in self._settings.targets}
         traces = Traces(self._settings.otel.endpoint, self._traced, self._settings.network)
         self._cycle.on_decision, self._probing.on_observation = traces.decision, traces.probe
+        self._reports.on_observation = traces.probe
         self._opened.callback(traces.close)
 
     def _open_database(self) -> None:
@@ -214,7 +217,9 @@ class Service:
     def _network_loss_detector(self, settings: Settings) -> NetworkLossDetector:
         """One that knows what the last hour has shown."""
         now = self._clock()
-        loss = NetworkLossDetector(settings.connectivity.endpoints, frozenset(p.name for p in settings.providers))
+        # With regions whoever probes asks the endpoints: what is lost here says nothing of anybody's probes.
+        endpoints = () if settings.regions else settings.connectivity.endpoints
+        loss = NetworkLossDetector(endpoints, frozenset(p.name for p in settings.providers))
         trusted = now - _CONNECTIVITY_TRUSTED
         loss.resume(self._read(lambda: self._recorder.store.connectivity(after=trusted, before=now), []))
         return loss
@@ -262,6 +267,14 @@ class Service:
             changed=self._changed,
             recorder=self._recorder,
         )
+        self._reports = ReportReader(
+            regions=self._settings.regions,
+            inbox=ReportInbox(self._writer.engine),
+            observations=self._observations,
+            targets=lambda: self._probing.paced,
+            health=self._health,
+            recorder=self._recorder,
+        )
         self.configuration = ConfigurationInForce(self._settings, self._started_at)
         self._housekeeping = Housekeeping(
             retention=self._settings.retention,
@@ -292,6 +305,7 @@ class Service:
                 self._housekeeping.watch_clock(),
                 self._network.watch(),
                 self._probing.watch_budget(),
+                self._reports.run(),
                 self._run_parts(tasks, stop),
                 self._api.run(),
                 self.reloader.run(),
@@ -337,6 +351,7 @@ class Service:
             self._network.reconfigure(loss, parts.ask_endpoints)
             self._probing.reconfigure(settings, self._budget, parts.prober)
             self._housekeeping.retention, self._housekeeping.routes = settings.retention, parts.routes
+            self._reports.regions = settings.regions
         finally:
             self._probing.schedule.resume()
         self._record_budget(budget_events)

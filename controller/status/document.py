@@ -42,6 +42,16 @@ def status_document(overview: Overview) -> dict[str, Any]:
             "epoch": overview.leader.epoch,
             "until": _instant(overview.leader.until),
         },
+        "regions": [
+            {
+                "region": each.region,
+                "reporter": each.reporter or None,
+                "silent_s": each.silent_s,
+                "silent": each.is_silent,
+                "reports_waiting": each.waiting,
+            }
+            for each in overview.regions
+        ],
         "network": connectivity
         and {
             "sight": connectivity.state,

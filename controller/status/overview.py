@@ -31,8 +31,10 @@ from controller.status.queries import (
     read_leader,
     read_machine_notice,
     read_recent_details,
+    read_regions,
     read_returns,
 )
+from controller.status.region_views import RegionView
 from controller.status.route_views import route_views
 from controller.status.route_waits import describe_route_wait
 from controller.status.standing import route_standing
@@ -164,6 +166,8 @@ class Overview:
     """The alerts that wait for Slack; None where Slack is not configured."""
     leader: Leader | None = None
     """Who leads; None where the service is one machine on its own."""
+    regions: tuple[RegionView, ...] = ()
+    """When each of them last reported."""
 
     @property
     def untrusted(self) -> bool:
@@ -238,7 +242,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
             waits_for=describe_route_wait(view, pointed.get(view.name), saved, paced, now),
             drill=drills.get(view.name),
         )
-        for view in route_views(settings, pointed, judged, stuck, overrides, now=now, blind=blind)
+        for view in route_views(settings, pointed, judged, stuck, overrides, now=now, blind=[""] if blind else [])
     )
     machine = None
     if machine_notice and service.liveness is Liveness.RUNNING:
@@ -288,6 +292,7 @@ def read(settings: Settings, engine: Engine, now: datetime) -> Overview:
         pending_alerts=pending_alerts,
         machine=machine,
         leader=leader,
+        regions=read_regions(settings, engine),
     )
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import groupby, islice
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, select
+from sqlalchemy import Connection, Engine, RowMapping, bindparam, func, select
 from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
@@ -28,6 +28,9 @@ from controller.status.probe_history import (
     led_to_verdict,
     quantile,
 )
+from controller.status.region_views import RegionView, region_views
+from monitor.config.database_url import is_postgres
+from monitor.config.settings import Settings
 from monitor.detection import notices, reasons
 from monitor.health import UNHEALTHY, Health, low_limit
 from monitor.history.rollup import OutcomeCounts, counts_of
@@ -35,6 +38,7 @@ from monitor.liveness import Leader
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.fleet_tables import LEASES
 from monitor.storage.lease_fence import LEADER
+from monitor.storage.probe_report_store import ReportInbox
 from monitor.storage.rollup_rows import MaintenanceSpan, is_maintained
 from monitor.storage.rollup_tables import ROLLUPS
 from monitor.storage.row_conversions import read_trail
@@ -278,6 +282,13 @@ def read_leader(connection: Connection) -> Leader | None:
     """Who leads; None where the service is one machine on its own."""
     row = connection.execute(select(LEASES).where(LEASES.c.name == LEADER)).one_or_none()
     return Leader(holder=row.holder, epoch=row.epoch, until=from_ms(row.until_ms)) if row else None
+
+
+def read_regions(settings: Settings, engine: Engine) -> tuple[RegionView, ...]:
+    """When each region last reported; none where there are none, or their machines share no database."""
+    if not settings.regions or not is_postgres(settings.database):
+        return ()
+    return region_views(settings.regions, ReportInbox(engine).regions())
 
 
 def read_machine_notice(connection: Connection) -> EventRow | None:

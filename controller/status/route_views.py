@@ -1,6 +1,6 @@
 """Where each route points and why, beside what the routing file says of it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -25,11 +25,11 @@ def route_views(
     overrides: Overrides,
     *,
     now: datetime,
-    blind: bool = False,
+    blind: Collection[str] = (),
 ) -> tuple[RouteView, ...]:
     """Every configured route, beside what the routing file says of it, and why candidates are not eligible.
 
-    `blind` says that our own network is down.
+    `blind` are the regions whose own network is down, as of `controller.routing.policy.decide_all`.
     """
     in_file = RoutingFile(settings.routing_file).read_targets()
     if settings.regions:  # the file of a machine has the routes of its own region alone

@@ -188,6 +188,10 @@ class BudgetTracker:
         self._refused = 0
         return [] if self._cap is None else self._events(self._cap, before, now)
 
+    def follow(self, throttling: Throttling, now: datetime) -> None:
+        """Probe as another process has decided by its `review`."""
+        self._month, self.throttling = month_of(now), throttling
+
     def stop_reason(self) -> str:
         """Why the stopped targets are not probed."""
         return f"not probed until {self._month.ends:%Y-%m-%d}: {self._lack_text(self._cap or 0.0)}"

@@ -23,7 +23,7 @@ from typing import Final
 
 from monitor.connectivity.messages import ConnectivityMessages, instant_of
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
-from probes.observation import Observation
+from probes.observation import LOCAL, Observation
 from probes.outcome import Blame, Effect, Outcome
 
 #: The result of a check of the endpoints is valid for this long.
@@ -106,7 +106,7 @@ class NetworkLossDetector:
 
     def add_batch(self, batch: Sequence[Observation], now: datetime) -> bool:
         """Take in observations; True when the endpoints must be checked before this batch is judged."""
-        return self._add_batch(batch, now.timestamp())
+        return self._add_batch([each for each in batch if each.region == LOCAL], now.timestamp())
 
     def _add_batch(self, batch: Sequence[Observation], now_s: float) -> bool:
         if now_s < self._now_s - _STEP_S:
@@ -174,16 +174,21 @@ class NetworkLossDetector:
         return ConnectivityObservation(at=now, state=self._state, asked=self._endpoints, answered=answered)
 
     def find_blind(self, batch: Iterable[Observation]) -> frozenset[Observation]:
-        """The observations of this batch whose failure is our own network's; call it once after `add_batch`."""
-        suspects = [observation for observation in batch if observation.outcome in _UNDECIDED]
+        """The observations of this batch whose failure is our own network's; call it once after `add_batch`.
+
+        Of those that another machine has made, it has found that out.
+        """
+        undecided = [observation for observation in batch if observation.outcome in _UNDECIDED]
+        elsewhere = frozenset(each for each in undecided if each.region != LOCAL and each.failed_here)
+        suspects = [observation for observation in undecided if observation.region == LOCAL]
         if not suspects:
-            return frozenset()
+            return elsewhere
         is_blind = self._is_unconfirmed if self._state is ConnectivityState.UNTRUSTED else self._is_in_the_dark
         blind = frozenset(observation for observation in suspects if is_blind(observation))
         if self._state is ConnectivityState.UNTRUSTED:
             self.messages.add_untrusted()
         self.messages.add_uncounted(observation.target.partition("/")[0] for observation in blind)
-        return blind
+        return blind | elsewhere
 
     def follow(self, observation: Observation, answering: Callable[[datetime], frozenset[str]]) -> bool:
         """Whether this observation is blind, in virtual time: makes the checks that are due until then, and its own.
@@ -208,6 +213,9 @@ class NetworkLossDetector:
         """
         checks = deque(stored)
         for observation in observations:
+            if observation.region != LOCAL:
+                yield observation, bool(self.find_blind((observation,)))
+                continue
             at_s = observation.finished_at.timestamp()
             while checks and checks[0].at.timestamp() <= at_s:
                 self._replay_check(checks.popleft())

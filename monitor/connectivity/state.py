@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from probes.observation import Observation
+from probes.outcome import Blame
+
 
 class ConnectivityState(StrEnum):
     """Whether our own network works, so that failures can be judged."""
@@ -23,3 +26,9 @@ class ConnectivityObservation:
     """What followed from it and from those before."""
     asked: tuple[str, ...]
     answered: frozenset[str]
+
+
+def blind_regions(before: frozenset[str], observation: Observation, *, blind: bool) -> frozenset[str]:
+    """Where our own network was down at the last probe, after one more (`blind`); empty text stands for here."""
+    region = {observation.target.partition("@")[2]}
+    return before | region if blind and observation.outcome.blame is Blame.UNDECIDED else before - region

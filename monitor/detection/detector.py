@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from monitor.config.settings import Settings
+from monitor.connectivity.state import blind_regions
 from monitor.detection import (
     blip_lengths,
     foresight,
@@ -58,8 +59,8 @@ class Detector:
         """Targets whose last observation was of a test on fresh evidence: it moves no burst probe that is planned."""
         self._clean: str | None = None
         """The target just observed, if it needs no burst."""
-        self.blind = False
-        """Our own network was down when the last probe failed, and no probe was answered since."""
+        self.blind = frozenset[str]()
+        """Where our own network was down when the last probe failed, and none was answered since; empty text: here."""
 
     def observe(self, observation: Observation, *, blind: bool = False) -> tuple[Transition, ...]:
         """Weigh one more observation, and return the transitions. One of an unknown target changes nothing.
@@ -80,7 +81,7 @@ class Detector:
         if observation.outcome.effect is Effect.THROTTLED:
             self._spare_siblings(target, observation.finished_at)
         if blind or self.blind:
-            self.blind = blind and observation.outcome.blame is Blame.UNDECIDED
+            self.blind = blind_regions(self.blind, observation, blind=blind)
         before = self._states[target]
         blip_s = self.blip_s(observation) if observation.outcome.effect is Effect.DOWN else 0.0
         after = state_machine.observe(before, observation, parameters, blind=blind, blip_s=blip_s)

@@ -45,6 +45,11 @@ _SAME_EVIDENCE_S = 1.0
 _ACROSS_SHARE = 1 / 4
 
 
+def patience_s(interval_s: float, longest_probe_s: float) -> float:
+    """As of `TargetParameters`."""
+    return 3 * interval_s + longest_probe_s
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeIdentity:
     """What decides how a target is asked."""
@@ -99,7 +104,7 @@ class TargetParameters:
     @property
     def patience_s(self) -> float:
         """How long after its last observation a target's health still counts as known."""
-        return 3 * self.interval_s + self.longest_probe_s
+        return patience_s(self.interval_s, self.longest_probe_s)
 
     def threshold(self, p0: float) -> float:
         """The evidence that makes a verdict, for a background failure rate of `p0`."""

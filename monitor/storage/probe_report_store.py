@@ -60,6 +60,9 @@ SELECT r.region, r.reporter, r.reported_ms, {_NOW_MS} AS now_ms,
     (SELECT count(*) FROM probe_reports p WHERE p.region = r.region AND p.sequence > r.taken) AS waiting
 FROM regions r ORDER BY r.region
 """)  # noqa: S608 - our own words
+_LAST_EVENTS: Final = text(
+    "SELECT DISTINCT ON (subject) subject, kind FROM events WHERE kind = ANY(:kinds) ORDER BY subject, id DESC"
+)
 _REMOVE: Final = text("DELETE FROM probe_reports WHERE region = :region AND sequence <= :sequence")
 
 
@@ -170,6 +173,12 @@ class ReportInbox:
                 )
                 for row in connection.execute(_REGIONS)
             ]
+
+    def last_events(self, kinds: Sequence[str]) -> dict[str, str]:
+        """The kind of the last event of these about each region, by region; raises DatabaseError."""
+        with self._reading.connect() as connection:
+            rows = connection.execute(_LAST_EVENTS, {"kinds": list(kinds)})
+            return {row.subject: row.kind for row in rows}
 
     def _store(self, taken: Sequence[_Waiting], now: datetime) -> list[Observation]:
         """The new ones of these."""

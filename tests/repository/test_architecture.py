@@ -89,6 +89,7 @@ PURE = [
     *("monitor/config/units.py", "monitor/config/problems.py", "controller/simulation/metrics.py"),
     *("controller/simulation/results.py", "controller/alerts/slack/buttons/buttons.py"),
     *("controller/demo/narration.py", "controller/demo/providers.py", "controller/demo/scenes.py"),
+    "controller/service/region_sight.py",
     *("monitor/storage/pending_writes.py", "monitor/storage/probe_report.py", "controller/fleet/succession.py"),
     *(
         *("ui/charts.py", "ui/components.py", "ui/exports.py", "ui/history.py"),

@@ -111,7 +111,7 @@ def test_they_are_schemas(schemas: dict[str, Any]) -> None:
 @pytest.mark.parametrize("root", [Settings, ScenarioDocument])
 def test_every_field_is_read(root: type[Section]) -> None:
     """A field that is no key, nor a fact about the file that the loader adds, would have its default in silence."""
-    facts = {"path", "warnings", "name", "revision", "files", "variables"}
+    facts = {"path", "warnings", "name", "revision", "files", "variables", "region"}
     sections = [root]
     for section in sections:
         keys = section.keys().values()

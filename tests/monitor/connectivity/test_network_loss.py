@@ -8,7 +8,7 @@ import pytest
 from monitor.connectivity.messages import ConnectivityNote
 from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
-from probes.observation import Observation
+from probes.observation import Observation, replaced
 from probes.outcome import Outcome
 from probes.target import Check
 from tests.support.builders import T0
@@ -282,6 +282,16 @@ def test_what_was_stored_judges_as_it_was_judged() -> None:
     assert list(NetworkLossDetector(ENDPOINTS, BOTH).replay(story, said)) == list(zip(story, blind, strict=True))
     unasked = dict(NetworkLossDetector(ENDPOINTS, BOTH).replay(story, []))
     assert all(unasked[one] is (one.outcome is Outcome.TIMEOUT) for one in story)
+
+
+def test_who_probed_elsewhere_has_looked_there() -> None:
+    """Nobody asks the endpoints here because of that, and it is no sign of life of our own network."""
+    failed = [replaced(seen(A, "timeout", at_s, at_s + 9), region="eu", failed_here=at_s > 100) for at_s in (95, 105)]
+    detector = NetworkLossDetector(ENDPOINTS, BOTH)
+    assert not detector.add_batch(failed, later(120))
+    assert detector.find_blind(failed) == {failed[1]}
+    assert detector.messages.loss is None
+    assert [blind for _, blind in NetworkLossDetector(ENDPOINTS, BOTH).replay(failed, [])] == [False, True]
 
 
 def test_endpoints_that_are_configured_no_more_say_nothing() -> None:
