@@ -49,7 +49,7 @@ class FleetNode:
 
     def __enter__(self) -> "FleetNode":
         with ExitStack() as opened:
-            self._file: RoutingFile = opened.enter_context(own_file(self._settings.routing_file))
+            self._file: RoutingFile = opened.enter_context(own_file(self._settings.routing_file, self._region))
             self._keeper = LeaseKeeper(self._settings.database, holder_name(self._settings.routing_file), self._clock)
             opened.callback(self._keeper.close)
             self._lease = self._first_lease()

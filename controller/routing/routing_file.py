@@ -164,7 +164,8 @@ class RoutingFile:
         self, path: Path, *, ballast: Ballast | None = None, folder: InstanceLock | None = None, region: str = ""
     ) -> None:
         self._path = path
-        self._region = region
+        self.region = region
+        """Whose table it has; empty: that of all."""
         self.ballast = ballast
         """What it gives up on a full disk; None: nothing."""
         self._folder = folder
@@ -190,7 +191,7 @@ class RoutingFile:
         """
         table_content = _as_json(table)
         try:
-            content = _as_json(table_of_region(table, self._region)) if self._region else table_content
+            content = _as_json(table_of_region(table, self.region)) if self.region else table_content
         except UnknownRegionError as error:
             raise RoutingFileError(f"cannot publish the routing file {self._path}: {error}") from error
         try:

@@ -96,7 +96,12 @@ def build_parts(settings: Settings, context: PartsContext, traffic: TrafficIntak
         ),
         status_pages=_status_pages(settings, context, tls),
         traffic=traffic
-        or TrafficIntake(settings=settings, recorder=context.recorder, store=TrafficStore(context.engine)),
+        or TrafficIntake(
+            settings=settings,
+            recorder=context.recorder,
+            store=TrafficStore(context.engine),
+            region=context.lead.file.region if context.lead else "",
+        ),
         static_page=StaticPageWriter(config=settings.path, folder=settings.ui.static, recorder=context.recorder)
         if settings.ui.static
         else None,

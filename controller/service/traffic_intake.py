@@ -8,7 +8,7 @@ from controller.service.background import BackgroundRecorder
 from monitor.config.settings import Settings
 from monitor.storage.database import DatabaseError
 from monitor.storage.traffic_store import TrafficStore
-from monitor.traffic.intake import Intake
+from monitor.traffic.intake import Intake, reported_names
 from monitor.traffic.receiver import TrafficReceiver
 from monitor.traffic.request_counts import RequestCounts
 from monitor.traffic.traffic_sums import TrafficSums
@@ -26,6 +26,8 @@ class TrafficIntake:
     settings: Settings
     recorder: BackgroundRecorder
     store: TrafficStore
+    region: str = ""
+    """That of this machine, whose applications report."""
 
     def __post_init__(self) -> None:
         settings, self._receiver = self.settings.traffic, None
@@ -36,7 +38,7 @@ class TrafficIntake:
         self._lost = False
         if settings:
             key = settings.key.reveal().encode() if settings.key else None
-            self._intake = Intake(self._targets, key=key)
+            self._intake = Intake(self._names(), key=key, region=self.region)
             self._receiver = TrafficReceiver(settings, self._intake, self.recorder.clock)
 
     def watch(self, settings: Settings) -> None:
@@ -44,7 +46,10 @@ class TrafficIntake:
         self.settings, self._targets = settings, {target.id: target for target in settings.targets}
         self._prices = {}
         if self._intake:
-            self._intake.watch(self._targets)
+            self._intake.watch(self._names())
+
+    def _names(self) -> dict[str, str]:
+        return reported_names(self.settings.targets, self.region)
 
     def take(self) -> list[RequestCounts]:
         """What has come in since the last call; to be called on the database's thread."""

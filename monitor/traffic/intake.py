@@ -1,13 +1,14 @@
 """What is taken of the datagrams that come in: each once, within bounds, and what is refused is counted (pure)."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from monitor.traffic.datagram import DatagramError, decode
 from monitor.traffic.request_counts import RequestCounts
+from probes.target import Target
 
 #: Everybody on this machine is one host, whatever name is given: without more, nobody is a second source.
 THIS_MACHINE: Final = "this machine"
@@ -18,11 +19,19 @@ REPLAYED: Final = "sent before"
 UNKNOWN: Final = "of targets that are not configured"
 
 
+def reported_names(targets: Iterable[Target], region: str) -> dict[str, str]:
+    """What applications of this region call its targets, with the ids of these; ids are taken as well."""
+    found = {target.id: target.id for target in targets}
+    return found | {target.plain_name: target.id for target in targets if target.monitored_from == region}
+
+
 class Intake:
     """The datagrams of one socket. Not thread-safe."""
 
-    def __init__(self, targets: Iterable[str], *, key: bytes | None) -> None:
-        self._targets = {target: target for target in targets}
+    def __init__(self, targets: Mapping[str, str], *, key: bytes | None, region: str = "") -> None:
+        """`targets`: the ids of targets by the names by which they are reported; `region`: that of the applications."""
+        self._targets = targets
+        self._end = f"@{region}" if region else ""
         self._key = key
         self._numbers: dict[str, int] = {}
         """The last number of each sender, those that were heard last at the end."""
@@ -31,9 +40,9 @@ class Intake:
         """How many datagrams, or rows of unknown targets, were not used, by what is wrong with them."""
         self._reported: set[str] = set()
 
-    def watch(self, targets: Iterable[str]) -> None:
+    def watch(self, targets: Mapping[str, str]) -> None:
         """Take counts of these targets from now on."""
-        self._targets = {target: target for target in targets}
+        self._targets = targets
 
     def take(self, data: bytes, source: str, now: datetime) -> tuple[RequestCounts, ...]:
         """The counts in a datagram that came `now` from this host; none where it is refused."""
@@ -55,6 +64,8 @@ class Intake:
         return tuple(self._tagged(counts) for counts in report.counts)
 
     def _tagged(self, counts: RequestCounts) -> RequestCounts:
+        if self._end and counts.route and not counts.route.endswith(self._end):
+            counts = replace(counts, route=f"{counts.route}{self._end}")
         tag = counts.tag
         if not tag or tag in self._tags:
             return counts

@@ -156,7 +156,9 @@ def test_an_application_reports_to_the_service(tmp_path: Path) -> None:
     """Signed, by the address of the routing file: its attempts by themselves, and what it says of its own."""
     ports = [free_port(kind) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM, socket.SOCK_STREAM)]
     listen = f"udp://127.0.0.1:{ports[0]}"
-    receiver = TrafficReceiver(TrafficSettings(listen=listen), Intake([FIRST, SECOND], key=b"a key"), utc_now)
+    receiver = TrafficReceiver(
+        TrafficSettings(listen=listen), Intake({FIRST: FIRST, SECOND: SECOND}, key=b"a key"), utc_now
+    )
     path = tmp_path / "routing.json"
     targets = {
         name: {"base_url": f"http://127.0.0.1:{port}"} for name, port in zip((FIRST, SECOND), ports[1:], strict=True)

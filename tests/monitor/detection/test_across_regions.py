@@ -84,3 +84,14 @@ def test_it_is_carried_over_a_restart() -> None:
     assert [each.target for each in again.observe(last)] == [each.target for each in judge.observe(last)]
     assert again.health_of("openai/gpt@us").health is judge.health_of("openai/gpt@us").health
     assert not again.tick(last.finished_at + timedelta(seconds=1))
+
+
+def test_each_region_is_blind_for_itself() -> None:
+    """One answer there shows that its network is back; other regions neither make it blind nor cure it."""
+    judge = detector("eu", "us")
+    play(judge, {"eu": "t", "us": "."}, rounds=2, blind="eu")
+    assert judge.blind == {"eu"}
+    play(judge, {"us": "."}, rounds=1)
+    assert judge.blind == {"eu"}
+    play(judge, {"eu": "."}, rounds=1)
+    assert judge.blind == frozenset()

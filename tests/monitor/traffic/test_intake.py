@@ -4,15 +4,16 @@ import json
 import random
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hotspare_client.datagram import MOST_BYTES, Ended, Sender, datagrams, mac, rows
 
 from monitor.history.histogram import Histogram
-from monitor.traffic.intake import Intake
+from monitor.traffic.intake import Intake, reported_names
 from monitor.traffic.request_counts import RequestCounts
 from probes.outcome import Outcome
-from tests.support.builders import T0
+from tests.support.builders import T0, in_regions, settings
 
 A, B = "openai/gpt-6-luna", "anthropic/claude"
 KEY = b"a key of reports"
@@ -39,7 +40,7 @@ def taken(intake: Intake, every: Sequence[bytes]) -> list[RequestCounts]:
 def test_what_the_client_sends_is_read_as_it_was() -> None:
     """Outcomes, both histograms, tokens, route and tag."""
     ended = [request(), request(outcome="server_error"), request(B, tag="search")]
-    one, other = taken(Intake([A, B], key=None), sent(ended))
+    one, other = taken(Intake({A: A, B: B}, key=None), sent(ended))
     assert (one.target, one.host, one.route, one.tag) == (A, "10.0.0.1", "chat", "")
     assert one.outcomes == {Outcome.OK: 1, Outcome.SERVER_ERROR: 1}
     assert one.duration == Histogram.of([0.8])
@@ -58,7 +59,7 @@ def test_no_datagram_is_longer_than_one_packet() -> None:
     ]
     every = sent(ended, key=KEY)
     assert max(map(len, every)) <= MOST_BYTES
-    counts = taken(Intake(names, key=KEY), every)
+    counts = taken(Intake({name: name for name in names}, key=KEY), every)
     assert sum(sum(each.outcomes.values()) for each in counts) == len(ended)
     assert len({each.tag for each in counts}) <= 21
 
@@ -66,7 +67,7 @@ def test_no_datagram_is_longer_than_one_packet() -> None:
 def test_a_signature_is_asked_for_where_a_key_is_set() -> None:
     """Unsigned, signed with another key, and changed on the way."""
     [good] = sent([request()], key=KEY)
-    intake = Intake([A], key=KEY)
+    intake = Intake({A: A}, key=KEY)
     for bad in (*sent([request()]), *sent([request()], key=b"another"), good.replace(b"ok", b"no")):
         assert intake.take(bad, "10.0.0.1", T0) == ()
     assert intake.refused == {"with a wrong signature": 3}
@@ -76,7 +77,7 @@ def test_a_signature_is_asked_for_where_a_key_is_set() -> None:
 def test_what_was_sent_before_is_not_counted_again() -> None:
     """Nor what is older than the last; another host may have the same numbers."""
     [first], [second] = sent([request()], key=KEY), sent([request()], key=KEY, first=1)
-    intake = Intake([A], key=KEY)
+    intake = Intake({A: A}, key=KEY)
     assert intake.take(second, "10.0.0.1", T0)
     assert intake.take(second, "10.0.0.1", T0) == ()
     assert intake.take(first, "10.0.0.1", T0) == ()
@@ -86,14 +87,14 @@ def test_what_was_sent_before_is_not_counted_again() -> None:
 @pytest.mark.parametrize("off_s", [-3600.0, -31.0, 31.0, 3600.0, 1e300])
 def test_a_signed_report_of_another_time_is_refused(off_s: float) -> None:
     """From the past, and from the future; it may be a replay. Without a key the sender's clock does not matter."""
-    intake = Intake([A], key=KEY)
+    intake = Intake({A: A}, key=KEY)
     assert taken(intake, sent([request()], key=KEY, at_s=T0.timestamp() + off_s)) == []
-    assert taken(Intake([A], key=None), sent([request()], at_s=T0.timestamp() + off_s))
+    assert taken(Intake({A: A}, key=None), sent([request()], at_s=T0.timestamp() + off_s))
 
 
 def test_unknown_targets_are_counted_and_the_rest_is_used() -> None:
     """An application may follow another Hotspare as well."""
-    intake = Intake([A], key=None)
+    intake = Intake({A: A}, key=None)
     assert len(taken(intake, sent([request(), request("who/knows")]))) == 1
     assert intake.take_news() == [
         "reports of targets that are not configured are not used (1 so far); this is reported once"
@@ -143,14 +144,14 @@ _ROW = [A, "chat", "", {"ok": 1}, {"1": 1}, {}, 0, 0]
 )
 def test_garbage_is_refused(data: bytes) -> None:
     """Of any kind: nothing is raised, nothing is counted, and it is said what was wrong."""
-    intake = Intake([A], key=None)
+    intake = Intake({A: A}, key=None)
     assert intake.take(data, "10.0.0.1", T0) == ()
     assert intake.refused.total() == 1
 
 
 def test_what_is_random_is_refused() -> None:
     """Bytes that were flipped in a good datagram raise nothing."""
-    dice, intake = random.Random(3), Intake([A], key=None)
+    dice, intake = random.Random(3), Intake({A: A}, key=None)
     [good] = sent([request()])
     for _ in range(2_000):
         bad = bytearray(good)
@@ -162,13 +163,13 @@ def test_what_is_random_is_refused() -> None:
 
 def test_outcomes_that_are_no_words_of_ours_count_for_nothing() -> None:
     """Of a newer client, for instance."""
-    [counts] = taken(Intake([A], key=None), sent([request(), request(outcome="new_word")]))
+    [counts] = taken(Intake({A: A}, key=None), sent([request(), request(outcome="new_word")]))
     assert counts.outcomes == {Outcome.OK: 1}
 
 
 def test_a_tag_is_short_and_there_are_few() -> None:
     """Ten kilobytes, and a hundred thousand of them."""
-    intake = Intake([A], key=None)
+    intake = Intake({A: A}, key=None)
     for number in range(300):
         taken(intake, sent([request(tag=f"{number}" + "x" * 10_000)], first=number))
     [counts] = taken(intake, sent([request(tag="one more")], first=999))
@@ -184,7 +185,17 @@ def test_a_wrong_mac_takes_as_long_as_a_right_one() -> None:
 
 def test_the_numbers_of_very_many_senders_are_forgotten() -> None:
     """Memory stays flat."""
-    intake = Intake([A], key=None)
+    intake = Intake({A: A}, key=None)
     for number in range(5_000):
         intake.take(_body(sender=f"s{number}", rows=[_ROW]), "10.0.0.1", T0 + timedelta(seconds=number))
     assert len(intake._numbers) <= 4_096
+
+
+def test_applications_report_by_the_names_of_their_region() -> None:
+    """Which are those of its routing file; a name of another region is taken as it is."""
+    targets = in_regions(settings(Path("/nowhere"), A), ("eu", "us")).targets
+    names = reported_names(targets, "us")
+    assert names == {A: f"{A}@us", f"{A}@eu": f"{A}@eu", f"{A}@us": f"{A}@us"}
+    [counts] = taken(Intake(names, key=None, region="us"), sent([request()]))
+    assert (counts.target, counts.route) == (f"{A}@us", "chat@us")
+    assert reported_names(settings(Path("/nowhere"), A).targets, "") == {A: A}

@@ -25,7 +25,7 @@ def receivers() -> Iterator[Callable[[str], TrafficReceiver]]:
     started = []
 
     def start(listen: str) -> TrafficReceiver:
-        receiver = TrafficReceiver(TrafficSettings(listen=listen), Intake([A], key=None), utc_now)
+        receiver = TrafficReceiver(TrafficSettings(listen=listen), Intake({A: A}, key=None), utc_now)
         receiver.start()
         started.append(receiver)
         return receiver
