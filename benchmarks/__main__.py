@@ -10,6 +10,7 @@ from functools import partial
 from benchmarks import (
     api,
     cycle,
+    fleet,
     follow,
     latency,
     litellm,
@@ -51,6 +52,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "page": page.main,
     "api": api.main,
     "follow": follow.main,
+    "fleet": fleet.main,
     "attempts": outage.main,
 }
 #: Only when named: LiteLLM's proxy, or Hotspare itself, is installed in an environment of its own; small disks are
@@ -73,6 +75,7 @@ QUICK: dict[str, Callable[[], None]] = {
     "page": partial(page.main, quick=True),
     "api": api.quick,
     "follow": follow.quick,
+    "fleet": fleet.quick,
 }
 
 
