@@ -35,10 +35,10 @@ class DeferredStates:
         answers that came before it for nothing, and read again they would count.
         """
         former, due = detector.records.former, set[str]()
-        unusual = set(former.providers)
+        unusual = set(map(_without_region, former.providers))
         for target, before in former.targets.items():
             provider = provider_of(target)
-            if not detector.has_evidence(provider) and is_quiet(before, detector.state_of(target)):
+            if detector.judges_alone(target) and is_quiet(before, detector.state_of(target)):
                 self.put_off([target], now)
             else:
                 unusual.add(provider)
@@ -77,3 +77,8 @@ def is_quiet(before: TargetState, after: TargetState) -> bool:
 def provider_of(target: str) -> str:
     """The name of its provider."""
     return target.partition("/")[0]
+
+
+def _without_region(pool: str) -> str:
+    """The provider of a pool, of which there is one for each region and one across them."""
+    return pool.partition("@")[0]

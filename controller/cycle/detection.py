@@ -163,7 +163,7 @@ class StoredDetector:
         target = observation.target
         if observation.outcome is not Outcome.OK or observation.afresh or not self.detector.knows(target):
             return False
-        return self.detector.state_of(target).no_evidence and not self.detector.has_evidence(provider_of(target))
+        return self.detector.state_of(target).no_evidence and self.detector.judges_alone(target)
 
     def _learn_times(self, reports: Sequence[RequestCounts]) -> None:
         for counts in reports:

@@ -17,7 +17,7 @@ from monitor.storage.database import open_writer
 from monitor.storage.held_file import HeldFile
 from monitor.storage.store import Store
 from probes.observation import Observation
-from tests.support.builders import T0, observation, settings
+from tests.support.builders import T0, in_regions, observation, settings
 
 A, B, C = "openai/a", "openai/b", "anthropic/c"
 EVERY_S = 30
@@ -85,6 +85,23 @@ def test_what_is_unusual_is_stored_at_once_with_all_of_its_provider(service: Ser
     service.run(200, observation("x", at_s=199, name=A))
     assert (service.written_at(A), service.written_at(B)) == (later(200), later(200))
     assert service.written_at(C) < later(100)
+
+
+def test_evidence_of_one_region_stores_the_states_of_its_provider(tmp_path: Path) -> None:
+    """There is evidence against the provider as each region sees it, and as several do."""
+    one = Service(in_regions(settings(tmp_path, A, B), ["eu", "us"]))
+    failing, beside, elsewhere = f"{A}@eu", f"{B}@eu", f"{B}@us"
+    for number in range(5):
+        one.run(EVERY_S * number + 1, *answers(EVERY_S * number, failing, beside, elsewhere, f"{A}@us"))
+    one.run(200, observation("x", at_s=199, name=failing))
+    assert {one.written_at(name) for name in (beside, elsewhere)} == {later(200)}
+    one.run(204, *answers(203, beside))
+    assert one.written_at(beside) == later(204), "it took from the evidence"
+    before = one.cycle.detection.detector.snapshot()
+    one.start(204)
+    after = one.cycle.detection.detector.snapshot()
+    assert (after.targets, after.providers) == (before.targets, before.providers)
+    one.engine.dispose()
 
 
 @pytest.mark.slow
