@@ -48,6 +48,13 @@ def untold(database: Path, *, with_open: bool = True) -> int:
 
 def look_back(lab: Lab, slack: SlackServer, report: KillReport) -> None:
     """Add what the journal, Slack and the reader of the routing file have seen; nothing runs any more."""
+    try:
+        _look_back(lab, slack, report)
+    except sqlite3.Error as error:
+        report.wrong.append(f"the database cannot be read: {error}")
+
+
+def _look_back(lab: Lab, slack: SlackServer, report: KillReport) -> None:
     with closing(sqlite3.connect(lab.database)) as database:
         database.row_factory = sqlite3.Row
         decisions = database.execute("SELECT * FROM decisions ORDER BY id").fetchall()

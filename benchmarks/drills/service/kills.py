@@ -9,15 +9,16 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from benchmarks.drills.service.aftermath import TOKEN, KillReport, look_back, untold
-from benchmarks.reliability.lab import PATIENCE_S, BrokenPromiseError, Lab
+from benchmarks.reliability.lab import PATIENCE_S, SECOND, BrokenPromiseError, Lab
 from tests.support.slack_server import SlackServer
 
 #: A third of the services die as they start; the others so many seconds at the most after their first file.
 _LONGEST_S: Final = 4.0
 #: How long a start takes, until one was seen.
 _START_S: Final = 1.0
-#: The chance that the first provider begins to fail, or answers again, while a service runs.
-_TURNS: Final = 0.4
+#: The chance that the first provider begins to fail, or answers again, while a service runs: before the route is
+#: where it should be, and once it is there.
+_TURNS: Final = (0.1, 0.8)
 
 
 def kill_often(kills: int, seed: int, jobs: int = 1, on_kill: Callable[[], None] = lambda: None) -> KillReport:
@@ -54,7 +55,8 @@ def _live_and_die(lab: Lab, dice: random.Random, start_s: float, report: KillRep
     before, written, began = lab.journalled(), lab.table().get("written_at"), time.monotonic()
     service, as_it_starts = lab.start(), dice.random() < 1 / 3
     ends = began + (dice.uniform(0, start_s) if as_it_starts else PATIENCE_S)
-    turns, published = began + start_s * dice.random() if dice.random() < _TURNS else ends, False
+    is_settled = lab.target() == SECOND if lab.servers.failing else lab.both_up()
+    turns, published = began + 2 * start_s * dice.random() if dice.random() < _TURNS[is_settled] else ends, False
     while (now := time.monotonic()) < ends and service.poll() is None:
         if now >= turns:
             lab.servers.failing, turns = {"one"} ^ lab.servers.failing, now + PATIENCE_S
