@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 from urllib.parse import quote
 
@@ -60,7 +61,7 @@ class _Handler(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         began = time.monotonic()
-        head = b"".join(iter(lambda: self.rfile.readline(65536), b"\r\n"))
+        head = b"".join(takewhile(lambda line: line not in {b"\r\n", b""}, iter(self.rfile.readline, None)))
         length = re.search(rb"(?i)content-length: (\d+)", head)
         body = self.rfile.read(int(length[1])) if length else b""
         path = head.split(b" ", 2)[1] if head.count(b" ") > 1 else b""
