@@ -136,3 +136,18 @@ def test_a_region_that_is_silent_is_unknown_and_moves_no_route(
     us.start()
     lab.until(lambda: events(url) == ["region_silent us", "region_reports_again us"], "and back")
     assert "Traceback" not in eu.log() + us.log()
+
+
+def test_each_machine_reads_its_configuration_anew(lab: Lab, server: PostgresServer, us_provider: LLMockServer) -> None:
+    """A model that is added is probed from both regions, whoever leads."""
+    url = server.new_database()
+    eu = RegionalMachine(lab, url, "eu", lab.first)
+    lab.until(lambda: bool(eu.table()), "one leads")
+    us = RegionalMachine(lab, url, "us", us_provider)
+    lab.until(lambda: "region_lease_taken" in us.log(), "the us are probed")
+    for machine in (eu, us):
+        text = machine.config.read_text()
+        machine.config.write_text(text.replace("gpt-6-luna: {}", "gpt-6-luna: {}, gpt-6-nova: {}"))
+    added = ("openai/gpt-6-nova@eu", "openai/gpt-6-nova@us")
+    lab.until(lambda: all(probes_between(url, name, 0.0, time.time()) for name in added), "it is probed")
+    assert "Traceback" not in eu.log() + us.log()
