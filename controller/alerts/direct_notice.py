@@ -17,6 +17,8 @@ KIND: Final = "database_unusable"
 _LOOK_S: Final = 1.0
 _TRIES: Final = 3
 _APART_S: Final = 10.0
+#: A leader that was paused finds out within a second or two that another machine leads, and tells nobody.
+_SURE_S: Final = 3.0
 
 
 class DirectNotice:
@@ -34,19 +36,23 @@ class DirectNotice:
         *,
         name: str,
         apart_s: float = _APART_S,
+        sure_s: float = _SURE_S,
     ) -> None:
         self._channels = channels
         self._cannot_write = cannot_write
         self._clock = clock
         self._name = name
         self._apart_s = apart_s
+        self._sure_s = sure_s
 
     async def run(self) -> None:
         """Until it has been told; no failure of a channel ends it."""
         while True:
-            why = self._cannot_write()
-            if why is not None:
-                break
+            if self._cannot_write() is not None:
+                await asyncio.sleep(self._sure_s)
+                why = self._cannot_write()
+                if why is not None:
+                    break
             await asyncio.sleep(_LOOK_S)
         at = self._clock()
         text = f"{why}. Incidents are reported once it can be written again."
