@@ -88,6 +88,10 @@ class LeaseKeeper:
         except HeldError as error:
             log.warning("standing_by: %s", error)
             return False
+        except DatabaseError:
+            # Another machine may have taken the lease meanwhile, and thrown this one out.
+            if not self._store.is_there():
+                raise
         finally:
             database.close()
         return True

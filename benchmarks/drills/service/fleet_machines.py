@@ -47,12 +47,18 @@ class Machine:
         self._config.write_text(f"{text}api: {{listen: none}}\n", encoding="utf-8")
         self.set_clock(0)
         self.process: subprocess.Popen[bytes] | None = None
+        self._was_ended = False
+        self.wrong: list[str] = []
+        """What did not hold of its services."""
         self.watch = FileWatch(self.routing, may_vanish=False, every_s=_READ_S)
 
     def start(self) -> None:
         """Run the service, unless it runs."""
         if self.process and self.process.poll() is None:
             return
+        if self.process and not self._was_ended:
+            self.wrong.append(f"a service ended by itself: exit code {self.process.returncode}")
+        self._was_ended = False
         environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
         environment |= {"LD_PRELOAD": str(self.folder.parent / "clock.so"), "CLOCK_OFFSET": str(self._clock)}
         command = [sys.executable, "-m", "controller.cli.main", "run", "-c", str(self._config)]
@@ -62,6 +68,7 @@ class Machine:
     def send(self, number: signal.Signals) -> None:
         """To the service, if it runs; one that is to end has ended then."""
         if self.process and self.process.poll() is None:
+            self._was_ended |= number in {signal.SIGKILL, signal.SIGTERM}
             self.process.send_signal(number)
             if number in {signal.SIGKILL, signal.SIGTERM}:
                 with suppress(subprocess.TimeoutExpired):
@@ -133,7 +140,7 @@ class Fleet:
         """What must never be, of the files and the logs of all machines, and of what was decided."""
         targets: dict[tuple[int, int], str] = {}
         for machine in self.machines:
-            yield from (f"{machine.name}: {text}" for text in machine.watch.wrong)
+            yield from (f"{machine.name}: {text}" for text in (*machine.wrong, *machine.watch.wrong))
             for at, target in machine.watch.targets.items():
                 if targets.setdefault(at, target) != target:
                     yield f"{machine.name} has another target under {at} than another machine"
