@@ -85,13 +85,14 @@ class Cycle:
     def start(self, now: datetime) -> None:
         """Go on where the last service stopped, with everything it had stored and published; raises DatabaseError.
 
-        Where the database of a `BufferedStore` cannot be read, the routing file and the decisions beside it are all.
+        Where the database of a `BufferedStore` cannot be read, the routing file and the decisions beside it are all;
+        not where others may have led meanwhile.
         """
         published = read_published(self._file.read_table(), self._settings, now)
         try:
             self._read_stored(published, now)
         except DatabaseError as error:
-            if not self._is_unusable():
+            if not self._is_unusable() or self._is_frozen():
                 raise
             log.error("started_without_database: %s; going on from %s", error, self._settings.routing_file)
             self._unread = True

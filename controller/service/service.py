@@ -83,6 +83,7 @@ class Service:
     ) -> None:
         """`environ` has the variables of a configuration that is read anew; `lead`: others stand by for this one."""
         self._lead = lead
+        self._is_built = False
         self._settings = settings
         self._clock = clock
         self._started_at = clock()
@@ -159,7 +160,8 @@ class Service:
         try:
             return read()
         except DatabaseError as error:
-            if self._writer.is_usable():
+            # Others may have led meanwhile: whoever is to lead must have read everything.
+            if (self._lead and not self._is_built) or self._writer.is_usable():
                 raise
             log.warning("not_read_at_start: %s", error)
             return otherwise
@@ -198,6 +200,7 @@ class Service:
         self._build_loops(loss)
         self._record_budget(budget_events)
         self._read(lambda: self._housekeeping.started(self._watching()), None)
+        self._is_built = True
 
     def _read_parts(self, parts: ConfiguredParts) -> None:
         """What is stored of them."""

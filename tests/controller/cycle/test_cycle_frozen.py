@@ -66,6 +66,13 @@ def test_no_route_moves_until_the_database_is_back(stage: LeadingStage) -> None:
     assert stage.shared[-1] == 2
 
 
+def test_nobody_begins_to_lead_without_having_read_all(stage: LeadingStage) -> None:
+    """The file may be older than what another leader decided."""
+    stage.delete()
+    with pytest.raises(DatabaseError):
+        stage.go_on(MOVED_S)
+
+
 def test_a_table_that_could_not_be_shared_is_shared_later(stage: LeadingStage) -> None:
     """The file of this machine has it already."""
     tries: list[int] = []
