@@ -22,6 +22,8 @@ from monitor.storage.writer_database import BUSY_S, START_S, WriterDatabase
 
 #: Far more than any statement of the service takes.
 STATEMENT_S: Final = 2.0
+#: Shorter than a lease: a leader that is paused in the midst of a transaction must not hold what its successor needs.
+IDLE_S: Final = 10.0
 _TRY: Final = f"SELECT pg_try_advisory_lock({SERVICE_LOCK})"
 #: A server needs a moment to notice that a service has ended.
 _WAIT: Final = f"SET lock_timeout = 1000; SELECT pg_advisory_lock({SERVICE_LOCK})"
@@ -58,7 +60,10 @@ class PostgresWriter(WriterDatabase):
         busy_s: float = BUSY_S,
         statement_s: float = STATEMENT_S,
         fence: LeaseFence | None = None,
+        idle_s: float = IDLE_S,
     ) -> None:
+        """With a `fence` a transaction ends in which nothing happens for `idle_s`."""
+        self._idle_ms = round(1000 * idle_s)
         self._url = url
         self._fence = fence
         self._limits = Limits(statement_s=statement_s, lock_s=busy_s)
@@ -99,6 +104,7 @@ class PostgresWriter(WriterDatabase):
         """Take the lock for this connection; raises HeldError, or DeposedError where the lease is lost."""
         if self._fence:
             self._fence.check_connection(connection)
+            connection.execute(f"SET idle_in_transaction_session_timeout={self._idle_ms}")
         taken = connection.execute(_TRY).fetchone()
         if taken and taken[0]:
             return

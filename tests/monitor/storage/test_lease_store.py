@@ -141,6 +141,21 @@ def test_the_journal_commits_nothing_under_an_epoch_that_is_over(url: str, lease
     writer.close()
 
 
+def test_a_leader_paused_in_the_midst_of_a_commit_holds_nobody_up(url: str, leases: LeaseStore) -> None:
+    """The server ends its transaction, and with it the hold on the lease."""
+    fence = LeaseFence(held(leases, "a"))
+    writer = PostgresWriter(url, fence=fence, idle_s=0.1)
+    writer.open()
+    paused = writer.engine.connect()
+    paused.begin()
+    fence.hold(paused)
+    held(leases, "b", early=True)
+    with pytest.raises(DatabaseError):
+        fence.hold(paused)
+    paused.close()
+    writer.close()
+
+
 @pytest.mark.parametrize("statement", ["DELETE FROM leases", "UPDATE leases SET epoch = 3, holder = 'x'"])
 def test_a_database_that_was_put_in_place_deposes_nobody(url: str, leases: LeaseStore, statement: str) -> None:
     """A new one, or a backup with an older lease: the holder writes its own into it, and goes on."""
