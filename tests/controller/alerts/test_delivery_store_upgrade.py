@@ -6,36 +6,36 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
 
 from controller.alerts.channel import plan_alerts
 from controller.alerts.delivery_store import DeliveryStore
 from controller.journal import Journal
 from monitor.storage.column_conversions import to_ms
 from monitor.storage.database import open_writer
+from monitor.storage.migrations.run import migrate
 from monitor.storage.store import Store
 from tests.support.alert_world import NOON, TOKEN, AlertWorld, outage, stuck
 from tests.support.slack_server import SlackServer
 
-#: What that version's `deliveries` were.
-_OLD_TABLE = """
-    DROP TABLE deliveries; DROP TABLE channel_states; DROP TABLE rollups; DROP TABLE route_rollups;
-    DROP TABLE traffic_rollups; DROP TABLE comparisons;
-    ALTER TABLE observations DROP COLUMN limit_left; ALTER TABLE observations DROP COLUMN limit_resets_s;
-    ALTER TABLE observations DROP COLUMN failed_here;
-    ALTER TABLE observations DROP COLUMN afresh;
-    ALTER TABLE service DROP COLUMN revision; ALTER TABLE service DROP COLUMN loaded_ms;
-    ALTER TABLE service DROP COLUMN refused;
-    CREATE TABLE deliveries (key TEXT NOT NULL PRIMARY KEY, sink TEXT NOT NULL, incident_id INTEGER,
-      begun_ms INTEGER NOT NULL, done_ms INTEGER, channel TEXT, ts TEXT, attempts INTEGER DEFAULT 0 NOT NULL,
-      error TEXT) STRICT, WITHOUT ROWID;
-    UPDATE alembic_version SET version_num = '0005';
-"""
+#: That version's schema, and those of its tables that tell what was told.
+_OLD, _KEPT = "0005", ("incidents", "events", "decisions", "transitions")
 
 
 def downgrade(path: Path, rows: list[tuple[object, ...]]) -> None:
-    """Put the database back to schema 0005, with these deliveries."""
-    with closing(sqlite3.connect(path)) as database, database:
-        database.executescript(_OLD_TABLE)
+    """Put a database of that version in its place, with what it can hold of the same rows, and these deliveries."""
+    newer = path.rename(path.with_name("newer.db"))
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        migrate(connection, current=None, wanted=_OLD)
+    engine.dispose()
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("ATTACH ? AS newer", (str(newer),))
+        for table in _KEPT:
+            info, schemas = "SELECT name FROM pragma_table_info(?, ?)", ("newer", "main")
+            present, former = ({name for (name,) in database.execute(info, (table, schema))} for schema in schemas)
+            columns = ", ".join(f'"{name}"' for name in sorted(present & former))
+            database.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}")  # noqa: S608
         database.executemany("INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)", rows)
 
 
