@@ -141,14 +141,16 @@ class PostgresWriter(WriterDatabase):
 
     def _identify(self) -> None:
         with reading(self.engine).connect() as connection:
-            self._identity = connection.scalar(_IDENTITY)
+            identity = connection.scalar(_IDENTITY)
             kind, _, number = (connection.scalar(_READ_LINEAGE) or "").rpartition(" ")
         if f"{kind} " == _LINEAGE and number.isdecimal():
-            self.lineage = int(number)
-            return
-        self.lineage = secrets.randbelow(2**31 - 1) + 1
-        with self.engine.begin() as connection:
-            connection.execute(text(f"COMMENT ON TABLE alembic_version IS '{_LINEAGE}{self.lineage}'"))
+            lineage = int(number)
+        else:
+            lineage = secrets.randbelow(2**31 - 1) + 1
+            with self.engine.begin() as connection:
+                connection.execute(text(f"COMMENT ON TABLE alembic_version IS '{_LINEAGE}{lineage}'"))
+        # Not before: whoever tries again must still see that it is another one.
+        self._identity, self.lineage = identity, lineage
 
     def _refuse_if_unusable(self, connection: Connection) -> None:
         if self.unusable is not None and not self._recovering and not (self._readable and is_reading(connection)):

@@ -53,6 +53,8 @@ class SqliteWriter(WriterDatabase):
         """Those of SQLite: one that hangs is a fault of the disk."""
         self._lock = InstanceLock(path)
         self._damaged = False
+        self._former: str | None = None
+        """What was wrong with the file that was let go of, until another one is open."""
         self._log_inode: int | None = None
         """Of the write-ahead log that belongs to the file that is open."""
         self._size = 0
@@ -93,15 +95,17 @@ class SqliteWriter(WriterDatabase):
     def _open_again(self, now: datetime) -> None:
         # Anything half open may be the obstacle: a log that was deleted, pages that were read before.
         self.engine.dispose()
-        former = None
         if not self._lock.is_current() or self._damaged:
-            former = self._leave_former(now)
+            left = self._leave_former(now)
+            self._former = self._former or left
             self._acquire()
         emptied = prepare(self.engine, self._path)
+        if emptied and self._log_inode is not None:
+            self._former = self._former or f"database {self._path} was emptied by someone else"
         self._require_all_pages()
-        if former or (emptied and self._log_inode is not None):
+        if self._former:
             begun = "a new one was begun" if emptied else "the one in its place is used from now on"
-            self.replaced = f"{former or f'database {self._path} was emptied by someone else'}: {begun}"
+            self.replaced, self._former = f"{self._former}: {begun}", None
         self._give_lineage()
         with self.engine.begin() as connection:
             connection.exec_driver_sql(f"PRAGMA application_id={self.lineage}")

@@ -1,9 +1,10 @@
 """A database that is locked, deleted, replaced or damaged under the service is opened again, or set aside."""
 
 import os
+import resource
 import sqlite3
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -78,11 +79,26 @@ def test_a_lock_refuses_at_once_until_it_is_gone(path: Path, database: SqliteWri
     assert (database.unusable_s(), database.confirm_written()) == (0.0, None)
 
 
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file may grow meanwhile."""
+    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
+
+
+@pytest.mark.parametrize("on_a_full_disk", [False, True])
 @pytest.mark.parametrize("replaced", ["deleted", "by an empty file", "by a backup"])
 def test_one_that_was_deleted_or_replaced_is_gone_on_with(
-    path: Path, database: SqliteWriter, seconds: Seconds, replaced: str
+    path: Path, database: SqliteWriter, seconds: Seconds, replaced: str, on_a_full_disk: bool
 ) -> None:
-    """The next write notices; the file at the path is made ready, and it is known that it is another one."""
+    """The next write notices; the file at the path is made ready, and it is known that it is another one.
+
+    Also where that takes more than one try.
+    """
     if replaced == "deleted":
         for part in path.parent.glob("hotspare.db*"):
             part.unlink()
@@ -95,6 +111,9 @@ def test_one_that_was_deleted_or_replaced_is_gone_on_with(
         fresh.rename(path)
     with pytest.raises(DatabaseError, match="was deleted or replaced by someone else"):
         add_event(database)
+    if on_a_full_disk:
+        with full_disk():
+            assert not tries_again(database, seconds)
     assert tries_again(database, seconds)
     add_event(database)
     assert count(path) == 1, "what the log of the former file held is not in it"
@@ -107,6 +126,7 @@ def test_one_that_was_deleted_or_replaced_is_gone_on_with(
 def test_a_damaged_one_is_set_aside(path: Path, database: SqliteWriter, seconds: Seconds, damage: str) -> None:
     """It is kept beside the new one; nothing of it is deleted."""
     checkpoint(path)
+    Store(database.engine).notices()  # as a service that runs looks at it all the time
     size = path.stat().st_size
     if damage == "overwritten":
         with path.open("r+b") as file:
