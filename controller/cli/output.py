@@ -5,12 +5,12 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
-
-from rich.console import Console
-from rich.progress import Progress
+from typing import TYPE_CHECKING, Any
 
 from probes.outcome import Effect, Outcome
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 OK = 0
 BAD_NEWS = 1
@@ -45,15 +45,11 @@ def warn(warnings: Iterable[str]) -> None:
         print_error(f"warning: {warning}")
 
 
-class _Output(Console):
-    def on_broken_pipe(self) -> None:
-        """Leave it to `main`, which ends quietly when the reader of the output has gone away."""
-        raise BrokenPipeError
-
-
-def terminal() -> Console:
+def terminal() -> "Console":
     """Return a console on standard output: no automatic highlighting, and long lines are not folded in a pipe."""
-    console = _Output(highlight=False)
+    from controller.cli.pipe_console import PipeConsole  # noqa: PLC0415 - rich, which `run` does without
+
+    console = PipeConsole(highlight=False)
     if not console.is_terminal:
         console.width = _PIPE_COLUMNS
     return console
@@ -87,6 +83,9 @@ def progress_bar(label: str) -> Iterator[Callable[[float, float], None]]:
 
     The bar and its thread start with the first call, so that worker processes can be forked before it.
     """
+    from rich.console import Console  # noqa: PLC0415 - as in `terminal`
+    from rich.progress import Progress  # noqa: PLC0415
+
     errors = Console(stderr=True)
     bar = Progress(console=errors, transient=True, disable=not errors.is_terminal)
     task = bar.add_task(label, total=None)

@@ -7,15 +7,15 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
-from typing import IO, Any, Final, cast
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote
-
-from rich.console import Console
-from rich.text import Text
 
 from controller.cli.background_log import BackgroundHandler, DescriptorStream
 from probes.redaction import MASK
 from probes.target import Secret
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 #: `probe_failed target=openai/m outcome=timeout: no answer`: an event, keys with values, a text.
 _LINE: Final = re.compile(r"([a-z]+(?:_[a-z]+)*)((?: [a-z_]+=(?:'[^']*'|\"[^\"]*\"|\S+?))*)(?:: (.*))?", re.DOTALL)
@@ -47,6 +47,8 @@ def log_to_stderr(form: LogFormat = LogFormat.AUTO, level: str = "info", secrets
     stream = DescriptorStream(_STDERR)
     handler: logging.Handler = logging.StreamHandler(stream)
     if form is LogFormat.AUTO and stream.isatty():
+        from rich.console import Console  # noqa: PLC0415 - not for machines
+
         handler = TerminalHandler(Console(file=cast(IO[str], stream), highlight=False), mask)
     handler.setFormatter(TextFormatter(mask) if form is LogFormat.TEXT else JsonFormatter(mask))
     logging.basicConfig(level=level.upper(), handlers=[BackgroundHandler(handler)])
@@ -124,13 +126,15 @@ class JsonFormatter(logging.Formatter):
 class TerminalHandler(logging.Handler):
     """Prints each record as a line for people, in the colour of its level."""
 
-    def __init__(self, console: Console, mask: Mask) -> None:
+    def __init__(self, console: "Console", mask: Mask) -> None:
         super().__init__()
         self._console = console
         self._mask = mask
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print it; a terminal that is gone must not end the service."""
+        from rich.text import Text  # noqa: PLC0415 - as above
+
         try:
             at = time.strftime("%H:%M:%S", time.gmtime(record.created))
             level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""

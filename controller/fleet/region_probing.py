@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from controller.alerts.heartbeat import ServiceHealth
+from controller.alerts.service_health import ServiceHealth
 from controller.fleet.pacing_detection import PacingDetection
 from controller.journal import Journal
 from controller.open_files import most_probes, raise_open_files

@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from typing import Any, Final
 
-from controller.alerts.heartbeat import STUCK_S
+from controller.alerts.service_health import STUCK_S
 from controller.api.server import ApiServer
 from controller.fleet.lease_keeper import LeaseKeeper
 from controller.fleet.shared_clock import SharedClock

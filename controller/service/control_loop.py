@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 
-from controller.alerts.heartbeat import ServiceHealth
+from controller.alerts.service_health import ServiceHealth
 from controller.cycle.cycle import Cycle
 from controller.routing.policy import AFTER_DUE_S, GATHER_S, TICK_S
 from controller.service.background import BackgroundRecorder

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
-from controller.alerts.heartbeat import ServiceHealth
+from controller.alerts.service_health import ServiceHealth
 from controller.routing.decision import Decision
 from controller.routing.spend_where_used import spend_where_used
 from controller.service.background import BackgroundRecorder

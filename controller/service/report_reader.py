@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from controller.alerts.heartbeat import ServiceHealth
+from controller.alerts.service_health import ServiceHealth
 from controller.service.background import BackgroundRecorder
 from controller.service.region_sight import REGION_KINDS, RegionSight, region_events
 from monitor.detection.parameters import patience_s

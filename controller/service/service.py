@@ -8,22 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Engine
 
-from controller.alerts.heartbeat import ServiceHealth
-from controller.api.server import ApiServer
+from controller.alerts.service_health import ServiceHealth
 from controller.cycle.cycle import Cycle
 from controller.journal import Journal
 from controller.open_files import most_probes, raise_open_files
 from controller.routing.routing_file import RoutingFileError, own_file
 from controller.service.background import BackgroundRecorder, WorkerThread
-from controller.service.configured_parts import ConfiguredParts, PartsContext, build_parts
-from controller.service.control_loop import ControlLoop
 from controller.service.housekeeping import Housekeeping
 from controller.service.lead import Lead
-from controller.service.probing import Probing
 from controller.service.reloading import ConfigurationInForce, Reloader
 from controller.service.report_reader import ReportReader
 from monitor.budget import tracker as budget_tracker
@@ -32,7 +28,6 @@ from monitor.budget.tracker import BudgetEvent, BudgetTracker
 from monitor.clock import utc_now
 from monitor.config.database_url import shown_url
 from monitor.config.settings import Settings
-from monitor.connectivity.checker import ConnectivityChecker
 from monitor.connectivity.messages import NetworkLoss
 from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.formatting import plural
@@ -46,6 +41,9 @@ from monitor.storage.writer import writer_database
 from probes import pricing
 from probes.observation import Observation
 from probes.target import Target
+
+if TYPE_CHECKING:
+    from controller.service.configured_parts import ConfiguredParts
 
 log = logging.getLogger(__name__)
 
@@ -167,9 +165,25 @@ class Service:
             return otherwise
 
     def _build(self, engine: Engine) -> None:
-        """Put the parts together, go on where the last service stopped, publish the routing file."""
+        """Go on where the last service stopped, publish the routing file, and put together what follows from it."""
         store, now = BufferedStore(self._writer), self._clock()
         self._recorder = BackgroundRecorder(store=store, database=self._database, clock=self._clock)
+        loss = self._network_loss_detector(self._settings)
+        self._budget = self._open_budget(self._settings)
+        budget_events = self._budget.review(now)
+        self._resume(store, Journal(engine, self._lead.fence if self._lead else None), loss.messages.loss)
+        self._build_parts(engine)
+        self._build_loops(loss)
+        self._record_budget(budget_events)
+        self._read(lambda: self._housekeeping.started(self._watching()), None)
+        self._is_built = True
+
+    def _build_parts(self, engine: Engine) -> None:
+        """What asks, listens and sends."""
+        # Half of the time to a first routing file was the import of what it does without.
+        from controller.api.server import ApiServer  # noqa: PLC0415
+        from controller.service.configured_parts import PartsContext, build_parts  # noqa: PLC0415
+
         self._context = PartsContext(
             engine=engine,
             recorder=self._recorder,
@@ -192,17 +206,9 @@ class Service:
         )
         self._parts = build_parts(self._settings, self._context)
         self._read_parts(self._parts)
-        loss = self._network_loss_detector(self._settings)
-        self._budget = self._open_budget(self._settings)
-        budget_events = self._budget.review(now)
-        self._resume(store, Journal(engine, self._lead.fence if self._lead else None), loss.messages.loss)
         self._cycle.detection.take_reports = self._parts.traffic.take
-        self._build_loops(loss)
-        self._record_budget(budget_events)
-        self._read(lambda: self._housekeeping.started(self._watching()), None)
-        self._is_built = True
 
-    def _read_parts(self, parts: ConfiguredParts) -> None:
+    def _read_parts(self, parts: "ConfiguredParts") -> None:
         """What is stored of them."""
         self._read(parts.channels.forget_removed, None)
         parts.status_pages.resume(self._read(self._recorder.store.vendor_states, {}))
@@ -244,6 +250,11 @@ class Service:
 
     def _build_loops(self, loss: NetworkLossDetector) -> None:
         """What probes, decides, keeps house and reads the configuration anew while the service runs."""
+        # As in `_build_parts`.
+        from controller.service.control_loop import ControlLoop  # noqa: PLC0415
+        from controller.service.probing import Probing  # noqa: PLC0415
+        from monitor.connectivity.checker import ConnectivityChecker  # noqa: PLC0415
+
         self._network = ConnectivityChecker(
             loss,
             self._parts.ask_endpoints,
@@ -340,6 +351,8 @@ class Service:
 
     async def _apply(self, settings: Settings) -> None:
         """Go on with other settings, whole, and with all that is known; raises DatabaseError with nothing changed."""
+        from controller.service.configured_parts import build_parts  # noqa: PLC0415 - as in `_build_parts`
+
         same = settings.traffic == self._settings.traffic
         # In a thread: certificates are read and contexts are made, which must not stall the loop that times the probes.
         traffic = self._parts.traffic if same else None
@@ -360,7 +373,7 @@ class Service:
         self._record_budget(budget_events)
         self._replaced.set()
 
-    def _switch(self, parts: ConfiguredParts) -> tuple[Sequence[BudgetEvent], NetworkLossDetector]:
+    def _switch(self, parts: "ConfiguredParts") -> tuple[Sequence[BudgetEvent], NetworkLossDetector]:
         """The part of it that belongs to the database's thread."""
         settings, now = parts.settings, self._clock()
         loss, budget = self._network.detector, self._open_budget(settings)

@@ -7,6 +7,8 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 DAY_MS: Final = 86_400_000
+PARTITIONED_BY_TIME: Final = {"postgresql_partition_by": "RANGE (started_ms)"}
+"""What the table is made with there; on the table itself it would import that dialect in every process."""
 _AHEAD: Final = 3
 """Days that have their partition before they begin."""
 _PREFIX: Final = "observations_"

@@ -42,7 +42,3 @@ class KeyedTable(SQLModel):
     """In SQLite, rows lie in the order of their key."""
 
     __table_args__: ClassVar[dict[str, Any]] = {"sqlite_strict": True, "sqlite_with_rowid": False}
-
-
-PARTITIONED_BY_TIME: Final = {"postgresql_partition_by": "RANGE (started_ms)"}
-"""In PostgreSQL, rows lie in the partitions of `monitor.storage.partitions`."""

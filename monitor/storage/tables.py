@@ -3,12 +3,11 @@
 Instants are epoch milliseconds (UTC) as integers, durations are seconds as floats.
 """
 
-from typing import Any, ClassVar, Final
+from typing import Final
 
 from sqlmodel import SQLModel
 
 from monitor.storage.table_columns import (
-    PARTITIONED_BY_TIME,
     KeyedTable,
     StrictTable,
     counter_column,
@@ -23,7 +22,6 @@ class ObservationRow(KeyedTable, table=True):
     """One observation; the key starts with the target, so that one target's history is one range."""
 
     __tablename__ = "observations"
-    __table_args__: ClassVar[dict[str, Any]] = KeyedTable.__table_args__ | PARTITIONED_BY_TIME
 
     target: str = text_column(key=True)
     started_ms: int = integer_column(key=True)

@@ -1,9 +1,9 @@
 """Reads the rows that have some keys; adds rows, or replaces those that have their key: on SQLite and PostgreSQL."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import (
     BindParameter,
@@ -17,16 +17,21 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
-Insert: TypeAlias = sqlite.Insert | postgresql.Insert
-#: By the name of the dialect.
-_INSERT: Final[Mapping[str, Callable[[Table], Insert]]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+
+Insert: TypeAlias = "sqlite.Insert | postgresql.Insert"
 
 
 def insert_into(dialect: str, table: Table) -> Insert:
     """An insert that can say what happens on conflict; `dialect` is the name of the connection's."""
-    return _INSERT[dialect](table)
+    if dialect == "sqlite":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - slow to import, and most do without
+
+    return postgresql.insert(table)
 
 
 def rows_of(connection: Connection, table: Table, keys: Sequence[tuple[object, ...]]) -> Sequence[RowMapping]:
@@ -57,6 +62,8 @@ def _selection(dialect: str, table: Table) -> Select[Any]:
         key = func.json_each(keys).table_valued("value").c.value
         values = [func.json_extract(key, f"$[{place}]") for place in range(len(parts))]
     else:
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - as above
+
         key = func.jsonb_array_elements(cast(keys, postgresql.JSONB)).column_valued("key")
         values = [cast(key.op("->>")(place), part.type) for place, part in enumerate(parts)]
     return select(table).where(*(part == value for part, value in zip(parts, values, strict=True)))

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
 from monitor.storage import fleet_tables, rollup_tables, tables  # noqa: F401 - they register their tables
+from monitor.storage.partitions import PARTITIONED_BY_TIME
 
 SCRIPTS: Final = Path(__file__).parent
 """The folder of the migrations."""
@@ -27,6 +28,7 @@ def migrate(connection: Connection, *, current: str | None, wanted: str, scripts
         raise LookupError(current)
     if current is None and connection.dialect.name == "postgresql":
         # The first revisions are of times when there was SQLite alone.
+        tables.OBSERVATIONS.dialect_kwargs.update(PARTITIONED_BY_TIME)
         SQLModel.metadata.create_all(connection)
         command.stamp(config, wanted)
     else:

@@ -6,7 +6,8 @@ from functools import partial
 
 import pytest
 
-from controller.alerts.heartbeat import STUCK_S, TIMEOUT_S, Heartbeat, ServiceHealth, ping
+from controller.alerts.heartbeat import TIMEOUT_S, Heartbeat, ping
+from controller.alerts.service_health import STUCK_S, ServiceHealth
 from probes.target import Secret
 from probes.transport.http_transport import tls_context
 from tests.support.receiver import HANG, RESET, Answer, receiving

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from controller.alerts.heartbeat import ServiceHealth
+from controller.alerts.service_health import ServiceHealth
 from controller.service.background import BackgroundRecorder, WorkerThread
 from controller.service.report_reader import ReportReader
 from monitor.storage.postgres_engine import open_reporter
