@@ -62,9 +62,10 @@ class BurstForward:
         heapify(going.others)
         if going.others[0][0] < now_s + _SHORTEST_S:
             return False
+        going.mine[:] = map(_with_timing, going.mine)
         heapify(going.mine)
         self._go_through(going, until_s)
-        self._events.replace(going.others + going.mine)
+        self._events.replace([*going.others, *map(_with_observation, going.mine)])
         self._stopped_by = heap[0][1]
         return heap[0][1] != first
 
@@ -91,29 +92,28 @@ class BurstForward:
         self._choose(going)
         self._detector.accept_burst(going.provider, burst, going.planned_for)
 
-    def _take_in(self, going: "_GoingBurst", now_s: float, target: SimulatedTarget, observation: Observation) -> bool:
+    def _take_in(self, going: "_GoingBurst", now_s: float, target: SimulatedTarget, answer: "_Answer") -> bool:
         """Take in a good answer, if nothing but evidence changes by it."""
         mine, burst = going.mine, going.burst
-        if observation.afresh:
-            burst.add_afresh(observation)
-        else:
-            if burst.ends_next:
-                self._choose(going)
-            answer = observation.started_at, observation.duration_s, observation.finished_at
-            if not burst.add_answer(target.id, answer):
-                return False
-            target.in_flight = False
+        if isinstance(answer, Observation):
+            burst.add_afresh(answer)
+            self._fast_forward.note_answer(target)
+            heappop(mine)
+            target.observed_at_s = now_s
+            return True
+        if burst.ends_next:
+            self._choose(going)
+        if not burst.add_answer(target.id, answer):
+            return False
         self._fast_forward.note_answer(target)
         heappop(mine)
-        target.observed_at_s = now_s
-        if observation.afresh:
-            return True
+        target.in_flight, target.observed_at_s = False, now_s
         if (gap_s := burst.next_of_target_s(target.id)) is not None:
             probe = BurstProbe(slot=target.id, targets=(target.id,), delay_s=gap_s)
             self._events.plan(probe, now_s + gap_s, mine)
         if (gap_s := burst.next_s()) is not None:
             self._events.plan(going.to_be_chosen, now_s + gap_s, mine)
-            going.planned_for = observation.finished_at + timedelta(seconds=gap_s)
+            going.planned_after = answer, gap_s
         return True
 
     def _probe_extra(self, going: "_GoingBurst", now_s: float, probe: BurstProbe) -> bool:
@@ -138,8 +138,8 @@ class BurstForward:
         self, target: SimulatedTarget, answer: TimedAnswer, now_s: float, mine: list[Event], *, afresh: bool = False
     ) -> None:
         target.in_flight = target.in_flight or not afresh
-        observation = target.answered(answer, afresh=afresh)
-        self._events.push(now_s + observation.duration_s, OBSERVED, (target, observation), mine)
+        ended = target, target.answered(answer, afresh=True) if afresh else answer
+        self._events.push(now_s + answer[1], OBSERVED, ended, mine)
 
     def _choose(self, going: "_GoingBurst") -> None:
         """Choose the target of the next probe of the burst, which is not known once the burst is over."""
@@ -148,6 +148,28 @@ class BurstForward:
             chosen = going.burst.next_probe()
             self._events.choose(number, chosen)
             going.mine[:] = [(*event[:3], chosen) if event[1] == number else event for event in going.mine]
+
+
+_Answer = TimedAnswer | Observation
+"""What ends in a burst: an answer, which is an observation where it was asked afresh."""
+
+
+def _with_timing(event: Event) -> Event:
+    """The end of a probe with no more than a burst needs of it."""
+    at_s, number, kind, subject = event
+    if kind != OBSERVED or subject[1].afresh:
+        return event
+    target, seen = subject
+    return at_s, number, kind, (target, (seen.started_at, seen.duration_s, seen.finished_at))
+
+
+def _with_observation(event: Event) -> Event:
+    """The same event with all that is known of it."""
+    at_s, number, kind, subject = event
+    if kind != OBSERVED or isinstance(subject[1], Observation):
+        return event
+    target, answer = subject
+    return at_s, number, kind, (target, target.answered(answer))
 
 
 @dataclass(slots=True)
@@ -159,14 +181,22 @@ class _GoingBurst:
     mine: list[Event]
     """Its events: regular probes, those of bursts, and their good answers, also those that confirm the failure."""
     others: list[Event]
-    planned_for: datetime | None = None
-    """When the next probe of the provider's burst is due."""
+    planned_after: tuple[TimedAnswer, float] | None = None
+    """After which answer, and how many seconds, the next probe of the provider's burst is due."""
     to_be_chosen: BurstProbe = field(init=False)
     """In place of a probe whose target is chosen when it begins."""
 
     def __post_init__(self) -> None:
         """Of this provider."""
         self.to_be_chosen = BurstProbe(slot=self.provider, targets=(), delay_s=0.0)
+
+    @property
+    def planned_for(self) -> datetime | None:
+        """When that is."""
+        if self.planned_after is None:
+            return None
+        (*_, ended_at), gap_s = self.planned_after
+        return ended_at + timedelta(seconds=gap_s)
 
     def has(self, event: Event) -> bool:
         """Whether the event is one of this burst."""

@@ -91,8 +91,9 @@ class FastForward:
 
     def settle(self, targets: Container[SimulatedTarget]) -> None:
         """Let the detector know the runs of these targets, as far as they have been gone through."""
-        for target in [target for target in self._ahead if target in targets]:
-            run = self._ahead.pop(target)
+        ahead = self._ahead
+        for target in [target for target in ahead if target in targets]:
+            run = ahead.pop(target)
             run.accepted = run.state
             self._detector.accept(run.accepted)
 
@@ -113,6 +114,12 @@ class FastForward:
             self._pass_over(target, now_s)
             del self._skipped[target]
         return resumed
+
+    def resume_by_itself(self, target: SimulatedTarget, now_s: float) -> None:
+        """The same of one target, if it is skipped."""
+        if target in self._skipped:
+            self._pass_over(target, now_s)
+            del self._skipped[target]
 
     def _pass_over(self, target: SimulatedTarget, now_s: float) -> None:
         count = target.clean_before(now_s)

@@ -169,7 +169,7 @@ class _SeedRun:
                 continue
             # Nothing happens before it ends: it need not wait for its turn.
             subject.observed_at_s = end_s
-            skipped.settle(self._siblings[subject.provider])
+            self._settle(subject)
             if is_blind:
                 is_blind(observation, end_s)
             changed = observe(observation)
@@ -180,8 +180,7 @@ class _SeedRun:
 
     def _skipped_until_s(self, target: SimulatedTarget, now_s: float) -> float | None:
         """Skip the regular probes of this target from the one that is due now on; None where they are to be made."""
-        if target in self._fast_forward:
-            self._fast_forward.resume(now_s, (target,))
+        self._fast_forward.resume_by_itself(target, now_s)
         if target.in_flight or not self._detector.judges_alone(target.id):
             return None
         if self._events.awaits(target.id):
@@ -238,7 +237,7 @@ class _SeedRun:
         if observation.outcome is not Outcome.OK or observation.afresh:
             self._resume(now_s, self._siblings[target.provider])
         else:
-            self._fast_forward.settle(self._siblings[target.provider])
+            self._settle(target)
         if not (observation.afresh or observation.under_way):
             target.in_flight = False
         target.observed_at_s = now_s
@@ -253,6 +252,11 @@ class _SeedRun:
         self._plan(self._detector.burst_probes(target.id), now_s, changed)
         if self._traffic and observation.afresh:
             self._act(now_s, *self._traffic.observe_probe(observation, blind=blind))
+
+    def _settle(self, target: SimulatedTarget) -> None:
+        """Let the detector know all that a good answer of this target is judged by."""
+        shared = self._detector.has_evidence(target.provider)
+        self._fast_forward.settle(self._siblings[target.provider] if shared else (target,))
 
     def _plan(self, bursts: Sequence[BurstProbe], now_s: float, changed: Sequence[Transition] = ()) -> None:
         for burst in (*bursts, *(self._refuge_probes(changed, bursts, now_s) if changed else ())):

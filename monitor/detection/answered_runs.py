@@ -19,7 +19,7 @@ from probes.observation import Observation, replaced
 
 #: The answers of a target with evidence, and of one without, are foreseen so many at a time: the failure of a sibling
 #: may make the rest useless.
-_FORESEEN, _FORESEEN_CLEAN = 8, 25
+_FORESEEN, _FORESEEN_CLEAN = 8, 64
 
 
 class Answers(Protocol):
@@ -30,6 +30,9 @@ class Answers(Protocol):
 
     def clean_times_s(self, count: int) -> list[float]:
         """How long so many of them take."""
+
+    def clean_times(self, place: int) -> tuple[datetime, datetime]:
+        """When one begins and ends."""
 
     def clean_timing(self, place: int) -> tuple[float, datetime]:
         """How long one takes, and when it ends."""
@@ -90,8 +93,7 @@ class CleanRun(_Run):
             self._lateness = self._lateness.add_clean_answers(target, self._check, course, timing)
         self._note(answers.started_at(0))
         self._place, self._count = place, self._count + count
-        self._last_started_at = answers.started_at(count - 1)
-        _, self.last_seen_at = answers.clean_timing(count - 1)
+        self._last_started_at, self.last_seen_at = answers.clean_times(count - 1)
 
     def add(self, answer: TimedAnswer) -> bool:
         """Take in one more answer, whenever it came; False where it is more than usual."""

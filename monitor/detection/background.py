@@ -14,7 +14,7 @@ then too low in the busy hours, and evidence against it too heavy. So three shar
 import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 from monitor.config.controller_settings import LARGEST_BACKGROUND
 from probes.observation import hot_dataclass
@@ -40,6 +40,7 @@ _GRID = 1.25
 #: Failures among so many probes; both fade.
 _Count = tuple[float, float]
 _NOTHING: _Count = (0.0, 0.0)
+_Sums = tuple[float, float, float, float]
 
 
 @hot_dataclass
@@ -104,14 +105,13 @@ class BackgroundRate:
             hour=_hour(last_s),
         )
         if added:  # so that the sums need not be made anew
-            gone, new = _sums(hours[hour] for hour in added), _sums(added.values())
-            after.__dict__["_hour_sums"] = tuple(
-                total - old + more for total, old, more in zip(self._hour_sums, gone, new, strict=True)
-            )
+            gone, new = _sums([hours[hour] for hour in added]), _sums(added.values())
+            (a, b, c, d), (e, f, g, h), (i, j, k, m) = self._hour_sums, gone, new
+            after.__dict__["_sums"] = a - e + i, b - f + j, c - g + k, d - h + m
         self.__dict__["_with_clean"] = asked, after
         return after
 
-    @cached_property
+    @property
     def usual(self) -> float:
         """The share of failures that is usual at this hour of the day."""
         whole = (_PRIOR_FAILURES + self.failures) / (_PRIOR_PROBES + self.probes)
@@ -126,13 +126,22 @@ class BackgroundRate:
             return whole
         return whole + (1 - _CHANCE * expected / found) * (_drawn(self.hours[self.hour], whole, _DRAWN_HOUR) - whole)
 
-    @cached_property
-    def _hour_sums(self) -> tuple[float, ...]:
-        return _sums(self.hours)
+    @property
+    def _hour_sums(self) -> _Sums:
+        known: _Sums | None = self.__dict__.get("_sums")
+        if known is None:
+            known = self.__dict__["_sums"] = _sums(self.hours)
+        return known
 
-    @cached_property
+    @property
     def rate(self) -> float:
         """The background failure rate p0: the usual one, or that of late where it is clearly higher; 0.2 to 5 %."""
+        known: float | None = self.__dict__.get("_rate")  # kept as by `cached_property`, without its lock
+        if known is None:
+            known = self.__dict__["_rate"] = self._find_rate()
+        return known
+
+    def _find_rate(self) -> float:
         usual = self.usual
         recent = _drawn((self.recent_failures, self.recent_probes), usual, _DRAWN_RECENT)
         clearly_more = self.recent_failures > _SINGLE and recent > _CLEARLY_MORE * usual
@@ -184,14 +193,14 @@ def _clean_by_hour(hours: tuple[_Count, ...], probes: int, last_s: float, interv
     """The hours after good probes one interval apart, the last of them at this second; those that have any."""
     counts = dict[int, _Count]()
     while probes > 0:
-        hour, since_s = _hour(last_s), last_s % _HOUR_S
-        own = min(probes, int(since_s // interval_s) + 1)
+        hour, own = int(last_s // _HOUR_S) % _HOURS, int(last_s % _HOUR_S // interval_s) + 1
+        own = min(own, probes)
         counts[hour] = _add_clean(counts.get(hour) or hours[hour], own, _MEMORY_PROBES / _HOURS)
         probes, last_s = probes - own, last_s - own * interval_s
     return counts
 
 
-def _sums(counts: Iterable[_Count]) -> tuple[float, ...]:
+def _sums(counts: Iterable[_Count]) -> _Sums:
     """The sums of the probes, and of the squares and products by which the hours differ from their mean."""
     counted = probed = failures_squared = products = 0.0
     for failures, probes in counts:

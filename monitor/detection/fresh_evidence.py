@@ -34,7 +34,7 @@ import math
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -70,7 +70,7 @@ SHORTEST_HANG_S = 10.0
 _PATIENCE_S = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@hot_dataclass
 class FreshModel:
     """What the rate of false verdicts depends on. Failure rates per probe: p0 the background, p1 to detect."""
 
@@ -274,7 +274,7 @@ class FreshTest:
         return tuple(target for target, count in self.failures.items() if count)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@hot_dataclass
 class AskedProbe:
     """A probe that the test wants."""
 

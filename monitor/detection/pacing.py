@@ -1,7 +1,6 @@
 """When each target is probed next: evenly spread without evidence, in bursts while there is some (pure)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from monitor.detection import limits
@@ -17,6 +16,7 @@ from monitor.detection.parameters import (
 from monitor.detection.provider_pool import ProviderEvidence
 from monitor.detection.target_state import LONGEST_REST_S, TargetState
 from monitor.health import Health
+from probes.observation import hot_dataclass
 from probes.target import Target
 
 #: Every target is first probed within so many seconds.
@@ -28,7 +28,7 @@ _LATE_BURST = 24
 _FAILING_ALONE = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@hot_dataclass
 class BurstProbe:
     """An extra probe, in place of any that is planned in the same slot."""
 

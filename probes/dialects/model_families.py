@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any, Final
 
 from probes.checks import Task
@@ -37,7 +38,7 @@ _ANY_MODEL: Final = re.compile(r"auto|router|model-router|default|tgi|ep-\d{8,}-
 _OWNER_NAMES_MODELS: Final = ("x-litellm-", "x-ms-deployment-name", "apim-request-id")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ModelFamily:
     """Models that want the same parameters."""
 
@@ -57,6 +58,7 @@ class ModelFamily:
         return task.max_tokens or self.tokens + more
 
 
+@lru_cache(maxsize=4096)  # every probe asks
 def family_of(model: str, families: tuple[ModelFamily, ...]) -> ModelFamily:
     """The first family with a pattern that matches; the default of an unknown model is a large budget."""
     matching = (

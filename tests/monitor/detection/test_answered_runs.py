@@ -31,6 +31,11 @@ class Regular:
         """Of the first ones."""
         return [*self.times_s[:count]]
 
+    def clean_times(self, place: int) -> tuple[datetime, datetime]:
+        """As those of the observation."""
+        seen = self.clean_observation(place)
+        return seen.started_at, seen.finished_at
+
     def clean_timing(self, place: int) -> tuple[float, datetime]:
         """As that of the observation."""
         seen = self.clean_observation(place)
