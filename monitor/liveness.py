@@ -62,11 +62,15 @@ class Leader:
     until: datetime
     """By the database's time; a past instant once it leads no more."""
 
+    def is_leading(self, now: datetime) -> bool:
+        """Whether it still does."""
+        return now < self.until
+
     def sentence(self, now: datetime) -> str:
         """`web-1 pid 7 leads (epoch 3)`, without a full stop."""
         name = self.holder.rpartition(" ")[0] or self.holder
-        over_s = (now - self.until).total_seconds()
-        return f"{name} leads (epoch {self.epoch})" if over_s < 0 else f"nobody leads; {name} did (epoch {self.epoch})"
+        epoch = f"(epoch {self.epoch})"
+        return f"{name} leads {epoch}" if self.is_leading(now) else f"nobody leads; {name} did {epoch}"
 
 
 def service_status(beat: ServiceBeat | None, now: datetime) -> ServiceStatus:

@@ -58,7 +58,7 @@ def top(overview: Overview) -> str:
     return (
         '<header class="hs-top">'
         f'<span class="hs-life"><span class="hs-dot hs-{dot}" aria-hidden="true"></span>'
-        f"{text(_service_line(overview.service, overview.now))}</span>"
+        f"{text(_service_line(overview))}</span>"
         f"{untrusted}"
         f'<span class="hs-clock">{_clock(overview.now)}</span></header>'
     )
@@ -196,21 +196,24 @@ def as_of(overview: Overview, subtitle: str) -> str:
     return f'<b class="hs-stale">as they were at {instant(beat.beat_at, overview.now)}</b>'
 
 
-def _service_line(service: ServiceStatus, now: datetime) -> str:
+def _service_line(overview: Overview) -> str:
+    service, now = overview.service, overview.now
     if service.beat is None:
         return "monitor never started"
     if service.beat.stopped_at:
         return f"monitor stopped {ago(service.beat.stopped_at, now)}"
     state = "running" if service.liveness is Liveness.RUNNING else "silent"
     revision = f", revision {service.beat.revision}" if service.beat.revision else ""
-    return f"monitor {state}, wrote {ago(service.beat.beat_at, now)}{revision}"
+    leader = f"; {overview.leader.sentence(now)}" if overview.leader and overview.leader.is_leading(now) else ""
+    return f"monitor {state}, wrote {ago(service.beat.beat_at, now)}{revision}{leader}"
 
 
 def _present_troubles(overview: Overview) -> str:
-    """The fault of this machine, the channels that fail, and the alerts that wait."""
+    """Machines that do not lead or report, the fault of this one, channels that fail, and alerts that wait."""
+    leader, now = overview.leader, overview.now
     lines = [f"Not in force: {refused}"] if (refused := overview.service.refused_configuration) else []
-    lines += [f"Machines: {overview.leader.sentence(overview.now)}"] if overview.leader else []
-    lines += [f"Region {each.sentence}" for each in overview.regions]
+    lines += [f"Machines: {leader.sentence(now)}"] if leader and not leader.is_leading(now) else []
+    lines += [f"Region {each.sentence}" for each in overview.regions if not each.is_well]
     lines += [f"This machine: {overview.machine.sentence}"] if overview.machine else []
     lines += [f"Not delivered: {failing_sentence(channel, overview.now)}" for channel in overview.failing_channels]
     if overview.pending_alerts and overview.pending_alerts.sentence:

@@ -30,13 +30,18 @@ class RegionView:
         return self.silent_s is None or self.silent_s >= _SILENT_AFTER_S
 
     @property
+    def is_well(self) -> bool:
+        """Whether it reports, and is heard."""
+        return not self.is_silent and self.waiting <= _USUAL
+
+    @property
     def sentence(self) -> str:
         """`us: nothing for 40 s`, without a full stop."""
         if self.silent_s is None:
             return f"{self.region}: nothing yet"
         if self.is_silent:
             return f"{self.region}: nothing for {format_elapsed(self.silent_s)} (the last was {self.reporter})"
-        waiting = f", {self.waiting} reports wait" if self.waiting > _USUAL else ""
+        waiting = "" if self.is_well else f", {self.waiting} reports wait"
         return f"{self.region}: {self.reporter}, {format_elapsed(self.silent_s)} ago{waiting}"
 
 

@@ -22,11 +22,12 @@ from controller.routing.overrides import Override, OverrideKind
 from controller.status.headline import UNTRUSTED, CandidateStatus, Level, RouteView
 from controller.status.overview import Overview, TargetView
 from controller.status.probe_history import Bucket, EvidenceTrail, ProbeHistory, RecentDetails
+from controller.status.region_views import RegionView
 from controller.status.vendor_views import VendorView
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
 from monitor.health import Health, TargetHealth, WeighedProbe
 from monitor.history.rollup import OutcomeCounts
-from monitor.liveness import Liveness, ServiceBeat, ServiceStatus
+from monitor.liveness import Leader, Liveness, ServiceBeat, ServiceStatus
 from monitor.status_pages.reading import VendorState, VendorStateChange
 from monitor.storage.column_conversions import to_ms
 from monitor.storage.tables import EventRow
@@ -258,6 +259,19 @@ def test_a_monitor_at_work_says_how_fresh_it_is() -> None:
     shown = Markup(view.top(overview())).shown
     assert "monitor running, wrote 4 s ago" in shown
     assert "2026-11-21 18:03:12 UTC" in shown
+
+
+def test_machines_are_in_the_headline_only_where_something_is_wrong() -> None:
+    """Who leads stands beside the sign of life; that nobody does, or that a region is silent, stands first."""
+    silent = (RegionView(region="eu", reporter="web-1", silent_s=2.0), RegionView(region="us"))
+    leader = Leader(holder="web-1 pid 7 aa.bb", epoch=3, until=NOW + timedelta(seconds=9))
+    well = replace(overview(), leader=leader, regions=silent[:1])
+    assert "ago; web-1 pid 7 leads (epoch 3)" in view.top(well)
+    assert "web-1" not in view.banner(well)
+    shown = view.banner(replace(well, leader=replace(leader, until=NOW), regions=silent))
+    assert "nobody leads; web-1 pid 7 did" in shown
+    assert "Region us: nothing yet" in shown
+    assert "Region eu" not in shown
 
 
 @pytest.mark.parametrize("life", [Liveness.SILENT, Liveness.STOPPED])

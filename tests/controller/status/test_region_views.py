@@ -52,7 +52,7 @@ def test_status_and_check_know_the_regions(settings: Settings, engine: Engine) -
     overview = read(settings, engine, T0)
     assert [(view.region, view.is_silent) for view in overview.regions] == [("eu", False), ("us", True)]
     [fault] = region_faults(settings)
-    assert (fault.found, fault.remedy) == ("region us: nothing yet", "see `hotspare run` there")
+    assert (fault.found, fault.remedy) == ("region us: nothing yet", "see `hotspare run` in us")
     with psycopg.connect(settings.database.replace("+psycopg", "")) as connection:
         connection.execute("UPDATE regions SET reported_ms = reported_ms - 40000")
     assert ReportInbox(engine).regions()[0].silent_s >= 40
