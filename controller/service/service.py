@@ -17,6 +17,7 @@ from controller.cycle.cycle import Cycle
 from controller.journal import Journal
 from controller.open_files import most_probes, raise_open_files
 from controller.routing.routing_file import RoutingFileError, own_file
+from controller.service import service_sentences
 from controller.service.background import BackgroundRecorder, WorkerThread
 from controller.service.housekeeping import Housekeeping
 from controller.service.lead import Lead
@@ -26,12 +27,10 @@ from monitor.budget import tracker as budget_tracker
 from monitor.budget.summary import open_tracker, unread_tracker
 from monitor.budget.tracker import BudgetEvent, BudgetTracker
 from monitor.clock import utc_now
-from monitor.config.database_url import shown_url
 from monitor.config.settings import Settings
 from monitor.connectivity.messages import NetworkLoss
 from monitor.connectivity.network_loss import NetworkLossDetector
-from monitor.formatting import plural
-from monitor.storage.buffered_store import TOLD_AFTER_S, BufferedStore
+from monitor.storage.buffered_store import BufferedStore
 from monitor.storage.database import DatabaseError
 from monitor.storage.held_file import HeldFile
 from monitor.storage.lock import HeldError, LockError
@@ -91,8 +90,6 @@ class Service:
         self._slack = WorkerThread("slack")
         self._environ = environ
         self._traced: dict[str, Target] = {}
-        self._replaced = asyncio.Event()
-        """The parts that run are no longer those in force."""
         self._observations: asyncio.Queue[Observation | None] = asyncio.Queue()
         self._health = ServiceHealth()
 
@@ -175,7 +172,7 @@ class Service:
         self._build_parts(engine)
         self._build_loops(loss)
         self._record_budget(budget_events)
-        self._read(lambda: self._housekeeping.started(self._watching()), None)
+        self._read(lambda: self._housekeeping.started(service_sentences.watching(self._settings)), None)
         self._is_built = True
 
     def _build_parts(self, engine: Engine) -> None:
@@ -183,6 +180,7 @@ class Service:
         # Half of the time to a first routing file was the import of what it does without.
         from controller.api.server import ApiServer  # noqa: PLC0415
         from controller.service.configured_parts import PartsContext, build_parts  # noqa: PLC0415
+        from controller.service.parts_runner import PartsRunner  # noqa: PLC0415
 
         self._context = PartsContext(
             engine=engine,
@@ -205,6 +203,7 @@ class Service:
             notify=lambda event, text: self._recorder.event(event, "API", text),
         )
         self._parts = build_parts(self._settings, self._context)
+        self._runner = PartsRunner(lambda: self._parts)
         self._read_parts(self._parts)
         self._cycle.detection.take_reports = self._parts.traffic.take
 
@@ -320,7 +319,7 @@ class Service:
                 self._network.watch(),
                 self._probing.watch_budget(),
                 self._reports.run(),
-                self._run_parts(tasks, stop),
+                self._runner.run(tasks, stop),
                 self._api.run(),
                 self.reloader.run(),
             )
@@ -331,23 +330,6 @@ class Service:
             await control
             for task in others:
                 task.cancel()
-
-    async def _run_parts(self, tasks: asyncio.TaskGroup, stop: asyncio.Event) -> None:
-        """Run the parts that are in force, those of the next configuration once these have ended; for ever."""
-        traffic, running = self._parts.traffic, tasks.create_task(self._parts.traffic.run())
-        while True:
-            self._replaced.clear()
-            if self._parts.traffic is not traffic:
-                await _end([running])
-                traffic, running = self._parts.traffic, tasks.create_task(self._parts.traffic.run())
-            others = [tasks.create_task(work) for work in self._parts.tasks(stop)]
-            try:
-                await self._replaced.wait()
-            except asyncio.CancelledError:
-                for task in (running, *others):
-                    task.cancel()
-                raise
-            await _end(others)
 
     async def _apply(self, settings: Settings) -> None:
         """Go on with other settings, whole, and with all that is known; raises DatabaseError with nothing changed."""
@@ -371,7 +353,7 @@ class Service:
         finally:
             self._probing.schedule.resume()
         self._record_budget(budget_events)
-        self._replaced.set()
+        self._runner.replace()
 
     def _switch(self, parts: "ConfiguredParts") -> tuple[Sequence[BudgetEvent], NetworkLossDetector]:
         """The part of it that belongs to the database's thread."""
@@ -395,26 +377,4 @@ class Service:
         return self._health.trouble(min(target.interval_s for target in self._budget.throttled_settings().targets))
 
     def _cannot_write(self) -> str | None:
-        """That the database cannot be written, or that a disk holds up everything, once it has lasted for a while."""
-        if stuck := self._health.stuck():
-            disk = f"see whether the disk of {self._settings.routing_file} answers"
-            return f"I cannot write, and move no route: {stuck}; {disk}"
-        if self._writer.unusable_s() < TOLD_AFTER_S:
-            return None
-        if self._writer.freezes:
-            return f"I cannot write: every route stays where it is; I still watch. {self._writer.unusable}"
-        return f"I cannot write; I still watch and route. {self._writer.unusable}"
-
-    def _watching(self) -> str:
-        settings = self._settings
-        slack = f"Slack {settings.alerts.slack.channel or 'by webhook'}" if settings.alerts.slack else "no Slack"
-        counts = f"{plural(len(settings.targets), 'target')}, {plural(len(settings.routes), 'route')}"
-        dry = "dry run, the routes stay as configured; " if settings.controller.dry_run else ""
-        return f"{dry}watching {counts}; routing file {settings.routing_file}, {shown_url(settings.database)}, {slack}"
-
-
-async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Cancel them, and wait until they have ended."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+        return service_sentences.cannot_write(self._settings, self._writer, self._health.stuck())
