@@ -45,6 +45,8 @@ class LeaseKeeper:
         self._store = LeaseStore(self._engine, LEADER)
         self.thread = WorkerThread("lease")
         """Whoever else asks the database while this process does not lead asks on this thread."""
+        self._refused = ""
+        """Why tables could not be made, as it was logged last."""
         self._last: tuple[int, int] | None = None
         self._unchanged_since_s = 0.0
         self.answered_s = time.monotonic()
@@ -86,7 +88,9 @@ class LeaseKeeper:
         try:
             database.open()
         except HeldError as error:
-            log.warning("standing_by: %s", error)
+            if str(error) != self._refused:
+                self._refused = str(error)
+                log.warning("standing_by: %s", error)
             return False
         except DatabaseError:
             # Another machine may have taken the lease meanwhile, and thrown this one out.

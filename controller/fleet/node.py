@@ -20,6 +20,7 @@ from monitor.config.problems import ConfigError
 from monitor.config.settings import Settings
 from monitor.storage.database import DatabaseError
 from monitor.storage.lease_fence import DeposedError, HeldLease, LeaseFence
+from monitor.storage.lock import LockError
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +133,7 @@ class FleetNode:
                 await service.run(over)
         except DeposedError as error:
             log.error("deposed: %s; this machine stands by", error)
-        except DatabaseError as error:
+        except (DatabaseError, LockError) as error:  # whoever led before may take long to end
             log.error("lead_failed epoch=%d: %s; this machine stands by", lease.epoch, error)
             await asyncio.sleep(_AGAIN_S)
         finally:
