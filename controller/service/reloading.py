@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from controller.service.background import BackgroundRecorder
-from monitor.config.loader import load, mark_of
+from monitor.config.loader import load, mark_of, revision_of
 from monitor.config.problems import ConfigError
 from monitor.config.settings import Settings
 from monitor.formatting import listed, plural
@@ -73,7 +73,10 @@ class Reloader:
     async def run(self) -> None:
         """For ever. A file that changes is read once it has been still for a second: it may be half written."""
         await self._is_requested()  # what was requested before the start is of no use
-        read = before = await self._look()
+        before = await self._look()
+        present = self.configuration.settings
+        is_same = await asyncio.to_thread(revision_of, present.path) == present.revision
+        read = before if is_same else ()  # it has changed since it was read for the start
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.look_s):

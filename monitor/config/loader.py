@@ -64,12 +64,24 @@ def mark_of(path: Path) -> tuple[object, ...]:
     return (path, status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
 
 
+def revision_of(path: Path) -> str | None:
+    """What `Settings.revision` is of the file as it is now; None where it cannot be read."""
+    try:
+        return _revision(read_text(path, example=""))
+    except UnreadableFileError:
+        return None
+
+
+def _revision(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:_REVISION_DIGITS]
+
+
 def read_sections(path: Path, kind: type[S], context: ReadContext, *, example: str) -> S | None:
     """The file as far as it can be read; None where it is no mapping. What is wrong is reported to the context."""
     problems = context.problems
     try:
         text = read_text(path, example=example)
-        context.revision = sha256(text.encode()).hexdigest()[:_REVISION_DIGITS]
+        context.revision = _revision(text)
         root = parse(text, problems.problem)
     except UnreadableFileError as error:
         problems.problem(None, str(error))

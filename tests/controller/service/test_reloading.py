@@ -89,6 +89,13 @@ async def test_what_differs_comes_into_force_and_is_told(lab: Lab) -> None:
     assert "(OPENAI_API_KEY) is as it was at the start: only a restart reads it anew" in text
 
 
+async def test_what_has_changed_before_it_begins_to_look_counts(lab: Lab) -> None:
+    """A start takes its time."""
+    lab.write("1m")
+    await lab.until(lambda: bool(lab.applied))
+    assert [kind for kind, _ in lab.told()] == [LOADED]
+
+
 async def test_the_same_again_is_said_only_to_who_asked(lab: Lab) -> None:
     """Nothing is applied, but the revision is that of the file, whatever its remarks say."""
     await lab.reloader.reload(asked=False)
