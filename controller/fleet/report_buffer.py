@@ -3,11 +3,12 @@
 import contextlib
 import logging
 import os
-import stat
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+
+from monitor.storage.checked_line import from_line, to_line
+from monitor.storage.plain_file import open_plain, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +43,7 @@ class ReportBuffer:
 
     def append(self, report: str) -> None:
         """Let it wait, behind those that do; what cannot be written is lost, and logged."""
-        text = report.encode()
-        line = b"%08x %s\n" % (zlib.crc32(text), text)
+        line = to_line(report.encode())
         try:
             if _size(self._newer) + len(line) > self._most_bytes // 2:
                 self._make_room()
@@ -111,23 +111,18 @@ class ReportBuffer:
 def _reports(lines: bytes) -> Iterator[str]:
     """Those of lines that are whole."""
     for line in filter(None, lines.split(b"\n")):
-        checksum, _, text = line.partition(b" ")
-        try:
-            if int(checksum, 16) == zlib.crc32(text):
-                yield text.decode()
-                continue
-        except ValueError:
-            pass
-        log.warning("report_left_out: a line of %d bytes is damaged", len(line))
+        text = from_line(line)
+        if text is None:
+            log.warning("report_left_out: a line of %d bytes is damaged", len(line))
+        else:
+            yield text.decode(errors="replace")
 
 
 def _append(path: Path, line: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = _open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    descriptor = open_plain(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
-        line = b"\n" + line  # a torn line before it ends here
-        while line:
-            line = line[os.write(descriptor, line) :]
+        write_whole(descriptor, b"\n" + line)  # a torn line before it ends here
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -135,19 +130,10 @@ def _append(path: Path, line: bytes) -> None:
 
 def _content(path: Path, offset: int) -> bytes:
     """About a megabyte from there on, to the end of a line."""
-    with os.fdopen(_open(path, os.O_RDONLY), "rb") as file:
+    with os.fdopen(open_plain(path, os.O_RDONLY), "rb") as file:
         file.seek(offset)
         content = file.read(_AT_ONCE)
         return content if content.endswith(b"\n") else content + file.readline(_LONGEST_LINE)
-
-
-def _open(path: Path, flags: int) -> int:
-    """O_NONBLOCK because opening a FIFO would wait for its other side."""
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(0, "it is no plain file")
-    return descriptor
 
 
 def _size(path: Path) -> int:

@@ -1,17 +1,16 @@
 """Decisions that were made while the database could not be written, as lines of a file (pure).
 
-A line is a checksum and a JSON object. Lines are independent of each other: one that is torn or damaged is left out,
-and costs no other.
+A line is a checksum and a JSON object.
 """
 
 import json
-import zlib
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from controller.routing.decision import Decision, MoveKind
 from monitor.config.settings import Settings
+from monitor.storage.checked_line import from_line, to_line
 from monitor.storage.column_conversions import from_ms, to_ms
 
 FORMAT: Final = "hotspare.decision/1"
@@ -47,8 +46,7 @@ def encode(decision: Decision, lineage: int) -> bytes:
         "weights": [list(share) for share in decision.weights],
         "dry_run": decision.dry_run,
     }
-    text = json.dumps(values, separators=(",", ":"), allow_nan=False).encode()
-    return b"%08x %s\n" % (zlib.crc32(text), text)
+    return to_line(json.dumps(values, separators=(",", ":"), allow_nan=False).encode())
 
 
 def decode(content: bytes, *, lineage: int, settings: Settings, now: datetime) -> UnjournalledDecisions:
@@ -74,10 +72,10 @@ def decode(content: bytes, *, lineage: int, settings: Settings, now: datetime) -
 
 def read_line(line: bytes) -> tuple[Decision, int] | None:
     """The decision of a line, and the number of its database; None when the line is damaged."""
-    checksum, _, text = line.partition(b" ")
+    text = from_line(line)
+    if text is None:
+        return None
     try:
-        if int(checksum, 16) != zlib.crc32(text):
-            return None
         values: dict[str, Any] = json.loads(text)
         if values["format"] != FORMAT or not 0 < int(values["generation"]) <= LARGEST_GENERATION:
             return None

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import os
-import stat
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from controller.routing.ballast import FULL, Ballast
 from controller.routing.decision import Decision
 from controller.routing.unjournalled import UnjournalledDecisions
 from monitor.config.settings import Settings
+from monitor.storage.plain_file import open_plain, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -68,16 +68,13 @@ class UnjournalledFile:
             self._path.unlink()
 
     def _append(self, content: bytes) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._path, flags, 0o600)
+        descriptor = open_plain(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise OSError(0, "it is no plain file")
             if os.fstat(descriptor).st_size > _COMPACT_FROM:
                 content = self._compacted() + content
                 os.ftruncate(descriptor, 0)
-            _write(descriptor, b"\n" + content)  # a torn line before it ends here
+            write_whole(descriptor, b"\n" + content)  # a torn line before it ends here
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -89,11 +86,8 @@ class UnjournalledFile:
         return b"".join(line + b"\n" for line in last.values())
 
     def _content(self) -> bytes:
-        """At most one byte more than ours can be; O_NONBLOCK because opening a FIFO would wait for its writer."""
-        descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise OSError(0, "it is no plain file")
+        """At most one byte more than ours can be."""
+        with os.fdopen(open_plain(self._path, os.O_RDONLY), "rb") as file:
             return file.read(_LARGEST + 1)
 
     def _set_aside(self, why: str, now: datetime) -> None:
@@ -101,8 +95,3 @@ class UnjournalledFile:
         log.warning("unjournalled_set_aside path=%s as=%s: %s", self._path, aside.name, why)
         with contextlib.suppress(OSError):
             self._path.rename(aside)
-
-
-def _write(descriptor: int, content: bytes) -> None:
-    while content:
-        content = content[os.write(descriptor, content) :]

@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from monitor.storage.plain_file import open_plain, write_whole
 from monitor.storage.row_conversions import observation_of, observation_row
 from monitor.storage.tables import OBSERVATIONS
 from probes.observation import Observation
@@ -60,7 +61,7 @@ class HeldFile:
     def read(self) -> list[Observation]:
         """Those that it holds; without a last block that is torn, and what follows a damaged one."""
         try:
-            with self._path.open("rb") as file:
+            with os.fdopen(open_plain(self._path, os.O_RDONLY), "rb") as file:
                 content = file.read(_LARGEST)
         except OSError:
             return []
@@ -68,15 +69,16 @@ class HeldFile:
 
     @staticmethod
     def _write(path: Path, content: bytes, mode: int) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | mode
-        descriptor = os.open(path, flags, 0o600)
+        descriptor = open_plain(path, os.O_WRONLY | os.O_CREAT | mode)
         try:
             before = os.fstat(descriptor).st_size
             if before + len(content) > _LARGEST:
                 raise OSError(0, "it is full")
-            if os.write(descriptor, content) < len(content):
+            try:
+                write_whole(descriptor, content)
+            except OSError:
                 os.ftruncate(descriptor, before)  # what follows a torn block could not be read
-                raise OSError(0, "the disk is full")
+                raise
         finally:
             os.close(descriptor)
 

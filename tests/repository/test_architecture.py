@@ -92,6 +92,7 @@ PURE = [
     *("controller/demo/narration.py", "controller/demo/providers.py", "controller/demo/scenes.py"),
     "controller/service/region_sight.py",
     *("monitor/storage/pending_writes.py", "monitor/storage/probe_report.py", "controller/fleet/succession.py"),
+    "monitor/storage/checked_line.py",
     *(
         *("ui/charts.py", "ui/components.py", "ui/exports.py", "ui/history.py"),
         *("ui/incidents.py", "ui/route_charts.py", "ui/routes.py", "ui/sections.py"),

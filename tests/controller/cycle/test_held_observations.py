@@ -1,5 +1,6 @@
 """Good answers wait for others in memory and in a file; a kill loses none, and nothing is stored twice."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -116,3 +117,10 @@ def test_a_torn_block_is_left_out(held: HeldFile, tmp_path: Path, cut: int) -> N
     path.write_bytes(b"something else entirely")
     assert held.read() == []
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_fifo_in_its_place_holds_nothing(held: HeldFile, tmp_path: Path) -> None:
+    """A start would wait for its other side for ever."""
+    os.mkfifo(tmp_path / "held")
+    assert held.read() == []
+    assert not held.append(answers(0, A))
