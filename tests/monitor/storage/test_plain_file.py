@@ -27,7 +27,7 @@ def test_what_is_no_plain_file_is_refused(tmp_path: Path, kind: str, flags: int)
     path = tmp_path / "file"
     {"fifo": os.mkfifo, "link": lambda at: at.symlink_to("/dev/null"), "folder": os.mkdir}[kind](path)
     before = len(list(OPEN.iterdir()))
-    with pytest.raises(OSError, match="plain file|No such device|symbolic links|directory"):
+    with pytest.raises(OSError, match=r"plain file|No such device|symbolic links|directory"):
         open_plain(path, flags)
     assert len(list(OPEN.iterdir())) == before
 
