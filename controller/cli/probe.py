@@ -15,7 +15,7 @@ from controller.cli.layout import plain_table
 from controller.cli.transcript import print_transcript, transcript_document
 from controller.routing.operator_requests import RefusedError
 from monitor.clock import utc_now
-from monitor.config.provider_sections import checks_of
+from monitor.config.provider_targets import checks_of
 from monitor.config.settings import Settings
 from monitor.formatting import format_elapsed, instant
 from probes import pricing

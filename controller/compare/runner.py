@@ -13,7 +13,7 @@ from controller.compare.judges import Judgement, Verdict, judge
 from controller.service.key_ring import REFUSALS
 from monitor.config.document import LARGEST_BYTES
 from monitor.config.problems import ConfigError
-from monitor.config.provider_sections import checks_of
+from monitor.config.provider_targets import checks_of
 from monitor.config.value_files import UnreadableFileError, read_bounded
 from probes import pricing
 from probes.observation import Observation

@@ -18,7 +18,8 @@ from monitor.config.controller_settings import ControllerSettings
 from monitor.config.database_url import EXPECTED, is_postgres, postgres_problem
 from monitor.config.document import Node, Place
 from monitor.config.page_settings import PageSettings
-from monitor.config.provider_sections import ProbingSection, ProviderSection, build_targets
+from monitor.config.provider_sections import ProbingSection, ProviderSection
+from monitor.config.provider_targets import build_targets
 from monitor.config.reading import ReadContext
 from monitor.config.regions import REGIONS, routes_in_regions, routes_meant, targets_meant
 from monitor.config.retention import RetentionSettings
