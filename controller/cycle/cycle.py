@@ -19,12 +19,13 @@ from datetime import datetime, timedelta
 from controller.cycle.detection import StoredDetector
 from controller.cycle.incident_tracking import IncidentMemory
 from controller.cycle.routing_publisher import RoutingPublisher
+from controller.cycle.waiting_routes import WaitingRoutes, stuck_until
 from controller.incidents.cycle_facts import CycleFacts
 from controller.incidents.impact import open_incidents_of
 from controller.journal import Journal
-from controller.routing import policy, waiting
+from controller.routing import policy
 from controller.routing.active_overrides import ActiveOverrides
-from controller.routing.decision import Decision, failback_command, format_destination
+from controller.routing.decision import Decision, format_destination
 from controller.routing.drill import DrillConditions
 from controller.routing.overrides import NO_OVERRIDES, Overrides
 from controller.routing.policy import RouteVerdict
@@ -34,7 +35,6 @@ from controller.routing.routing_file import RoutingFile
 from controller.routing.unjournalled_file import UnjournalledFile
 from monitor.config.settings import Settings
 from monitor.connectivity.messages import NetworkLoss
-from monitor.detection import coming_back
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.verdict_text import plain_reason
 from monitor.storage.buffered_store import BufferedStore
@@ -44,8 +44,6 @@ from monitor.storage.store import Store
 from probes.observation import Observation
 
 log = logging.getLogger(__name__)
-
-_TOLD_WHILE_WAITING = frozenset({"drained_route_held", "move_paused"})
 
 
 class Cycle:
@@ -77,9 +75,7 @@ class Cycle:
         self.revision = 0
         """Grows with each cycle that changed a health, a route or an override."""
         self._routes: dict[str, Decision] = {}
-        self._reported: dict[tuple[str, str], str] = {}
-        self._stuck: frozenset[str] = frozenset()
-        """What was reported of routes that wait for a person, by event kind and route."""
+        self._waiting_routes = WaitingRoutes(store)
         self._unjournalled = UnjournalledFile(settings.routing_file, file.ballast)
 
     def start(self, now: datetime) -> None:
@@ -329,9 +325,10 @@ class Cycle:
         )
         decisions = [verdict.decision for verdict in verdicts.values() if verdict.decision]
         routes = self._routes | {decision.route: decision for decision in decisions}
-        self._report_waiting(verdicts, now)
+        self._waiting_routes.report(verdicts, self._overrides, now)
         self._stop_drills(verdicts, now)
-        self._commit(self._facts(verdicts, routes, loss, now))
+        facts = self._facts(verdicts, routes, loss, now)
+        self._commit(facts)
         self._routes = routes
         if decisions:
             self.publisher.generation = generation
@@ -341,7 +338,7 @@ class Cycle:
             to, reason = format_destination(decision), plain_reason(decision.reason)
             log.info("%s route=%s target=%s move=%s: %s", event, decision.route, to, decision.move, reason)
             self.on_decision(decision)
-        self._log_stuck(verdicts, now)
+        self._waiting_routes.log_stuck(facts.stuck)
 
     def _facts(
         self,
@@ -352,64 +349,23 @@ class Cycle:
     ) -> CycleFacts:
         published = self.publisher.published_routes(decided)
         elsewhere = {name: decided[name] for name, at in published.items() if at.target != decided[name].target}
+        settings, detector, overrides = self._settings, self.detection.detector, self._overrides
         return CycleFacts(
-            settings=self._settings,
+            settings=settings,
             now=now,
-            health=self.detection.detector.health,
+            health=detector.health,
             routes=published,
             decisions=[verdict.decision for verdict in verdicts.values() if verdict.decision],
-            stuck={name: self._stuck_until(decided[name], now) for name, verdict in verdicts.items() if verdict.stuck},
+            stuck={
+                name: stuck_until(decided[name], settings, overrides, detector, now)
+                for name, verdict in verdicts.items()
+                if verdict.stuck
+            },
             unpublished=self.publisher.unpublished_moves(published),
             waiting={name: verdict.waiting for name, verdict in verdicts.items() if verdict.waiting},
             warnings={name: verdict.warning for name, verdict in verdicts.items() if verdict.warning},
             would={name: format_destination(state) for name, state in elsewhere.items()},
-            overrides=self._overrides,
+            overrides=overrides,
             loss=loss,
-            changed=self.detection.detector.take_changed(),
+            changed=detector.take_changed(),
         )
-
-    def _stuck_until(self, pointed: Decision, now: datetime) -> str:
-        """What moves a route that is stuck."""
-        [route] = [route for route in self._settings.routes if route.name == pointed.route]
-        others = [target for target in route.candidates if target != pointed.target]
-        drained = {target: self._overrides.drained(target, target.partition("/")[0]) for target in others}
-        detector = self.detection.detector
-        waits = {
-            target: coming_back.describe_wait(
-                detector.state_of(target), detector.parameters_of(target), now, lasting=True
-            )
-            for target in (pointed.target, *others)
-        }
-        return waiting.stuck_until(
-            waits[pointed.target],
-            {target: waits[target] for target in others},
-            {target: drain for target, drain in drained.items() if drain},
-            least_bad_from=waiting.dwell_end(pointed, self._settings.controller, now),
-            now=now,
-        )
-
-    def _log_stuck(self, verdicts: Mapping[str, RouteVerdict], now: datetime) -> None:
-        """Log once that a route has no healthy candidate; the incident tells people."""
-        stuck = frozenset(name for name, verdict in verdicts.items() if verdict.stuck)
-        for name in sorted(stuck - self._stuck):
-            log.error("nothing_eligible route=%s: %s", name, self._stuck_until(self._routes[name], now))
-        self._stuck = stuck
-
-    def _report_waiting(self, verdicts: Mapping[str, RouteVerdict], now: datetime) -> None:
-        """Report once that a route waits for a person; `ActiveOverrides` reports a pin to a failing target."""
-        due: dict[tuple[str, str], str] = {}
-        for name, verdict in verdicts.items():
-            if verdict.waiting:
-                text = f"{verdict.waiting} has proven itself; {failback_command(name, verdict.waiting)}"
-                due["failback_waiting", name] = text
-            if verdict.held:
-                due["move_paused", name] = verdict.held
-            if verdict.warning and not self._overrides.pin(name):
-                kind = "pause_on_failing_target" if self._overrides.paused(name) else "drained_route_held"
-                due[kind, name] = verdict.warning
-        for kind, name in due.keys() - self._reported.keys():
-            log.warning("%s route=%s: %s", kind, name, due[kind, name])
-            # A move that a pause holds back is told: nothing else says so. That users are held on a failing target is
-            # told by the incident, which calls somebody.
-            self._store.add_event(now, kind, name, due[kind, name], notify=kind in _TOLD_WHILE_WAITING)
-        self._reported = due
