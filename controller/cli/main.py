@@ -17,6 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from controller.cli.importing import uncollected
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -224,7 +226,8 @@ def _overview() -> str:
 
 def _module(name: str) -> Any:
     """Return the module of a command."""
-    return import_module(f"controller.cli.{COMMANDS[name].module}")
+    with uncollected():
+        return import_module(f"controller.cli.{COMMANDS[name].module}")
 
 
 def _run(args: argparse.Namespace) -> int:

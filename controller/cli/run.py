@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, budget_warnings, load_settings, port
+from controller.cli.importing import uncollected
 from controller.cli.log_events import EVENTS
 from controller.cli.run_log import LogFormat, log_to_stderr, secrets_in
 from controller.demo.scenes import BY_NAME, SCENES
@@ -157,10 +157,8 @@ async def _serve_with_page(settings: Settings, region: str, processes: Processes
 
 async def _serve(settings: Settings, region: str, stop: asyncio.Event) -> None:
     """Run the service until `stop`; the first signal sets it, the second ends the process at once."""
-    gc.disable()  # what is imported is no garbage, and looking through it took a tenth of the time to the first file
-    from controller.service.service import Service  # noqa: PLC0415 - the page and the demo's help do without
-
-    gc.enable()
+    with uncollected():
+        from controller.service.service import Service  # noqa: PLC0415 - the page and the demo's help do without
     supervisor = Supervisor(os.environ)
 
     def on_signal() -> None:

@@ -118,6 +118,7 @@ class Service:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="lookup"))
         await pricing.warm_up()
         # The garbage of start-up is looked at once and never again: collecting it later would stall the loop.
+        gc.unfreeze()
         gc.collect()
         gc.freeze()
         # Full collections hold up all threads, for a tenth of a second where thousands of clients are connected.

@@ -41,7 +41,12 @@ def migrate_to_newest(connection: Connection, name: str) -> None:
     revision = revision_of(connection, name)
     if revision == SCHEMA:
         return
-    from monitor.storage.migrations.run import migrate  # noqa: PLC0415 - Alembic is slow to import, and most starts do not need it
+    if revision is None:
+        from monitor.storage.new_tables import make_tables  # noqa: PLC0415 - what only reads needs no tables of ours
+
+        make_tables(connection, SCHEMA)
+        return
+    from monitor.storage.migrations.run import migrate  # noqa: PLC0415 - Alembic is slow to import, and only an older database needs it
 
     try:
         migrate(connection, current=revision, wanted=SCHEMA)
