@@ -2,14 +2,16 @@
 
 `targets`, `history`: thousands of targets, and years of sums, must cost in the end what they did at first. `kills`:
 kill -9 at random moments; with `--steps`, at each step with files. `fleet`: machines on one PostgreSQL are killed,
-paused, cut off and set by an hour, and it is restarted and locked. `hostile`: all that the service talks to is hostile
-at once, and what it wrote is searched for keys. As root: `network` (gone, lossy, slow, without names) and `reliability`
-(disks, databases, locks, clocks).
+paused, cut off and set by an hour, and it is restarted, locked, slow, gone, failed over and (as root) full; Ctrl-C ends
+it with a report of what was. `hostile`:
+all that the service talks to is hostile at once, and what it wrote is searched for keys. As root: `network` (gone,
+lossy, slow, without names) and `reliability` (disks, databases, locks, clocks).
 """
 
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from collections import Counter
@@ -22,7 +24,8 @@ from rich.console import Console
 from rich.progress import Progress, track
 
 from benchmarks.drills.service.aftermath import KillReport
-from benchmarks.drills.service.fleet import fail_fleet
+from benchmarks.drills.service.fleet import FleetDrill, FleetReport
+from benchmarks.drills.service.fleet_faults import FAULTS as FLEET_FAULTS
 from benchmarks.drills.service.growth import growth_lines
 from benchmarks.drills.service.history import outlive_history
 from benchmarks.drills.service.hostile import endure_hostility
@@ -51,6 +54,11 @@ def main() -> int:
     parser.add_argument("--histories", type=int, default=300, help="of the simulation (default: %(default)s)")
     parser.add_argument("--kills", type=int, default=500, help="services that die, or faults of a fleet (default: 500)")
     parser.add_argument("--machines", type=int, default=3, help="of a fleet (default: %(default)s)")
+    parser.add_argument("--fleets", type=int, default=1, help="side by side (default: %(default)s)")
+    parser.add_argument("--only", choices=FLEET_FAULTS, action="append", help="this fault of a fleet, or these")
+    parser.add_argument(
+        "--gone", type=float, default=60.0, help="seconds without the database of a fleet (default: %(default)s)"
+    )
     parser.add_argument("--steps", action="store_true", help="kill at each write, sync, rename; needs a C compiler")
     parser.add_argument("--every", type=int, default=1, help="with --steps: at each so manieth (default: %(default)s)")
     parser.add_argument(
@@ -139,17 +147,38 @@ def _fail_network(args: argparse.Namespace) -> int:
 
 
 def _fail_fleet(args: argparse.Namespace) -> int:
-    *_, report = _tracked(fail_fleet(args.kills, args.seed, args.machines), "faults", args.kills)
-    times = sorted(report.takeovers_s) or [0.0]
-    p50_s, p99_s = times[len(times) // 2], times[min(len(times) - 1, len(times) * 99 // 100)]
-    faults_met = ", ".join(f"{kind} {count}" for kind, count in report.faults.most_common())
-    counts = f"{report.epochs} epochs, {report.decisions} decisions, {report.incidents} incidents"
-    lines = (
-        f"{report.faults.total()} faults of {args.machines} machines: {faults_met}",
-        f"{len(report.takeovers_s)} takeovers: in {p50_s:.1f} s in the middle, {p99_s:.1f} s at p99",
-        f"{counts}, {report.messages} messages in Slack; {report.files:,} routing files were read meanwhile",
+    drill = FleetDrill(
+        faults=args.kills,
+        seed=args.seed,
+        machines=args.machines,
+        fleets=args.fleets,
+        kinds=args.only or (),
+        gone_s=args.gone,
     )
-    return _end(asdict(report), lines, report.wrong, as_json=args.json)
+    asked = list[int]()
+    signal.signal(signal.SIGINT, lambda number, _: asked.append(number))  # report what there is
+    with _progress("faults", args.kills) as on_fault:
+
+        def go_on() -> bool:
+            on_fault()
+            return not asked
+
+        report = drill.play(go_on)
+    head = f"{report.log.faults.total()} faults of {args.fleets} x {args.machines} machines"
+    return _end(asdict(report), [f"{head}:", *_fleet_lines(report)], report.wrong, as_json=args.json)
+
+
+def _fleet_lines(report: FleetReport) -> Iterator[str]:
+    for kind, count in report.log.faults.most_common():
+        times = sorted(report.log.takeovers_s.get(kind, ()))
+        yield f"  {kind}: {count}" + (f", taken over in {_spread(times)}" if times else "")
+    counts = f"{report.epochs} epochs, {report.decisions} decisions, {report.incidents} incidents"
+    yield f"{counts}, {report.messages} messages in Slack; {report.files:,} routing files were read meanwhile"
+
+
+def _spread(times: Sequence[float]) -> str:
+    p99_s = times[min(len(times) - 1, len(times) * 99 // 100)]
+    return f"{times[len(times) // 2]:.1f} s in the middle, {p99_s:.1f} s at p99, {times[-1]:.1f} s at the most"
 
 
 def _end(document: dict[str, object], lines: Iterable[str], wrong: Sequence[str], *, as_json: bool) -> int:

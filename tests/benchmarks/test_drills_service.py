@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.drills.service.fleet import FleetDrill
 from benchmarks.drills.service.growth import Figure, grown
 from benchmarks.drills.service.history import live_and_measure
 from benchmarks.drills.service.hostile import KEYS, HostileReport, endure_hostility, found_keys
@@ -24,6 +25,15 @@ def test_some_kills_hold() -> None:
     """No file torn or older than the journal, nothing decided or told twice."""
     report = kill_often(6, seed=3, jobs=2)
     assert (report.kills, report.wrong) == (6, [])
+    assert report.files > 100
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler")
+def test_a_fleet_goes_on() -> None:
+    """After a leader that is killed, and on the standby of its database."""
+    report = FleetDrill(faults=2, seed=1, machines=2, kinds=["leader stopped", "database failed over"]).play()
+    assert (report.log.faults.total(), report.wrong) == (2, [])
+    assert report.epochs >= 2
     assert report.files > 100
 
 

@@ -5,6 +5,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from enum import StrEnum
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Final
@@ -15,49 +16,78 @@ from sqlalchemy import make_url
 _ENCRYPTION: Final = {80877103, 80877104}
 
 
+class Way(StrEnum):
+    """One direction of a wire."""
+
+    THERE = "there"
+    """To the server."""
+    BACK = "back"
+    """From it."""
+
+
 class Wire:
-    """A way to a server's socket over TCP; one that is cut stays open at both ends, and nothing comes through."""
+    """A way to a server's socket over TCP, whose connections can be cut, late, or open in one direction alone."""
 
     def __init__(self, url: str) -> None:
         """`url` is that of `tests.support.postgres`."""
-        address = make_url(url)
-        self._socket = str(Path(str(address.query["host"])) / ".s.PGSQL.5432")
+        self.delay_s = 0.0
+        """How much later each piece of what the server says comes."""
+        self.held: Way | None = None
+        """The direction in which nothing comes through while it stands; then it does, as TCP would send it again."""
+        self._lead(url)
         self._cut = threading.Event()
         self._kept: list[socket.socket] = []
         self._server = _serve(self._pass_on)
         port = self._server.server_address[1]
-        self.url = address.set(host="127.0.0.1", port=port, query={}).render_as_string(hide_password=False)
+        self.url = make_url(url).set(host="127.0.0.1", port=port, query={}).render_as_string(hide_password=False)
 
     def cut(self) -> None:
-        """Let nothing of the present connections through any more."""
+        """Let nothing of the present connections through any more; they stay open at both ends."""
         self._cut.set()
         self._cut = threading.Event()
+
+    def lead_to(self, url: str) -> None:
+        """To another server: new connections go there, the present ones end."""
+        self._lead(url)
+        self._end_all()
 
     def close(self) -> None:
         """Refuse connections, and end all."""
         self._server.shutdown()
         self._server.server_close()
-        for kept in self._kept:
-            kept.close()
+        self._end_all()
+
+    def _lead(self, url: str) -> None:
+        self._socket = str(Path(str(make_url(url).query["host"])) / ".s.PGSQL.5432")
+
+    def _end_all(self) -> None:
+        kept, self._kept = self._kept, []
+        for each in kept:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
 
     def _pass_on(self, client: socket.socket) -> None:
         server, cut = socket.socket(socket.AF_UNIX), self._cut
         server.connect(self._socket)
         self._kept += [client, server]
-        back = threading.Thread(target=_pump, args=(server, client, cut), daemon=True)
+        back = threading.Thread(target=self._pump, args=(server, client, cut, Way.BACK), daemon=True)
         back.start()
-        _pump(client, server, cut)
+        self._pump(client, server, cut, Way.THERE)
         while cut.is_set() and back.is_alive():
             back.join(0.05)
 
-
-def _pump(source: socket.socket, sink: socket.socket, cut: threading.Event) -> None:
-    with suppress(OSError):
-        while data := source.recv(65_536):
-            if cut.is_set():
-                return
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
+    def _pump(self, source: socket.socket, sink: socket.socket, cut: threading.Event, way: Way) -> None:
+        with suppress(OSError):
+            while data := source.recv(65_536):
+                if way is Way.BACK and self.delay_s:
+                    cut.wait(self.delay_s)
+                while self.held is way and not cut.wait(0.05):
+                    pass
+                if cut.is_set():
+                    return
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
 
 
 @contextmanager
