@@ -37,8 +37,15 @@ class AppriseChannel(PerAlertChannel):
     gets = "opening, end, and what becomes critical"
 
     def __init__(
-        self, number: int, url: Secret, *, secrets: Iterable[Secret] = (), deadline_s: float = DEADLINE_S
+        self,
+        number: int,
+        url: Secret,
+        *,
+        secrets: Iterable[Secret] = (),
+        deadline_s: float = DEADLINE_S,
+        epoch: int = 0,
     ) -> None:
+        self._epoch = f"\n\nepoch {epoch}" if epoch else ""
         self.name = f"apprise {number}"
         self._url = url
         self._hidden = (url, *secrets)
@@ -81,7 +88,7 @@ class AppriseChannel(PerAlertChannel):
         asked = {
             "url": self._url.reveal(),
             "title": self._clean(alert.headline),
-            "body": self._clean(alert.text),
+            "body": self._clean(alert.text) + self._epoch,
             "type": "success" if over else _TYPES[alert.severity],
         }
         done = subprocess.run(  # noqa: S603 - our own interpreter and module
@@ -111,7 +118,7 @@ class AppriseChannel(PerAlertChannel):
 def apprise_channels(context: ChannelContext) -> Iterator[AlertChannel]:
     """One for each address in `alerts.apprise`."""
     for number, url in enumerate(context.settings.alerts.apprise, start=1):
-        yield AppriseChannel(number, url, secrets=context.secrets)
+        yield AppriseChannel(number, url, secrets=context.secrets, epoch=context.epoch)
 
 
 def replace_markup(text: str) -> str:

@@ -35,7 +35,7 @@ from controller.alerts.delivery import (
 )
 from controller.alerts.delivery_store import DeliveryStore
 from controller.alerts.owners import NO_OWNERS, Owners, owners_of
-from controller.alerts.slack.blocks import Message, header, safe, section
+from controller.alerts.slack.blocks import Message, footer, header, safe, section
 from controller.alerts.slack.bounded_http import BoundedWebClient, BoundedWebhookClient
 from controller.alerts.slack.errors import ABOUT_TOKEN, SlackRefusal, as_delivery_errors, refusal_error
 from controller.alerts.slack.planner import plan_messages
@@ -87,6 +87,8 @@ class SlackChannel(AlertChannel):
         epoch: int = 0,
     ) -> None:
         self._epoch = {"epoch": str(epoch)} if epoch else {}
+        self._epoch_shown = (footer(f"epoch {epoch}"),) if epoch else ()
+        """A webhook takes no metadata."""
         options, url = sdk_options(network, timeout_s), slack.webhook_url
         self._slack = slack
         self._network, self._timeout_s = network or NetworkSettings(), timeout_s
@@ -170,7 +172,7 @@ class SlackChannel(AlertChannel):
 
     def _post_by_webhook(self, webhook: WebhookClient, planned: PlannedMessage, message: dict[str, Any]) -> Receipt:
         with as_delivery_errors():
-            answer = webhook.send_dict(message)
+            answer = webhook.send_dict({**message, "blocks": [*message["blocks"], *self._epoch_shown]})
         text = answer.body.strip()
         if answer.status_code != 200 or text != "ok":
             raise refusal_error(text, answer.status_code, answer.headers, SlackRefusal.WEBHOOK)

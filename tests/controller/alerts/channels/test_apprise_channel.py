@@ -51,6 +51,14 @@ async def test_an_alert_arrives_with_its_type(alert: Any, kind: str) -> None:
 
 
 @pytest.mark.slow
+async def test_a_leader_says_its_epoch() -> None:
+    """At the end: of two leaders' messages the one with the lower number is of the one that was deposed."""
+    async with receiving() as receiver:
+        await sink(receiver.url, epoch=7).send(alerts.alert())
+    assert receiver.requests[0].json["message"] == f"{alerts.alert().text}\n\nepoch 7"
+
+
+@pytest.mark.slow
 async def test_nothing_from_outside_is_a_mention_or_a_link(caplog: pytest.LogCaptureFixture) -> None:
     """Services differ in what they read as markup; what would call people gives way to lookalikes, keys to `***`."""
     text = "@everyone <!channel> <@U1> [x](http://h) sk-proj-Zx81mQp4vTe7LrW2"

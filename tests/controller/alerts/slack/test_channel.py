@@ -346,6 +346,14 @@ def test_a_webhook_posts(server: SlackServer) -> None:
     assert (message.versions[0].text, message.versions[0].blocks) == (HELLO.text, HELLO.blocks)
 
 
+def test_a_leader_says_its_epoch_by_webhook(server: SlackServer) -> None:
+    """In a small line at the end: a webhook takes no metadata."""
+    Sender(SlackSettings(webhook_url=Secret(server.webhook_url)), epoch=7).post(planned(), NOW)
+    (message,) = server.messages
+    *blocks, last = message.versions[0].blocks
+    assert (blocks, last["elements"][0]["text"]) == (list(HELLO.blocks), "epoch 7")
+
+
 @pytest.mark.parametrize(
     ("fault", "text", "permanent", "sent"),
     [
