@@ -126,7 +126,7 @@ class Endpoints:
         try:
             return self._sources.feed if region is None else self._sources.feed.of_region(region[:_LONGEST_REGION])
         except UnknownRegionError as error:
-            raise RefusedRequestError(f"region: {error}") from None
+            raise RefusedRequestError(f"region: {error}", 404) from None
 
     async def incidents(self, request: Request) -> Response:
         """As `hotspare incidents --json`."""

@@ -99,7 +99,13 @@ def _own() -> dict[str, Any]:
     number = _in_path("id", "Its number.", _NUMBER)
     return {
         "/v1/status": _get("As `hotspare status --json`", _answer("What is known now.")),
-        "/v1/routing": _get("The routing file", table, parameters=(tag, wait, region), on_304=same),
+        "/v1/routing": _get(
+            "The routing file",
+            table,
+            parameters=(tag, wait, region),
+            on_304=same,
+            on_404=_problem("The table has no such region."),
+        ),
         "/v1/incidents": _get(
             "As `hotspare incidents --json`",
             _answer("The incidents, the newest first."),

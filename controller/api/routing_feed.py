@@ -73,8 +73,10 @@ class RoutingFeed:
     def of_region(self, region: str) -> "RoutingFeed":
         """The feed of this region's table; raises UnknownRegionError where the present table has no such region."""
         table = self.current()
-        if table is None or not table.table.get("regions"):
+        if table is None or region == table.table.get("region"):
             return self
+        if not table.table.get("regions"):
+            raise UnknownRegionError(f"{region!r} is not a region of this table, which has {_regions_of(table)}")
         if region not in self._regional:
             table_of_region(table.table, region)
             self._regional[region] = RoutingFeed(lambda: self._content_of(region))
@@ -87,6 +89,8 @@ class RoutingFeed:
             return b""
         of, content = self._contents.get(region, (None, b""))
         if of is not table:
+            if not table.table.get("regions"):  # they were taken out: as below
+                return content
             try:
                 content = json.dumps(table_of_region(table.table, region), indent=2, ensure_ascii=False).encode()
             except UnknownRegionError:  # it was taken out: whoever follows it keeps what it has
@@ -143,3 +147,7 @@ class RoutingFeed:
 def _wake(waiter: asyncio.Future[None], _: object = None) -> None:
     if not waiter.done():
         waiter.set_result(None)
+
+
+def _regions_of(table: PublishedTable) -> str:
+    return f"{table.table['region']!r} alone" if table.table.get("region") else "none"

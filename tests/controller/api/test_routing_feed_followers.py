@@ -51,11 +51,32 @@ async def test_each_region_has_its_table(settings: Settings) -> None:
         assert [(await each).status_code for each in waiting] == [304, 200]
         wrong = await lab.client.get("/v1/routing?region=ap")
         assert (wrong.status_code, wrong.json()) == (
-            400,
+            404,
             {"error": "region: 'ap' is not a region of this table; known: eu, us"},
         )
-        settings.routing_file.write_text(json.dumps(table))
-        assert (await lab.client.get("/v1/routing?region=eu")).json() == table
+
+
+@pytest.mark.parametrize(
+    ("more", "has"),
+    [
+        pytest.param({}, "none", id="without regions"),
+        pytest.param({"region": "us"}, "'us' alone", id="of a machine of another region"),
+    ],
+)
+async def test_who_asks_for_a_region_never_gets_another_table(
+    settings: Settings, more: dict[str, Any], has: str
+) -> None:
+    """A table without regions is none of theirs; a machine's own region is."""
+    table = json.loads(settings.routing_file.read_bytes()) | more
+    settings.routing_file.write_text(json.dumps(table))
+    async with serving(settings) as lab:
+        wrong = await lab.client.get("/v1/routing?region=eu")
+        assert (wrong.status_code, wrong.json()) == (
+            404,
+            {"error": f"region: 'eu' is not a region of this table, which has {has}"},
+        )
+        own = await lab.client.get("/v1/routing?region=us")
+        assert own.status_code == (200 if more else 404)
 
 
 def _at(route: dict[str, Any], region: str) -> dict[str, Any]:
