@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -33,12 +33,11 @@ from controller.routing.overrides import (
 )
 from controller.routing.routing_file import RoutingFile
 from controller.routing.store import OverrideStore
-from monitor.clock import utc_now
 from monitor.config.settings import Settings
 from monitor.formatting import format_elapsed
 from monitor.health import FAILING, UNHEALTHY, TargetHealth
 from monitor.liveness import Liveness, service_status
-from monitor.storage.database import DatabaseError, open_operator, reading
+from monitor.storage.database import DatabaseError, open_operator, reading, shared_now
 from monitor.storage.store import Store
 
 #: How long to wait for the service to publish a change, and how often to look.
@@ -92,7 +91,7 @@ def begin_override(settings: Settings, request: OperatorRequest) -> OperationRes
         requests = tuple(replace(each, target=_standby(settings, each, store, journal)) for each in requests)
     states = {each.subject: _pin_target_health(store, each) for each in requests}
     failing = {subject: state for subject, state in states.items() if state and state.health in FAILING}
-    now = utc_now()
+    now = shared_now(settings.database)
     laid = [
         Override(
             kind=kind,
@@ -128,7 +127,7 @@ def begin_override(settings: Settings, request: OperatorRequest) -> OperationRes
             )
             for each in laid
         ]
-    result = _wait_for_service(store, overrides, begun)
+    result = _wait_for_service(store, overrides, begun, now)
     result.lines += [
         f"{describe_override(each)} is in force {format_end(each, now)} ({format_elapsed(request.for_s)})"
         for each in begun
@@ -147,7 +146,7 @@ def end_override(settings: Settings, request: OperatorRequest) -> OperationResul
     author, reason = checked_author(request.author), checked_reason(request.reason) if request.reason else ""
     every = request.kind is OverrideKind.PAUSE and request.subject == ALL
     overrides, store, journal = _open(settings)
-    now = utc_now()
+    now = shared_now(settings.database)
     before = _pointed_at(settings, journal)
     subjects = None if every else {each.subject for each in requests_meant(settings, request)}
     with _stored():
@@ -165,7 +164,7 @@ def end_override(settings: Settings, request: OperatorRequest) -> OperationResul
     if not ended:
         others = [override for override in overrides.in_force(now) if override.kind is request.kind]
         raise nothing_to_end(settings, request, others)
-    result = _wait_for_service(store, overrides, ended)
+    result = _wait_for_service(store, overrides, ended, now)
     result.lines.extend(f"{describe_override(override)} by {override.author} has ended" for override in ended)
     _add_routes(settings, journal, result, before)
     return result
@@ -197,7 +196,7 @@ def _standby(settings: Settings, request: OperatorRequest, store: Store, journal
     """Where a drill takes the route; raises RefusedError where there can be none now."""
     if problem := length_problem(request.for_s):
         raise RefusedError(problem)
-    now = utc_now()
+    now = shared_now(settings.database)
     conditions = DrillConditions(
         settings=settings,
         now=now,
@@ -221,9 +220,11 @@ def _pin_target_health(store: Store, request: OperatorRequest) -> TargetHealth |
     return saved.health if saved else None
 
 
-def _wait_for_service(store: Store, overrides: OverrideStore, changed: Sequence[Override]) -> OperationResult:
+def _wait_for_service(
+    store: Store, overrides: OverrideStore, changed: Sequence[Override], now: datetime
+) -> OperationResult:
     """Wait until the service has published what follows; not at all where it does not run."""
-    liveness = service_status(store.last_beat(), utc_now()).liveness
+    liveness = service_status(store.last_beat(), now).liveness
     result = OperationResult(overrides=changed, liveness=liveness)
     if liveness is not Liveness.RUNNING:
         return result
@@ -243,7 +244,8 @@ def _add_routes(settings: Settings, journal: Journal, result: OperationResult, b
         )
         return
     after = _pointed_at(settings, journal)
-    decided, overrides = journal.routes(), Overrides(active=tuple(journal.overrides.in_force(utc_now())))
+    in_force = journal.overrides.in_force(shared_now(settings.database))
+    decided, overrides = journal.routes(), Overrides(active=tuple(in_force))
     names = {route.name for each in result.overrides for route in touched_routes(each.kind, each.subject, settings)}
     lines = []
     for name in (route.name for route in settings.routes if route.name in names):

@@ -4,11 +4,10 @@ import time
 from typing import Final
 
 from controller.routing.operator_requests import RefusalKind, RefusedError, checked_author
-from monitor.clock import utc_now
 from monitor.config.settings import Settings
 from monitor.liveness import Liveness, service_status
 from monitor.reload_events import ANSWERS, ASKED
-from monitor.storage.database import open_operator
+from monitor.storage.database import open_operator, shared_now
 from monitor.storage.store import Store
 from monitor.storage.tables import EventRow
 
@@ -24,10 +23,10 @@ def request_reload(settings: Settings, author: str, *, wait_s: float = WAIT_S) -
     """
     store = Store(open_operator(settings.database))
     author = checked_author(author)
-    if service_status(store.last_beat(), utc_now()).liveness is not Liveness.RUNNING:
+    if service_status(store.last_beat(), shared_now(settings.database)).liveness is not Liveness.RUNNING:
         raise RefusedError("no service runs: it reads the file when it starts", RefusalKind.NOTHING_TO_DO)
     before, _ = store.events_after(0)
-    store.add_event(utc_now(), ASKED, author, f"asked to read {settings.path} anew")
+    store.add_event(shared_now(settings.database), ASKED, author, f"asked to read {settings.path} anew")
     deadline_s = time.monotonic() + wait_s
     while time.monotonic() < deadline_s:
         for event in store.events_after(before)[1]:

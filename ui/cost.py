@@ -13,11 +13,10 @@ from controller.history.request_costs import RequestCosts
 from controller.plan.savings import Alternative
 from monitor.budget.allocation import format_usd
 from monitor.budget.summary import BudgetSummary, read_summary
-from monitor.clock import utc_now
 from monitor.config.settings import Settings
 from monitor.formatting import capitalized, format_elapsed
 from monitor.history.rollup import DAY, span_start
-from monitor.storage.database import open_reader
+from monitor.storage.database import open_reader, shared_now
 from monitor.storage.store import Store
 from ui import charts, exports, request_costs, savings
 from ui.components import empty, section, text
@@ -30,7 +29,7 @@ _LOOK_S: Final = 1.0
 @st.cache_resource(show_spinner=False, ttl=_KEPT_S, hash_funcs={Settings: lambda settings: str(settings.path)})
 def _costs(settings: Settings) -> tuple[BudgetSummary, list[CheckCost], RequestCosts | None]:
     """The month and the last 30 days, read at most once a minute for all viewers together; raises DatabaseError."""
-    engine, now = open_reader(settings.database), utc_now()
+    engine, now = open_reader(settings.database), shared_now(settings.database)
     names = [target.id for target in settings.targets]
     since = span_start(now, DAY) - (_DAYS - 1) * DAY
     requests = read_request_costs(engine, settings, now)

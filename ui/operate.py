@@ -19,7 +19,7 @@ from monitor.clock import utc_now
 from monitor.config.page_settings import SignInSettings
 from monitor.config.settings import Settings
 from monitor.formatting import capitalized
-from monitor.storage.database import DatabaseError, open_reader
+from monitor.storage.database import DatabaseError, open_reader, shared_now
 from ui.components import empty, link, section, text
 from ui.identity import NotAllowedError, operator_name
 
@@ -67,7 +67,7 @@ def _show_actions(settings: Settings, sign_in: SignInSettings, name: str) -> Non
     _show_outcome()
     act = partial(_act, sign_in)
     engine = open_reader(settings.database)
-    journal, now = Journal(engine), utc_now()
+    journal, now = Journal(engine), shared_now(settings.database)
     in_force = journal.overrides.in_force(now)
     for override in in_force:
         left, right = st.columns([5, 1], vertical_alignment="center")
@@ -174,12 +174,12 @@ def _comment_form(settings: Settings, incident: Incident, act: Callable[..., Non
 
 
 def _acknowledge(settings: Settings, number: int, author: str) -> tuple[bool, Sequence[str]]:
-    told = incident_comments.acknowledge(settings, number, author=author, at=utc_now())
+    told = incident_comments.acknowledge(settings, number, author=author, at=shared_now(settings.database))
     return True, [f"incident {number}: {told.acknowledged_by} looks after it"]
 
 
 def _add_note(settings: Settings, number: int, author: str) -> tuple[bool, Sequence[str]]:
-    incident_comments.add_note(settings, number, _entered("note"), author=author, at=utc_now())
+    incident_comments.add_note(settings, number, _entered("note"), author=author, at=shared_now(settings.database))
     st.session_state[_key("note")] = ""
     return True, [f"incident {number}: the note is added"]
 

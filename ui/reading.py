@@ -25,7 +25,7 @@ from monitor.config.loader import load, mark_of
 from monitor.config.problems import ConfigError
 from monitor.config.settings import Settings
 from monitor.history.rollup import span_start
-from monitor.storage.database import open_reader
+from monitor.storage.database import open_reader, shared_now
 
 FAST_S = 2.0
 """How often what is now is read."""
@@ -68,7 +68,7 @@ def settings_at(path: str) -> Settings:
 @st.cache_resource(show_spinner=False, ttl=FAST_S / 2)
 def _overview(path: str) -> Overview:
     settings = settings_at(path)
-    overview = read(settings, open_reader(settings.database), utc_now())
+    overview = read(settings, open_reader(settings.database), shared_now(settings.database))
     return public_overview(overview) if settings.ui.public else overview
 
 
@@ -82,7 +82,7 @@ def overview_at(path: str) -> Overview:
 def past(path: str) -> History:
     """The last 90 days; nobody changes the value, which would take longer to copy for each viewer than to draw."""
     settings = settings_at(path)
-    return read_past(open_reader(settings.database), settings, utc_now())
+    return read_past(open_reader(settings.database), settings, shared_now(settings.database))
 
 
 @st.cache_data(show_spinner=False, ttl=FAST_S, refresh_mode="background")
@@ -98,7 +98,7 @@ def incident(path: str, wanted: str) -> IncidentView | None:
     if not (wanted.isdecimal() and len(wanted) <= _LONGEST_ID):
         return None
     settings = settings_at(path)
-    view = read_incident(open_reader(settings.database), int(wanted), utc_now())
+    view = read_incident(open_reader(settings.database), int(wanted), shared_now(settings.database))
     return public_incident_view(view) if view and settings.ui.public else view
 
 

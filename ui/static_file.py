@@ -9,10 +9,9 @@ from pathlib import Path
 from controller.history.queries import read_past
 from controller.status.incident_view import read_incidents
 from controller.status.overview import read
-from monitor.clock import utc_now
 from monitor.config.loader import load
 from monitor.config.problems import ConfigError
-from monitor.storage.database import DatabaseError, open_reader
+from monitor.storage.database import DatabaseError, open_reader, shared_now
 from ui import static_page
 from ui.masthead import logo_address
 
@@ -42,7 +41,7 @@ def write_static(config: Path, folder: Path) -> int:
 
 def _render(config: Path) -> str:
     settings = load(config, environ, keys=False)
-    engine, now = open_reader(settings.database), utc_now()
+    engine, now = open_reader(settings.database), shared_now(settings.database)
     return static_page.render(
         read(settings, engine, now),
         read_past(engine, settings, now),

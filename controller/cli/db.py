@@ -11,10 +11,10 @@ from rich.text import Text
 from controller.cli import output
 from controller.cli.arguments import add_config, add_json, load_settings
 from controller.cli.layout import plain_table
-from monitor.clock import utc_now
 from monitor.config.settings import Settings
 from monitor.formatting import format_elapsed, instant
 from monitor.storage import maintenance
+from monitor.storage.database import shared_now
 from monitor.storage.maintenance import DatabaseInfo
 
 _ACTIONS = {
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _info(settings: Settings, args: argparse.Namespace) -> int:
-    now = utc_now()
+    now = shared_now(settings.database)
     info = maintenance.read_info(settings.database, now)
     output.print_answer(args, _document(info), _print_info, info, now)
     return output.OK

@@ -14,9 +14,8 @@ from controller.journal import Journal
 from controller.routing.operator_requests import OperatorRequest, check_names
 from controller.routing.overrides import ALL, OverrideKind
 from controller.status.gate import troubles, unwatched
-from monitor.clock import utc_now
 from monitor.liveness import service_status
-from monitor.storage.database import open_reader
+from monitor.storage.database import open_reader, shared_now
 from monitor.storage.store import Store
 
 _USUAL_S = 3600.0
@@ -34,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what was wrong; 0 when nothing was, 1 when the route had trouble or nobody watches, 2 for a wrong name."""
-    settings, now, within = load_settings(args.config, keys=False), utc_now(), timedelta(seconds=args.within)
+    settings, within = load_settings(args.config, keys=False), timedelta(seconds=args.within)
+    now = shared_now(settings.database)
     check_names(settings, OperatorRequest(kind=OverrideKind.PAUSE, subject=args.route, reason="", author=""))
     engine = open_reader(settings.database)
     journal, store = Journal(engine), Store(engine)

@@ -20,10 +20,9 @@ from controller.incidents.incident import EntryKind, Incident
 from controller.journal import Journal
 from controller.routing.operator_requests import RefusedError, checked_author
 from controller.status.incident_view import read_incident, read_incidents_since
-from monitor.clock import utc_now
 from monitor.config.settings import Settings
 from monitor.formatting import clock, format_elapsed
-from monitor.storage.database import open_reader
+from monitor.storage.database import open_reader, shared_now
 from probes.redaction import one_line
 
 _MONTH_S = 30 * 86400.0
@@ -79,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     """
     settings = load_settings(args.config, keys=False)
     actions = {"show": _show, "export": _export, "note": _comment, "ack": _comment}
-    return actions.get(args.action, _list)(settings, args, utc_now())
+    return actions.get(args.action, _list)(settings, args, shared_now(settings.database))
 
 
 def _list(settings: Settings, args: argparse.Namespace, now: datetime) -> int:

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from statistics import median
@@ -21,9 +21,11 @@ from rich.text import Text
 
 from controller.open_files import FILES_PER_PROBE, OTHER_FILES
 from controller.status.queries import read_regions
+from monitor.clock import utc_now
+from monitor.config.database_url import is_postgres
 from monitor.config.settings import Settings
 from monitor.formatting import format_elapsed
-from monitor.storage.database import DatabaseError, open_reader, require_usable
+from monitor.storage.database import DatabaseError, open_reader, require_usable, shared_now
 from monitor.storage.sqlite_engine import database_path
 from probes.transcript import Transcript
 from probes.transport.proxies import Proxies, UnusableProxyError
@@ -31,6 +33,8 @@ from probes.transport.proxies import Proxies, UnusableProxyError
 _LEAST_FREE: Final = 256 * 1024 * 1024
 """Bytes: less is used up within days."""
 _LARGEST_SKEW: Final = timedelta(seconds=30)
+_LARGEST_SHARED_SKEW_S: Final = 1.0
+"""What is less may be the network's."""
 _ANSWER_S: Final = 5.0
 
 
@@ -53,7 +57,7 @@ def machine_faults(settings: Settings, transcripts: Sequence[Transcript], *, off
         faults += region_faults(settings)
         faults += proxy_faults({provider.base_url for provider in settings.providers}, settings.network.proxy)
         faults += name_faults(transcripts)
-        faults += clock_faults(transcripts)
+        faults += clock_faults(transcripts) or shared_clock_faults(settings.database)
     return faults
 
 
@@ -162,6 +166,20 @@ def clock_faults(transcripts: Sequence[Transcript]) -> list[MachineProblem]:
         return []
     found = f"the clock is {format_elapsed(abs(off.total_seconds()))} {'behind' if off > timedelta() else 'ahead'}"
     return [MachineProblem(subject="clock", found=found, remedy="keep it by NTP: `timedatectl set-ntp true`")]
+
+
+def shared_clock_faults(url: str, *, now: Callable[[], datetime] = utc_now) -> list[MachineProblem]:
+    """How far the clock is from that of PostgreSQL, by which all machines on it go; a file has none."""
+    if not is_postgres(url):
+        return []
+    begun = now()
+    theirs, took = shared_now(url), now() - begun
+    ahead_s = (begun + took / 2 - theirs).total_seconds()
+    if abs(ahead_s) <= _LARGEST_SHARED_SKEW_S + took.total_seconds() / 2:
+        return []
+    found = f"the clock is {format_elapsed(abs(ahead_s))} {'ahead of' if ahead_s > 0 else 'behind'} the database's"
+    remedy = "keep both by NTP: all machines go by the database's, and what else runs here does not"
+    return [MachineProblem(subject="clock", found=found, remedy=remedy)]
 
 
 def _folders(settings: Settings) -> list[Path]:

@@ -5,8 +5,7 @@ import argparse
 from controller.cli import output
 from controller.cli.arguments import add_config, load_settings
 from controller.routing.operator_requests import RefusedError
-from monitor.clock import utc_now
-from monitor.storage.database import open_reader
+from monitor.storage.database import open_reader, shared_now
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,5 +22,7 @@ def run(args: argparse.Namespace) -> int:
             raise
         raise RefusedError("`hotspare mcp` needs the SDK: pip install 'hotspare[mcp]'") from None
     settings = load_settings(args.config, keys=False)
-    build_server(Questions(settings, lambda: open_reader(settings.database), utc_now)).run("stdio")
+    build_server(
+        Questions(settings, lambda: open_reader(settings.database), lambda: shared_now(settings.database))
+    ).run("stdio")
     return output.OK

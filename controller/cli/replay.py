@@ -13,11 +13,10 @@ from controller.cli.layout import TextTable, plain_table
 from controller.replay.comparison import DecisionDifference, DecisionPair
 from controller.replay.document import ReplayResult, notes, replay_document, route_summaries
 from controller.replay.runner import NothingRecordedError, replay
-from monitor.clock import utc_now
 from monitor.config.database_url import shown_url
 from monitor.detection.verdict_text import plain_reason
 from monitor.formatting import format_elapsed, plural
-from monitor.storage.database import open_reader
+from monitor.storage.database import open_reader, shared_now
 from probes.redaction import one_line
 
 _WEEK_S = 7 * 86400.0
@@ -40,7 +39,8 @@ def run(args: argparse.Namespace) -> int:
     url = args.database or settings.database
     try:
         with output.progress_bar("replaying") as on_progress:
-            answer = replay(settings, open_reader(url), since_s=args.since, now=utc_now(), on_progress=on_progress)
+            engine, now = open_reader(url), shared_now(url)
+            answer = replay(settings, engine, since_s=args.since, now=now, on_progress=on_progress)
     except NothingRecordedError as error:
         output.print_error(f"{error} in {shown_url(url)}")
         return output.BAD_NEWS

@@ -14,8 +14,7 @@ from controller.history import request_costs
 from controller.history.queries import read_report
 from controller.history.report import Report
 from controller.history.request_costs import RequestCosts
-from monitor.clock import utc_now
-from monitor.storage.database import open_reader
+from monitor.storage.database import open_reader, shared_now
 
 _MONTH_S = 30 * 86400.0
 
@@ -32,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the report; 1 when a route misses its objective (`slo`), 2 when there is no database."""
     settings = load_settings(args.config, keys=False)
-    report = read_report(open_reader(settings.database), settings, timedelta(seconds=args.since), utc_now())
+    engine, now = open_reader(settings.database), shared_now(settings.database)
+    report = read_report(engine, settings, timedelta(seconds=args.since), now)
     if args.markdown and not args.json:
         output.print_lines([words.markdown(report).rstrip("\n")])
     else:

@@ -13,12 +13,11 @@ from controller.cli.status_screen import fitted_screen, whole_screen
 from controller.cli.watch import watch_documents, watch_screen
 from controller.status.document import status_document
 from controller.status.overview import Overview, read
-from monitor.clock import utc_now
 from monitor.config.problems import ConfigError
 from monitor.formatting import ago
 from monitor.health import FAILING
 from monitor.liveness import Liveness, service_status
-from monitor.storage.database import DatabaseError, open_reader
+from monitor.storage.database import DatabaseError, open_reader, shared_now
 from monitor.storage.store import Store
 
 
@@ -42,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     engine = open_reader(settings.database)
 
     def read_now() -> Overview:
-        return read(settings, engine, utc_now())
+        return read(settings, engine, shared_now(settings.database))
 
     if args.watch and args.json:
         watch_documents(lambda: status_document(read_now()))
@@ -59,9 +58,11 @@ def run(args: argparse.Namespace) -> int:
 def _say_what_runs(error: ConfigError) -> None:
     """Print by which configuration a service goes on, where the file is wrong by now."""
     with suppress(DatabaseError):
-        service = service_status(Store(open_reader(error.database or "")).last_beat(), utc_now())
+        database = error.database or ""
+        now = shared_now(database)
+        service = service_status(Store(open_reader(database)).last_beat(), now)
         if service.beat and service.beat.loaded_at and service.liveness is Liveness.RUNNING:
-            read_at = ago(service.beat.loaded_at, utc_now())
+            read_at = ago(service.beat.loaded_at, now)
             output.print_error(f"the service goes on with revision {service.beat.revision}, read {read_at}; its file:")
 
 

@@ -1,10 +1,13 @@
 """Opens the database: one writer, any number of readers, errors that say what to do."""
 
+from contextlib import suppress
+from datetime import datetime
 from importlib.util import find_spec
 from typing import Final, Protocol
 
 from sqlalchemy import Engine
 
+from monitor.clock import utc_now
 from monitor.config.database_url import is_postgres, shown_url
 from monitor.storage import sqlite_engine
 from monitor.storage.database_error import DatabaseError
@@ -22,6 +25,7 @@ __all__ = [
     "reading",
     "require_psycopg",
     "require_usable",
+    "shared_now",
 ]
 
 BUSY_TIMEOUT_S: Final = 5.0
@@ -62,6 +66,20 @@ def open_operator(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine
     DatabaseError when there is no database, or not one of this version.
     """
     return _kind_of(url).open_operator(url, busy_timeout_s)
+
+
+def shared_now(url: str) -> datetime:
+    """The present instant by PostgreSQL's clock, by which all machines on it go; of a file, by this machine's.
+
+    By this machine's also where PostgreSQL cannot be asked: whoever reads it next learns why.
+    """
+    if is_postgres(url):
+        with suppress(DatabaseError):
+            require_psycopg(url)
+            from monitor.storage import postgres_engine  # noqa: PLC0415 - an extra
+
+            return postgres_engine.server_time(url)
+    return utc_now()
 
 
 def is_there(url: str) -> bool:

@@ -8,6 +8,7 @@ import atexit
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import psycopg
@@ -33,6 +34,7 @@ _READ_S: Final = 60.0
 _CONNECT_S: Final = 6.0
 _IDLE_READERS: Final = 4
 _LOOK_S: Final = 5.0
+_SERVER_TIME: Final = text("SELECT clock_timestamp()")
 _MAY_CREATE: Final = text("SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)")
 
 
@@ -97,6 +99,13 @@ def require_usable(url: str) -> None:
             raise DatabaseError(f"{name} lets this user make no tables: make the user the database's owner")
         if revision is not None and revision > SCHEMA:
             require_newest(connection, name)
+
+
+def server_time(url: str) -> datetime:
+    """The present instant by the server's clock; raises DatabaseError."""
+    with _READERS.engine(url).connect() as connection:
+        at: datetime = connection.scalar(_SERVER_TIME)
+    return at.astimezone(UTC)
 
 
 def writer_engine(

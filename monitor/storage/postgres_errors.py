@@ -31,6 +31,11 @@ _REFUSALS: Final = (
     (("starting up", "shutting down", "recovery mode", "not yet accepting"), "57P"),
 )
 _UNREACHABLE: Final = "cannot be reached: is the server running, and are host and port right?"
+#: Asked for by `host=/a/folder`, or by no host at all.
+_NO_SOCKET: Final = (
+    "cannot be reached: its server's socket is not in that folder; is the server running, and is `host` its"
+    " `unix_socket_directories`, or the name of its machine?"
+)
 #: What says something of the database, and nothing of the statement.
 _FAULTS: Final = ("08", "25006", "28", "3D000", "40", "42501", "42P01", "53", "55", "57", "58", "F0", "XX")
 
@@ -43,7 +48,7 @@ def explanation(error: psycopg.Error) -> str:
         known = max((each for each in _MEANING if code.startswith(each)), key=len, default="")
         meaning = _MEANING.get(known, "refused a statement")
     else:
-        meaning = _UNREACHABLE if isinstance(error, psycopg.OperationalError) else "refused a statement"
+        meaning = _unreached(said) if isinstance(error, psycopg.OperationalError) else "refused a statement"
     return f"{meaning} ({said})"
 
 
@@ -56,6 +61,10 @@ def is_fault(error: psycopg.Error) -> bool:
 def can_still_read(error: psycopg.Error) -> bool:
     """Whether what cannot be written can be read all the same: it is locked, full or read-only."""
     return _code(error).startswith(("25006", "53100", "55"))
+
+
+def _unreached(said: str) -> str:
+    return _NO_SOCKET if 'on socket "' in said and "No such file or directory" in said else _UNREACHABLE
 
 
 def _code(error: psycopg.Error) -> str:

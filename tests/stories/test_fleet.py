@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -12,6 +14,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from benchmarks.reliability.lab import CLOCK_SOURCE
+from benchmarks.reliability.preload import build_library
 from tests.stories.test_service import ANTHROPIC, OPENAI, PATIENCE_S, Lab, lab
 from tests.support.postgres import PostgresServer, server_folder
 
@@ -129,6 +133,25 @@ def test_a_leader_that_was_paused_is_deposed(lab: Lab, server: PostgresServer) -
     assert "deposed" in first.log()
     assert [(epoch, target) for epoch, _, target in decisions(url)] == [(1, OPENAI), (2, ANTHROPIC)]
     assert "Traceback" not in first.log() + second.log()
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler")
+def test_commands_go_by_the_clock_of_the_database(lab: Lab, server: PostgresServer) -> None:
+    """An operator's machine whose clock is an hour off sees a service that runs, and pins for the time that it says."""
+    machine = Machine(lab, server.new_database(), "first")
+    lab.until(lambda: machine.serving() == OPENAI, "it leads")
+    offset = lab.folder / "offset"
+    offset.write_bytes(struct.pack("=q", 3600))
+    off = {"LD_PRELOAD": str(build_library(CLOCK_SOURCE, lab.folder)), "CLOCK_OFFSET": str(offset)}
+
+    def say(*words: str) -> str:
+        command = [sys.executable, "-m", "controller.cli.main", *words, "-c", str(machine.config)]
+        environment = os.environ | off | {"KEY": "x"}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout
+
+    assert json.loads(say("status", "--json"))["service"]["life"] == "running"
+    assert "until" in say("pin", "chat", ANTHROPIC, "--for", "10m", "--reason", "a test", "--author", "me")
+    lab.until(lambda: machine.serving() == ANTHROPIC, "the pin is in force, and not over already or not begun")
 
 
 def test_nothing_is_decided_without_the_database(lab: Lab, server: PostgresServer) -> None:

@@ -17,6 +17,7 @@ from controller.cli.machine_check import (
     folder_faults,
     name_faults,
     proxy_faults,
+    shared_clock_faults,
 )
 from controller.cli.main import main
 from monitor.storage.database import DatabaseError, open_reader
@@ -109,6 +110,18 @@ def test_a_database_in_postgresql_is_looked_at(postgres: PostgresServer) -> None
     postgres.admin("CREATE ROLE guest LOGIN")
     [fault] = database_faults(url.replace("//postgres:", "//guest:"))
     assert "lets this user make no tables: make the user the database's owner" in fault.found
+
+
+@pytest.mark.parametrize(
+    ("off", "words"),
+    [(timedelta(seconds=-90), "1 min 30 s behind the database's"), (timedelta(hours=1), "1 h ahead of")],
+)
+def test_the_clock_is_that_of_the_database(postgres: PostgresServer, off: timedelta, words: str) -> None:
+    """All machines on it go by it; a file has none."""
+    url = postgres.new_database()
+    [fault] = shared_clock_faults(url, now=lambda: datetime.now(UTC) + off)
+    assert (fault.subject, words in fault.found) == ("clock", True)
+    assert shared_clock_faults("sqlite:///var/hotspare.db", now=lambda: NOW) == []
 
 
 @pytest.mark.slow

@@ -76,6 +76,7 @@ def refusal(url: str) -> str:
         ("postgresql+psycopg://me:geheim12@db/x y", "holds a blank"),
         ("postgresql+psycopg://me:geheim12@127.0.0.1:1/x", "cannot be reached: is the server running"),
         ("postgresql+psycopg://me:geheim12@name.invalid/x", "cannot be reached: is the server running"),
+        ("postgresql+psycopg://me:geheim12@/x?host=/nowhere", "its server's socket is not in that folder"),
         ("postgresql+psycopg://me:geheim12@127.0.0.1:1/x?sslmode=maybe", "sslmode"),
         ("postgresql+psycopg://me:geheim12@127.0.0.1:1/x?nonsense=1", "nonsense"),
     ],

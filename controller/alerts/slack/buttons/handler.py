@@ -24,9 +24,8 @@ from controller.override_operations import begin_override
 from controller.routing.operator_requests import RefusedError
 from controller.routing.override_text import describe_override, ended_event
 from controller.routing.overrides import OverrideKind, Overrides
-from monitor.clock import utc_now
 from monitor.config.settings import Settings
-from monitor.storage.database import open_operator, reading
+from monitor.storage.database import open_operator, reading, shared_now
 from monitor.storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -42,7 +41,7 @@ def handle_press(press: Press, settings: Settings) -> str | None:
     recorded as an event with its author, refused ones too. Opens the database as a command would. Raises DatabaseError:
     then it is not known whether it was carried out, and it may come again. Not for several threads at once.
     """
-    engine, button, now = open_operator(settings.database), press.button, utc_now()
+    engine, button, now = open_operator(settings.database), press.button, shared_now(settings.database)
     before = claim_press(engine, press.key, button.incident if button else None, now)
     begun_at, is_finished = before or (now, False)
     if is_finished:
@@ -54,7 +53,7 @@ def handle_press(press: Press, settings: Settings) -> str | None:
     what = f"“{button_label(button)}”" if button else "a button that this version does not know"
     subject = f"incident {button.incident}" if button else "slack"
     text = f"{press.author} pressed {what}: {answer}"
-    finish_press(engine, press.key, kind=kind, subject=subject, text=text, now=utc_now())
+    finish_press(engine, press.key, kind=kind, subject=subject, text=text, now=shared_now(settings.database))
     log.info("%s subject=%s: %s", kind, subject, text)
     return answer
 
@@ -70,16 +69,18 @@ def _carry_out(press: Press, begun_at: datetime, is_repeated: bool, settings: Se
     elif why := find_objection(button, author, _context(button, settings, journal, Store(reading(engine)))):
         raise RefusedError(why)
     elif button.verb is Verb.ACKNOWLEDGE:
-        journal.comments.acknowledge(button.incident, author=author, at=utc_now())
+        journal.comments.acknowledge(button.incident, author=author, at=shared_now(settings.database))
         answer = f"You look after incident {button.incident} now."
     else:
         result = begin_override(settings, request_for(button, author))
         answer = f"Done: {'; '.join(result.lines)}."
-    return answer + _end_hold(button, author, begun_at, journal) if button.verb is Verb.FAIL_BACK else answer
+    if button.verb is not Verb.FAIL_BACK:
+        return answer
+    return answer + _end_hold(button, author, begun_at, journal, now=shared_now(settings.database))
 
 
 def _context(button: Button, settings: Settings, journal: Journal, store: Store) -> ButtonContext:
-    now = utc_now()
+    now = shared_now(settings.database)
     return ButtonContext(
         now=now,
         settings=settings,
@@ -103,9 +104,9 @@ def _is_done(button: Button, author: str, begun_at: datetime, journal: Journal) 
     return any(_REQUESTED(override) == wanted and override.at >= begun_at for override in latest)
 
 
-def _end_hold(button: Button, author: str, begun_at: datetime, journal: Journal) -> str:
+def _end_hold(button: Button, author: str, begun_at: datetime, journal: Journal, *, now: datetime) -> str:
     """End a hold that began before the press: a route that is held could not leave if its target fails again."""
-    request, now = request_for(button, author), utc_now()
+    request = request_for(button, author)
     in_force = journal.overrides.in_force(now)
     if not any(is_hold(each) and each.subject == request.subject and each.at <= begun_at for each in in_force):
         return ""
