@@ -208,6 +208,8 @@ class Cycle:
 
     def _catch_up(self, now: datetime) -> None:
         """Hand over to the database what was decided and observed without it, the essential first."""
+        if self._unjournalled.is_left:
+            self._unjournalled.clear()
         store = self._buffered
         if store is None or (store.database.is_settled() and not self.is_behind) or not store.database.recover(now):
             return

@@ -29,9 +29,12 @@ class UnjournalledFile:
     def __init__(self, routing_file: Path, ballast: Ballast | None = None) -> None:
         self._path = routing_file.with_name(f"{routing_file.name}.unjournalled")
         self._ballast = ballast
+        self.is_left = False
+        """Whether it is there still because it could not be removed, although the database has all of it."""
 
     def append(self, decisions: Sequence[Decision], lineage: int) -> None:
         """Add them, durably; on a full disk with the room of the ballast. What fails is logged."""
+        self.is_left = False
         content = b"".join(unjournalled.encode(decision, lineage) for decision in decisions)
         try:
             try:
@@ -63,9 +66,15 @@ class UnjournalledFile:
         return held
 
     def clear(self) -> None:
-        """The database has taken all of it over; one failed system call where there is no file."""
-        with contextlib.suppress(OSError):
-            self._path.unlink()
+        """The database has taken all of it over; one failed system call where there is no file.
+
+        Where the disk refuses, `is_left` says so: lines that stay would count again once the database is an older one.
+        """
+        try:
+            self._path.unlink(missing_ok=True)
+            self.is_left = False
+        except OSError:
+            self.is_left = True
 
     def _append(self, content: bytes) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -189,6 +189,23 @@ def test_the_route_moves_while_the_database_is_locked(stage: Stage) -> None:
     assert (stage.cycle.is_behind, stage.table()["generation"]) == (False, 2)
 
 
+def test_decisions_that_were_taken_over_are_removed_once_the_disk_allows_it(stage: Stage) -> None:
+    """Their file is refused at first; each cycle tries again."""
+    stage.lock()
+    stage.play(OUTAGE)
+    path = stage.unjournalled()
+    held = path.read_bytes()
+    path.unlink()
+    path.mkdir()
+    stage.unlock()
+    stage.run((".", C), at_s=MOVED_S)
+    assert stage.journal.generation() == 2
+    path.rmdir()
+    path.write_bytes(held)
+    stage.run((".", C), at_s=MOVED_S + 5)
+    assert not path.exists()
+
+
 def test_an_outage_that_is_over_before_the_database_is_back_has_its_incident(stage: Stage) -> None:
     """Both moves are journalled in order, and people can read what happened."""
     stage.lock()

@@ -57,7 +57,25 @@ def test_what_was_appended_is_read_back(wanted: Settings, file: UnjournalledFile
     assert file.read(wanted, lineage=OURS, now=T0).decisions == (decision(3), decision(3, A), decision(4))
     file.clear()
     file.clear()
+    assert not file.is_left
     assert file.read(wanted, lineage=OURS, now=T0).decisions == ()
+
+
+def test_what_cannot_be_removed_is_left(wanted: Settings, file: UnjournalledFile) -> None:
+    """Until it can be, or until something is appended that the database has not got."""
+    path_of(wanted).mkdir()
+    file.clear()
+    left = [file.is_left]
+    path_of(wanted).rmdir()
+    file.clear()
+    left.append(file.is_left)
+    path_of(wanted).mkdir()
+    file.clear()
+    left.append(file.is_left)
+    path_of(wanted).rmdir()
+    file.append([decision(3)], OURS)
+    left.append(file.is_left)
+    assert left == [True, False, True, False]
 
 
 @given(cut=st.integers(0, 400), junk=st.binary(max_size=40))
