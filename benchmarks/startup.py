@@ -1,6 +1,5 @@
 """How long the command and the service take to start, beside a bare interpreter."""
 
-import os
 import signal
 import statistics
 import subprocess
@@ -9,9 +8,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.probing.processes import INSTALLED
+
 _ROUNDS = 10
-#: As after an installation, which leaves compiled modules: the first, uncounted start writes those that are missing.
-_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 _CONFIGURATION = """\
 database: sqlite:///{folder}/hotspare.db
 routing_file: {folder}/routing.json
@@ -43,7 +42,7 @@ def _timed(command: list[str]) -> list[float]:
     times = []
     for _ in range(_ROUNDS):
         started = time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=_ENVIRONMENT)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=INSTALLED)
         times.append(time.perf_counter() - started)
     return times
 
@@ -64,7 +63,7 @@ def _until_published(config: Path, file: Path) -> float:
     with subprocess.Popen(
         [sys.executable, "-m", "controller.cli.main", "run", "-c", str(config)],
         stderr=subprocess.DEVNULL,
-        env={**_ENVIRONMENT, "PYTHONWARNINGS": "ignore"},
+        env={**INSTALLED, "PYTHONWARNINGS": "ignore"},
     ) as service:
         while not file.exists():
             assert service.poll() is None, "the service ended without a routing file"

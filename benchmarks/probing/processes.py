@@ -10,12 +10,14 @@ from pathlib import Path
 _CORES = sorted(os.sched_getaffinity(0))
 #: The measured process runs on the first core, the server and the drivers on the last.
 MEASURED, BESIDE = {_CORES[0]}, {_CORES[-1]}
+#: As after an installation, which leaves compiled modules: a first process writes those that are missing.
+INSTALLED = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def start_process(command: list[str], core: set[int]) -> "subprocess.Popen[str]":
     """Start a process whose standard output is read."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=INSTALLED)
     os.sched_setaffinity(process.pid, core)
     return process
 
