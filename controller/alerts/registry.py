@@ -17,13 +17,20 @@ from controller.alerts.delivery_worker import DeliveryWorker
 from controller.alerts.digest.scheduler import make_digests
 from controller.alerts.direct_notice import DirectNotice
 from controller.alerts.heartbeat import Heartbeat, ping
-from controller.alerts.slack.channel import slack_channels
 from monitor.config.database_url import name_in
 from monitor.config.settings import Settings
 
+
+def _slack_channels(context: ChannelContext) -> Iterator[AlertChannel]:
+    if context.settings.alerts.slack:
+        from controller.alerts.slack.channel import slack_channels  # noqa: PLC0415 - 4 MB with its library
+
+        yield from slack_channels(context)
+
+
 #: What builds the channels of each kind, in the order in which people see them.
 CHANNELS: Final[tuple[Callable[[ChannelContext], Iterator[AlertChannel]], ...]] = (
-    slack_channels,
+    _slack_channels,
     webhook_channels,
     apprise_channels,
 )

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from controller.alerts.channel import ChannelContext, RunInThread
 from controller.alerts.registry import AlertingTasks
-from controller.alerts.slack.buttons.listener import ButtonService
+from controller.alerts.slack.buttons.service import ButtonService
 from controller.history.store import RouteHistory
 from controller.service.background import BackgroundRecorder
 from controller.service.keyed_prober import KeyedProber

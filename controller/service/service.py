@@ -23,6 +23,7 @@ from controller.service.housekeeping import Housekeeping
 from controller.service.lead import Lead
 from controller.service.reloading import ConfigurationInForce, Reloader
 from controller.service.report_reader import ReportReader
+from controller.service.wanted_api import WantedApi
 from monitor.budget import tracker as budget_tracker
 from monitor.budget.summary import open_tracker, unread_tracker
 from monitor.budget.tracker import BudgetEvent, BudgetTracker
@@ -42,6 +43,7 @@ from probes.observation import Observation
 from probes.target import Target
 
 if TYPE_CHECKING:
+    from controller.api.server import ApiServer
     from controller.service.configured_parts import ConfiguredParts
 
 log = logging.getLogger(__name__)
@@ -179,7 +181,6 @@ class Service:
     def _build_parts(self, engine: Engine) -> None:
         """What asks, listens and sends."""
         # Half of the time to a first routing file was the import of what it does without.
-        from controller.api.server import ApiServer  # noqa: PLC0415
         from controller.service.configured_parts import PartsContext, build_parts  # noqa: PLC0415
         from controller.service.parts_runner import PartsRunner  # noqa: PLC0415
 
@@ -195,18 +196,23 @@ class Service:
                 "key_lost", self._cycle.publisher.use_key, provider, key
             ),
         )
-        self._api = ApiServer(
-            settings=self._settings,
+        self._api = WantedApi(self._settings, self._make_api)
+        self._parts = build_parts(self._settings, self._context)
+        self._runner = PartsRunner(lambda: self._parts)
+        self._read_parts(self._parts)
+        self._cycle.detection.take_reports = self._parts.traffic.take
+
+    def _make_api(self, settings: Settings) -> "ApiServer":
+        from controller.api.server import ApiServer  # noqa: PLC0415 - as in `WantedApi`
+
+        return ApiServer(
+            settings=settings,
             content=lambda: self._file.content,
             stuck=self._health.stuck,
             trouble=self._trouble,
             clock=self._clock,
             notify=lambda event, text: self._recorder.event(event, "API", text),
         )
-        self._parts = build_parts(self._settings, self._context)
-        self._runner = PartsRunner(lambda: self._parts)
-        self._read_parts(self._parts)
-        self._cycle.detection.take_reports = self._parts.traffic.take
 
     def _read_parts(self, parts: "ConfiguredParts") -> None:
         """What is stored of them."""

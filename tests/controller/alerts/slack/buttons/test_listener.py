@@ -22,7 +22,8 @@ from controller.alerts.delivery_worker import DeliveryWorker
 from controller.alerts.queries import read_failing
 from controller.alerts.slack.buttons.buttons import Press, add_buttons, choose_buttons, parse_button
 from controller.alerts.slack.buttons.handler import handle_press
-from controller.alerts.slack.buttons.listener import ButtonService, SocketListener
+from controller.alerts.slack.buttons.listener import SocketListener
+from controller.alerts.slack.buttons.service import ButtonService
 from controller.alerts.slack.channel import SlackChannel
 from controller.alerts.slack.incident_message import incident_headline
 from controller.cycle.cycle import Cycle
