@@ -49,12 +49,12 @@ def read_table(path: Path) -> dict[str, Any]:
     return {}
 
 
-def wait_until(holds: Callable[[], bool], what: str) -> float:
-    """Wait until it holds; how many seconds that took. Raises BrokenPromiseError after `PATIENCE_S`."""
+def wait_until(holds: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> float:
+    """Wait until it holds; how many seconds that took. Raises BrokenPromiseError once patience is over."""
     began = time.monotonic()
     while not holds():
-        if time.monotonic() - began > PATIENCE_S:
-            raise BrokenPromiseError(f"not within {PATIENCE_S:g} s: {what}")
+        if time.monotonic() - began > patience_s:
+            raise BrokenPromiseError(f"not within {patience_s:g} s: {what}")
         time.sleep(0.01)
     return time.monotonic() - began
 
@@ -73,17 +73,20 @@ class Lab:
         slack_url: str | None = None,
         may_vanish: bool = True,
         link: ShapedLink | None = None,
+        patience_s: float = PATIENCE_S,
         environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """`more`: so many further models of the first provider; `slack_url`: of a Slack that checks what it is told.
 
         `may_vanish`: as of `FileWatch`. `link`: the service runs behind it, and finds its servers as `one.test`,
-        `two.test`, `well.test`. `environment`: further variables of the services.
+        `two.test`, `well.test`. `patience_s`: what is waited for may take so long. `environment`: further variables of
+        the services.
         """
         plain = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
         self._environment = {**plain, **environment}
         self.servers = Servers("0.0.0.0" if link else "127.0.0.1")  # noqa: S104 - for the addresses of the link
         self._link = link
+        self._patience_s = patience_s
         self.database = folder / "data" / "hotspare.db"
         self.routing = folder / "routes" / "routing.json"
         self.config = folder / "hotspare.yaml"
@@ -203,8 +206,8 @@ class Lab:
         return 0
 
     def until(self, holds: Callable[[], bool], what: str) -> float:
-        """As `wait_until`."""
-        return wait_until(holds, what)
+        """As `wait_until`, with the patience of this one."""
+        return wait_until(holds, what, self._patience_s)
 
     def freeze(self, *, frozen: bool) -> None:
         """Let what writes to the database's disk hang, or go on."""

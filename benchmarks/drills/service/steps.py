@@ -22,6 +22,8 @@ from tests.support.slack_server import SlackServer
 
 #: A kill that was on its way when it was called off has happened by then.
 _CALLED_OFF_S: Final = 0.02
+#: A move and a start take 17 s; beside other work than theirs on all cores they took 60.
+_PATIENCE_S: Final = 300.0
 _EXPECTED: Final = (0, -signal.SIGKILL)
 #: A service without a past is killed in each; then one that goes on, again and again.
 PHASES: Final = ("first start", "start", "move", "return", "stop", "backup", "vacuum")
@@ -74,6 +76,7 @@ def _course(enumerations: _Enumerations, on_kill: Callable[[], None]) -> Iterato
             faked_time=False,
             slack_url=slack.url,
             may_vanish=False,
+            patience_s=_PATIENCE_S,
             environment=counter.environment,
         )
         course = _Course(lab, counter, enumerations, on_kill)
