@@ -83,7 +83,7 @@ def decide_all(
     is on its first candidate and may stay there.
     """
     verdicts = dict.fromkeys((route.name for route in settings.routes), _STAY)
-    to_decide = [route for route in settings.routes if not _may_stay(route, states.get(route.name), health, overrides)]
+    to_decide = [route for route in settings.routes if not may_stay(route, states.get(route.name), health, overrides)]
     targets = build_candidates(settings, to_decide, health, overrides, now, blind=blind) if to_decide else {}
     for route in to_decide:
         verdicts[route.name] = decide(
@@ -101,7 +101,12 @@ def decide_all(
     return verdicts
 
 
-def _may_stay(route: Route, state: Decision | None, health: Mapping[str, TargetHealth], overrides: Overrides) -> bool:
+def may_stay(
+    route: Route,
+    state: Decision | None,
+    health: Mapping[str, TargetHealth],
+    overrides: Overrides = NO_OVERRIDES,
+) -> bool:
     """Whether it is on its first candidate, and nothing moves it elsewhere."""
     first = route.candidates[0]
     if state is None or state.target != first or state.weights:

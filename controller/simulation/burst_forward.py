@@ -7,7 +7,7 @@ answer or an event of another provider, ends it.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import heapify, heappop, heapreplace
 
@@ -39,8 +39,8 @@ class BurstForward:
         self._fast_forward = fast_forward
         self._targets = targets
         self._events = events
-        self._stopped_by = -1
-        """The event that ended the last one."""
+        self._stopped_by = 0.0, -1
+        """Time and number of the event that ended the last one."""
 
     def skip(self, provider: str, targets: Collection[SimulatedTarget], until_s: float) -> bool:
         """Go through what happens to this provider until then, while it is this; whether anything did.
@@ -48,7 +48,7 @@ class BurstForward:
         `targets` are those of the provider that are not skipped.
         """
         heap = self._events.heap
-        now_s, first, *_ = heap[0]
+        first = now_s, _ = heap[0][:2]
         if first == self._stopped_by:
             return False
         self._stopped_by = first
@@ -62,25 +62,34 @@ class BurstForward:
         heapify(going.others)
         if going.others[0][0] < now_s + _SHORTEST_S:
             return False
-        going.mine[:] = map(_with_timing, going.mine)
+        going.planned = self._events.release(provider)
+        going.mine[:] = [_with_timing(event) for event in going.mine if event is not going.planned]
         heapify(going.mine)
         self._go_through(going, until_s)
-        self._events.replace([*going.others, *map(_with_observation, going.mine)])
-        self._stopped_by = heap[0][1]
-        return heap[0][1] != first
+        going.mine[:] = map(_with_observation, going.mine)
+        if going.planned:
+            going.choose()
+            self._events.keep(going.planned)
+            going.mine.append(going.planned)
+        self._events.replace(going.others + going.mine)
+        self._stopped_by = heap[0][:2]
+        return self._stopped_by != first
 
     def _go_through(self, going: "_GoingBurst", until_s: float) -> None:
         mine, burst, end = going.mine, going.burst, going.others[0]
         regular = sum(event[2] == DUE for event in mine)
-        while (burst.has_evidence or len(mine) > regular) and mine[0] < end:
-            now_s, serial, kind, subject = mine[0]
-            if now_s >= until_s:
+        while burst.has_evidence or going.planned or len(mine) > regular:
+            event = mine[0]
+            if going.planned and going.planned < event:
+                event = going.planned
+            now_s, serial, kind, subject = event
+            if now_s >= until_s or event > end:
                 break
             if kind == OBSERVED:
                 if not self._take_in(going, now_s, *subject):
                     break
             elif kind == BURST:
-                if not self._probe_extra(going, now_s, subject):
+                if not self._probe_extra(going, event):
                     break
             elif subject.in_flight:
                 heapreplace(mine, (subject.take_due_s(), serial, DUE, subject))
@@ -89,7 +98,6 @@ class BurstForward:
                 self._begin(subject, answer, now_s, mine)
             else:
                 break
-        self._choose(going)
         self._detector.accept_burst(going.provider, burst, going.planned_for)
 
     def _take_in(self, going: "_GoingBurst", now_s: float, target: SimulatedTarget, answer: "_Answer") -> bool:
@@ -101,8 +109,8 @@ class BurstForward:
             heappop(mine)
             target.observed_at_s = now_s
             return True
-        if burst.ends_next:
-            self._choose(going)
+        if going.planned and burst.ends_next:
+            going.choose()
         if not burst.add_answer(target.id, answer):
             return False
         self._fast_forward.note_answer(target)
@@ -111,27 +119,31 @@ class BurstForward:
         if (gap_s := burst.next_of_target_s(target.id)) is not None:
             probe = BurstProbe(slot=target.id, targets=(target.id,), delay_s=gap_s)
             self._events.plan(probe, now_s + gap_s, mine)
-        if (gap_s := burst.next_s()) is not None:
-            self._events.plan(going.to_be_chosen, now_s + gap_s, mine)
+        if (gap_s := burst.next_s) is not None:
+            going.planned = now_s + gap_s, self._events.number(), BURST, None
             going.planned_after = answer, gap_s
         return True
 
-    def _probe_extra(self, going: "_GoingBurst", now_s: float, probe: BurstProbe) -> bool:
+    def _probe_extra(self, going: "_GoingBurst", event: Event) -> bool:
         """Make a probe of a burst, if it is answered, and if no other has replaced it."""
-        mine, targets = going.mine, self._targets
-        if not self._events.is_planned(mine[0][1], probe):
+        mine, targets, (now_s, number, _, probe) = going.mine, self._targets, event
+        planned = event is going.planned
+        if not planned and not self._events.is_planned(number, probe):
             heappop(mine)
             return True
-        names = probe.targets or going.burst.next_probe().targets
-        asked = (targets[name] for name in names if probe.afresh or not targets[name].in_flight)
-        target = next(asked, None)
+        names = probe.targets if probe else going.burst.next_targets()
+        afresh = probe is not None and probe.afresh
+        target = next((targets[name] for name in names if afresh or not targets[name].in_flight), None)
         answer = target.take_if_clean(now_s) if target else None
         if target and not answer:
             return False
-        heappop(mine)
-        self._events.take(probe)
+        if planned:
+            going.planned = None
+        else:
+            heappop(mine)
+            self._events.take(probe)
         if target and answer:
-            self._begin(target, answer, now_s, mine, afresh=probe.afresh)
+            self._begin(target, answer, now_s, mine, afresh=afresh)
         return True
 
     def _begin(
@@ -140,14 +152,6 @@ class BurstForward:
         target.in_flight = target.in_flight or not afresh
         ended = target, target.answered(answer, afresh=True) if afresh else answer
         self._events.push(now_s + answer[1], OBSERVED, ended, mine)
-
-    def _choose(self, going: "_GoingBurst") -> None:
-        """Choose the target of the next probe of the burst, which is not known once the burst is over."""
-        number, probe = self._events.planned(going.provider)
-        if number and probe and not probe.targets:
-            chosen = going.burst.next_probe()
-            self._events.choose(number, chosen)
-            going.mine[:] = [(*event[:3], chosen) if event[1] == number else event for event in going.mine]
 
 
 _Answer = TimedAnswer | Observation
@@ -181,14 +185,16 @@ class _GoingBurst:
     mine: list[Event]
     """Its events: regular probes, those of bursts, and their good answers, also those that confirm the failure."""
     others: list[Event]
+    planned: Event | None = None
+    """The next probe of the provider's burst; without one as long as its targets need not be chosen."""
     planned_after: tuple[TimedAnswer, float] | None = None
-    """After which answer, and how many seconds, the next probe of the provider's burst is due."""
-    to_be_chosen: BurstProbe = field(init=False)
-    """In place of a probe whose target is chosen when it begins."""
+    """After which answer, and how many seconds, it is due."""
 
-    def __post_init__(self) -> None:
-        """Of this provider."""
-        self.to_be_chosen = BurstProbe(slot=self.provider, targets=(), delay_s=0.0)
+    def choose(self) -> None:
+        """Choose the targets of the next probe, which are not known once the burst is over."""
+        if self.planned and not self.planned[3]:
+            at_s, number, kind, _ = self.planned
+            self.planned = at_s, number, kind, self.burst.next_probe()
 
     @property
     def planned_for(self) -> datetime | None:

@@ -53,8 +53,18 @@ class EventQueue:
         """The probe planned in this slot is made now."""
         del self._planned[probe.slot]
 
-    def choose(self, number: int, probe: BurstProbe) -> None:
-        """Let this be the probe of a planned event."""
+    def number(self) -> int:
+        """The number of one more event, which is kept elsewhere meanwhile."""
+        return next(self._numbers)
+
+    def release(self, slot: str) -> Event | None:
+        """The event of the probe that is planned in this slot, which is not planned here any more."""
+        number, _ = self._planned.pop(slot, (None, None))
+        return next((event for event in self.heap if event[1] == number), None) if number else None
+
+    def keep(self, event: Event) -> None:
+        """Let the probe of this event be planned in its slot; `replace` is to be called with the event."""
+        _, number, _, probe = event
         self._planned[probe.slot] = number, probe
 
     def awaits(self, target: str) -> bool:

@@ -94,6 +94,11 @@ class _SeedRun:
         self._endpoints = NeutralEndpoints(scenario, seed, EPOCH)
         self._stuck = False
         """Whether a route stands on a target that fails: every probe that is not of quiet times is then decided on."""
+        self._at_rest = False
+        """Whether all routes stand on their first candidates, which serve: only what moves a route is decided on."""
+        self._moving = frozenset(health for route in self._settings.routes for health in route.fail_over_on)
+        self._late = False
+        """Whether any target was late when silent ones were looked for last."""
         self._throttled = False
         """Whether any provider has ever asked us to slow down; before, no target can be resting."""
         self._all = tuple(self._targets.values())
@@ -173,7 +178,7 @@ class _SeedRun:
             if is_blind:
                 is_blind(observation, end_s)
             changed = observe(observation)
-            if changed or self._detector.due is not None or self._is_compared(subject):
+            if self._concerns_routes(subject, changed) or self._detector.due is not None:
                 self._cycle_by(end_s + GATHER_S)
             if (planned := burst_probes(subject.id)) or changed:
                 self._plan(planned, end_s, changed)
@@ -244,7 +249,7 @@ class _SeedRun:
         self._throttled |= observation.outcome.effect is Effect.THROTTLED
         blind = self._endpoints.can_fail and self._endpoints.is_blind(observation, now_s)
         changed = self._detector.observe(observation, blind=blind)
-        if changed or self._detector.due is not None or self._is_compared(target):
+        if self._concerns_routes(target, changed) or self._detector.due is not None:
             self._cycle_by(now_s + GATHER_S)
         due = self._detector.due
         if due is not None:
@@ -333,6 +338,8 @@ class _SeedRun:
             self._spend_where_used(now_s)
             if self._ends_after and self._ends_after(self._decisions):
                 self._until_s = now_s
+        health, routes = self._fast_forward.health(now_s), self._settings.routes
+        self._at_rest = all(policy.may_stay(route, self._states.get(route.name), health) for route in routes)
         if not all(verdict.settled for verdict in verdicts):
             self._cycle_by(now_s + TICK_S)
         if self._detector.due is not None:
@@ -354,8 +361,15 @@ class _SeedRun:
                 target.change_interval(interval_s, min(now_s + due_s[target.id], target.due_s + waits_s))
         self._events.plan_regular(self._all)
 
-    def _is_compared(self, target: SimulatedTarget) -> bool:
-        """Whether a probe of this target may show that a failing route is better off elsewhere."""
+    def _concerns_routes(self, target: SimulatedTarget, changed: Sequence[Transition]) -> bool:
+        """Whether a cycle may find anything after a probe of this target that changed health so.
+
+        One that finds nothing is left out, except where every probe is made one by one. While a route is stuck, any
+        probe may show that it is better off elsewhere.
+        """
+        if changed:
+            needless = self._at_rest and not (self._late or self._on_probe)
+            return not needless or any(moved.after in self._moving for moved in changed)
         return self._stuck and not self._detector.state_of(target.id).no_evidence
 
     def _cycle_by(self, at_s: float) -> None:
@@ -366,7 +380,9 @@ class _SeedRun:
     def _check_silence(self, now_s: float, place: int) -> None:
         """Tell the detector the time when a target is late."""
         stepped = self._stepped(self._all)
-        late = any(now_s - target.observed_at_s > _LATE_INTERVALS * target.interval_s for target in stepped)
+        late = self._late = any(
+            now_s - target.observed_at_s > _LATE_INTERVALS * target.interval_s for target in stepped
+        )
         if late:
             for target in self._all:
                 self._fast_forward.update_state(target, now_s)

@@ -2,7 +2,7 @@
 
 from monitor.detection import pacing, provider_bursts, provider_pool
 from monitor.detection.answered_runs import AnsweredRun
-from monitor.detection.evidence import step_down
+from monitor.detection.evidence import Evidence, step_down
 from monitor.detection.fresh_tests import FreshTests
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import BURST_CLEAN_PROBES, LONGEST_BURST, ProviderParameters
@@ -30,37 +30,42 @@ class AnsweredBurst:
         """The answers of each of its targets, by id."""
         self._name, self._begins, self._provider, self._fresh = name, pool, provider, fresh
         self._answers: list[tuple[str, TimedAnswer]] = []
-        self._pool = pool
-        """The evidence against the provider, None where it has one target: without its trail, and without what it would
-        be without each target, unless several have failed."""
-        self._several = bool(pool and min(pool.without.values(), default=0.0))
-        self._step = step_down(pool.p0, provider.p1) if pool and provider and pool.evidence.value else 0.0
+        self._several: ProviderEvidence | None = None
+        """The evidence without its trail, where several targets have failed: it is followed without each of them."""
+        self._value, self._probes, self._streak, self._step = 0.0, 0, 0, 0.0
+        """The evidence against the provider, its probes and the good ones at the end; what a good one takes from it."""
+        if pool and provider and pool.evidence.value:
+            self._step = step_down(pool.p0, provider.p1)
+            self._follow(pool.evidence)
+            self._several = pool if min(pool.without.values()) else None
         self._last_seen_at = {target: run.last_seen_at for target, run in runs.items()}
-        self.has_evidence = bool(pool and pool.evidence.value)
+
+    def _follow(self, evidence: Evidence) -> None:
+        self._value, self._probes, self._streak = evidence.value, evidence.probes, evidence.clean_streak
+
+    @property
+    def has_evidence(self) -> bool:
         """Whether there is any evidence against the whole provider."""
+        return self._value > 0
 
     def add_answer(self, target: str, answer: TimedAnswer) -> bool:
         """Take in one more `ok` answer of the schedule or of a burst; False where it is more than evidence."""
         if not self.runs[target].add(answer):
             return False
         at = self._last_seen_at[target] = answer[2]
-        if self.has_evidence and self._pool and self._provider:
+        if self._value and self._begins and self._provider:
             self._answers.append((target, answer))
-            if provider_pool.counts(self._pool, target, at, self._provider):
-                self._pool = self._weigh(self._pool, target, answer, self._provider)
-                self.has_evidence = self._pool.evidence.value > 0
+            if provider_pool.counts(self._begins, target, at, self._provider):
+                self._weigh(target, answer, self._provider)
         return True
 
-    def _weigh(
-        self, pool: ProviderEvidence, target: str, answer: TimedAnswer, provider: ProviderParameters
-    ) -> ProviderEvidence:
+    def _weigh(self, target: str, answer: TimedAnswer, provider: ProviderParameters) -> None:
         if self._several:
-            return provider_pool.add_success(pool, self._observation(target, answer), provider)
-        evidence, value = pool.evidence, pool.evidence.value - self._step
-        if value <= 0:
-            return NO_PROVIDER_EVIDENCE
-        probes, streak = evidence.probes + 1, evidence.clean_streak + 1
-        return replaced(pool, evidence=replaced(evidence, value=value, probes=probes, clean_streak=streak))
+            self._several = provider_pool.add_success(self._several, self._observation(target, answer), provider)
+            self._follow(self._several.evidence)
+        else:
+            self._value = max(0.0, self._value - self._step)
+            self._probes, self._streak = self._probes + 1, self._streak + 1
 
     def _observation(self, target: str, answer: TimedAnswer) -> Observation:
         (started_at, took_s, _), check = answer, self.runs[target].parameters.checks[0]
@@ -81,32 +86,37 @@ class AnsweredBurst:
     @property
     def ends_next(self) -> bool:
         """Whether there may be no further probe of the provider's burst after one more answer."""
-        if not (self.has_evidence and self._pool):
-            return True
-        evidence = self._pool.evidence
-        over = evidence.clean_streak >= BURST_CLEAN_PROBES or evidence.probes >= LONGEST_BURST
-        return over or evidence.value <= self._step
+        over = self._streak >= BURST_CLEAN_PROBES or self._probes >= LONGEST_BURST
+        return over or self._value <= self._step
 
+    @property
     def next_s(self) -> float | None:
         """Seconds from the answer until the next probe of the provider's burst; None where there is none."""
-        return pacing.provider_burst_s(self._pool, self._provider) if self._pool and self._provider else None
+        if not self._provider:
+            return None
+        return pacing.after_probes_s(self._value, self._probes, self._streak, self._provider)
 
     def next_of_target_s(self, target: str) -> float | None:
         """The same of the burst of the target that was just asked."""
-        return self.runs[target].next_s(self._pool)
+        return self.runs[target].next_s(self._several or self._begins)
+
+    def next_targets(self) -> tuple[str, ...]:
+        """The targets that the next probe of the provider's burst chooses from, where there is to be one."""
+        if not (self._begins and self._provider):
+            raise ValueError("a provider with one target has no burst")
+        pool = self._several or replaced(self._begins, evidence=replaced(self._begins.evidence, probes=self._probes))
+        evidence = {target: self.runs[target].evidence.value for target in self._provider.members}
+        return provider_bursts.next_targets(pool, self._provider, self._last_seen_at, evidence)
 
     def next_probe(self) -> BurstProbe:
-        """The next probe of the provider's burst, where there is to be one."""
-        if not (self._pool and self._provider):
-            raise ValueError("a provider with one target has no burst")
-        evidence = {target: self.runs[target].evidence.value for target in self._provider.members}
-        return provider_bursts.next_probe(self._pool, self._provider, self._last_seen_at, evidence)
+        """That probe."""
+        return BurstProbe(slot=self._name, targets=self.next_targets(), delay_s=self.next_s or 0.0)
 
     @property
     def pool(self) -> ProviderEvidence | None:
-        """The evidence against the provider after these answers."""
-        if self._several or self._pool is self._begins or not (self._pool and self._provider and self._begins):
-            return self._pool
+        """The evidence against the provider after these answers; None where it has one target."""
+        if self._several or not (self._answers and self._provider and self._begins):
+            return self._several or self._begins
         pool = self._begins
         for target, answer in self._answers if self.has_evidence else ():
             pool = provider_pool.add_success(pool, self._observation(target, answer), self._provider)

@@ -119,12 +119,15 @@ def with_extra(extra_at: tuple[datetime, ...], started_at: datetime) -> tuple[da
 
 def is_extra(started_at: datetime, last_at: datetime | None, regular_at: datetime | None, interval_s: float) -> bool:
     """Whether a probe that starts then is beside the regular ones, the last of which was noted if not in quiet time."""
-    if last_at is None or abs((started_at - last_at).total_seconds()) >= _REGULAR_SHARE * interval_s:
+    if last_at is None:
+        return False
+    after_s = (started_at - last_at).total_seconds()
+    if abs(after_s) >= _REGULAR_SHARE * interval_s:
         return False
     since_s = (started_at - regular_at).total_seconds() if regular_at else math.inf
     if 0 <= since_s < 2 * interval_s:
         return since_s < _REGULAR_SHARE * interval_s
-    return (started_at - last_at).total_seconds() < interval_s / 2
+    return after_s < interval_s / 2
 
 
 def extra_probe_s(state: TargetState, parameters: TargetParameters, *, sharing: int = 1) -> float | None:

@@ -135,9 +135,15 @@ def _needs_degraded_burst(state: TargetState, parameters: TargetParameters) -> b
 
 def provider_burst_s(pool: ProviderEvidence, parameters: ProviderParameters) -> float | None:
     """Seconds until an extra probe of any target of the provider; None when the regular schedule is enough."""
-    if not _is_in_burst(pool.evidence):
+    evidence = pool.evidence
+    return after_probes_s(evidence.value, evidence.probes, evidence.clean_streak, parameters)
+
+
+def after_probes_s(value: float, probes: int, clean_streak: int, parameters: ProviderParameters) -> float | None:
+    """The same after so many probes, of which the last ones were good, that left this evidence."""
+    if not (value > 0 and clean_streak <= BURST_CLEAN_PROBES and probes <= LONGEST_BURST):
         return None
-    return parameters.passed_s if pool.evidence.clean_streak else parameters.failed_s
+    return parameters.passed_s if clean_streak else parameters.failed_s
 
 
 def is_resting(state: TargetState, now: datetime) -> bool:

@@ -142,10 +142,15 @@ class ProviderParameters:
     same_s: float
     """Failures closer together than this count as one."""
     patience_s: float
+    _thresholds: dict[tuple[float, float], float] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def threshold(self, p0: float, stream_s: float) -> float:
         """The evidence that makes a verdict, for a background of `p0` and `stream_s` between two probes."""
-        return threshold(self.alarm_model(p0, stream_s), per_day=self.false_per_day)
+        known = self._thresholds.get((p0, stream_s))
+        if known is None:
+            known = threshold(self.alarm_model(p0, stream_s), per_day=self.false_per_day)
+            self._thresholds[p0, stream_s] = known
+        return known
 
     def alarm_model(self, p0: float, stream_s: float) -> AlarmModel:
         """What the rate of false verdicts on the provider depends on; arguments as for `threshold`."""

@@ -69,11 +69,21 @@ def next_probe(
     evidence: Mapping[str, float],
 ) -> BurstProbe:
     """The next extra probe of any of these targets of the provider, against which there is so much evidence."""
+    targets = next_targets(pool, provider, last_seen_at, evidence)
+    return BurstProbe(slot=provider.provider, targets=targets, delay_s=pacing.provider_burst_s(pool, provider) or 0.0)
+
+
+def next_targets(
+    pool: ProviderEvidence,
+    provider: ProviderParameters,
+    last_seen_at: Mapping[str, datetime],
+    evidence: Mapping[str, float],
+) -> tuple[str, ...]:
+    """The targets that it chooses from; the first that is not being probed is asked."""
     suspect = max(evidence, key=evidence.__getitem__)
     if provider.members[suspect].interval_s <= provider_pool.SUSPECT_TURN * provider.failed_s:
         suspect = ""  # the schedule of a sentinel brings it as soon
-    targets = provider_pool.burst_order(pool, last_seen_at, suspect)
-    return BurstProbe(slot=provider.provider, targets=targets, delay_s=pacing.provider_burst_s(pool, provider) or 0.0)
+    return provider_pool.burst_order(pool, last_seen_at, suspect)
 
 
 def testable_targets(
