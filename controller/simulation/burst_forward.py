@@ -6,12 +6,13 @@ to nothing, and the next probe of the burst where a regular one comes first. Eve
 answer or an event of another provider, ends it.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import heapify, heappop, heapreplace
+from math import inf
 
-from controller.simulation.event_queue import BURST, DUE, OBSERVED, Event, EventQueue
+from controller.simulation.event_queue import BURST, DUE, OBSERVED, SILENCE, Event, EventQueue
 from controller.simulation.fast_forward import FastForward
 from controller.simulation.simulated_target import SimulatedTarget
 from monitor.detection.detector import Detector
@@ -23,6 +24,8 @@ from probes.outcome import Outcome
 
 #: Shorter than this it is not worth the preparation.
 _SHORTEST_S = 0.5
+_REPEATED = frozenset({DUE, SILENCE})
+_NEVER: Event = inf, 0, DUE, None
 
 
 class BurstForward:
@@ -34,11 +37,14 @@ class BurstForward:
         fast_forward: FastForward,
         targets: Mapping[str, SimulatedTarget],
         events: EventQueue,
+        next_silence_check_s: Callable[[float], float | None],
     ) -> None:
+        """`next_silence_check_s`: when silent targets are looked for again after a second; None where one is late."""
         self._detector = detector
         self._fast_forward = fast_forward
         self._targets = targets
         self._events = events
+        self._next_silence_check_s = next_silence_check_s
         self._stopped_by = 0.0, -1
         """Time and number of the event that ended the last one."""
 
@@ -60,7 +66,7 @@ class BurstForward:
         for event in heap:
             (going.mine if going.has(event) else going.others).append(event)
         heapify(going.others)
-        if going.others[0][0] < now_s + _SHORTEST_S:
+        if going.others and going.others[0][0] < now_s + _SHORTEST_S:
             return False
         going.planned = self._events.release(provider)
         going.mine[:] = [_with_timing(event) for event in going.mine if event is not going.planned]
@@ -76,8 +82,8 @@ class BurstForward:
         return self._stopped_by != first
 
     def _go_through(self, going: "_GoingBurst", until_s: float) -> None:
-        mine, burst, end = going.mine, going.burst, going.others[0]
-        regular = sum(event[2] == DUE for event in mine)
+        mine, burst, end = going.mine, going.burst, going.others[0] if going.others else _NEVER
+        regular = sum(event[2] in _REPEATED for event in mine)
         while burst.has_evidence or going.planned or len(mine) > regular:
             event = mine[0]
             if going.planned and going.planned < event:
@@ -91,6 +97,11 @@ class BurstForward:
             elif kind == BURST:
                 if not self._probe_extra(going, event):
                     break
+            elif kind == SILENCE:
+                next_s = self._next_silence_check_s(now_s)
+                if next_s is None:
+                    break
+                heapreplace(mine, (next_s, serial, SILENCE, None))
             elif subject.in_flight:
                 heapreplace(mine, (subject.take_due_s(), serial, DUE, subject))
             elif answer := subject.take_if_clean(now_s):
@@ -183,7 +194,9 @@ class _GoingBurst:
     provider: str
     burst: AnsweredBurst
     mine: list[Event]
-    """Its events: regular probes, those of bursts, and their good answers, also those that confirm the failure."""
+    """Its events: regular probes, those of bursts, and their good answers, also those that confirm the failure. And the
+    look for silent targets, which finds none while all answer.
+    """
     others: list[Event]
     planned: Event | None = None
     """The next probe of the provider's burst; without one as long as its targets need not be chosen."""
@@ -214,7 +227,7 @@ class _GoingBurst:
                 return burst.is_confirming(subject.targets[0])
             return subject.slot == self.provider or subject.slot in burst.runs
         if kind != OBSERVED:
-            return False
+            return kind == SILENCE
         target, observation = subject
         if target.id not in burst.runs or observation.outcome is not Outcome.OK:
             return False

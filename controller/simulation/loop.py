@@ -21,12 +21,13 @@ from typing import Any
 
 from controller.routing import policy
 from controller.routing.decision import Decision
-from controller.routing.policy import AFTER_DUE_S, GATHER_S, TICK_S
+from controller.routing.policy import AFTER_DUE_S, TICK_S
 from controller.routing.refuge import refuge_probes
 from controller.routing.spend_where_used import spend_where_used
 from controller.simulation.burst_forward import BurstForward
 from controller.simulation.event_queue import BURST, CYCLE, DUE, OBSERVED, SILENCE, TRAFFIC, EventQueue
 from controller.simulation.fast_forward import FastForward
+from controller.simulation.needed_cycles import NeededCycles
 from controller.simulation.neutral_endpoints import NeutralEndpoints
 from controller.simulation.reported_traffic import ReportedTraffic
 from controller.simulation.scenario import Scenario
@@ -94,11 +95,7 @@ class _SeedRun:
         self._endpoints = NeutralEndpoints(scenario, seed, EPOCH)
         self._stuck = False
         """Whether a route stands on a target that fails: every probe that is not of quiet times is then decided on."""
-        self._at_rest = False
-        """Whether all routes stand on their first candidates, which serve: only what moves a route is decided on."""
-        self._moving = frozenset(health for route in self._settings.routes for health in route.fail_over_on)
-        self._late = False
-        """Whether any target was late when silent ones were looked for last."""
+        self._needed_cycles = NeededCycles(self._settings.routes, every=on_probe is not None)
         self._throttled = False
         """Whether any provider has ever asked us to slow down; before, no target can be resting."""
         self._all = tuple(self._targets.values())
@@ -114,7 +111,8 @@ class _SeedRun:
         self._until_s = scenario.duration_s
         self._silence_check_s = min(target.interval_s for target in self._all)
         self._events = EventQueue(self._all, self._silence_check_s)
-        self._bursts = BurstForward(self._detector, self._fast_forward, self._targets, self._events)
+        parts = self._detector, self._fast_forward, self._targets, self._events
+        self._bursts = BurstForward(*parts, next_silence_check_s=self._next_silence_check_s)
         self._cycle_at_s: float | None = None
         self._now_s = 0.0
         """When the event takes place that is being handled."""
@@ -178,17 +176,14 @@ class _SeedRun:
             if is_blind:
                 is_blind(observation, end_s)
             changed = observe(observation)
-            if self._concerns_routes(subject, changed) or self._detector.due is not None:
-                self._cycle_by(end_s + GATHER_S)
+            self._gather(subject, changed, end_s)
             if (planned := burst_probes(subject.id)) or changed:
                 self._plan(planned, end_s, changed)
 
     def _skipped_until_s(self, target: SimulatedTarget, now_s: float) -> float | None:
         """Skip the regular probes of this target from the one that is due now on; None where they are to be made."""
         self._fast_forward.resume_by_itself(target, now_s)
-        if target.in_flight or not self._detector.judges_alone(target.id):
-            return None
-        if self._events.awaits(target.id):
+        if target.in_flight or self._events.awaits(target.id) or not self._detector.judges_alone(target.id):
             return None
         until_s = min(self._until_s, self._endpoints.next_failure_s(now_s))
         return self._fast_forward.add(target, until_s, with_evidence=not self._stuck)
@@ -233,7 +228,7 @@ class _SeedRun:
     def _act(self, now_s: float, changed: Collection[Transition], asked: Sequence[BurstProbe]) -> None:
         """Follow what traffic shows."""
         if changed:
-            self._cycle_by(now_s + GATHER_S)
+            self._cycle_by(self._needed_cycles.gathered_s(now_s))
         if asked or changed:
             self._plan(asked, now_s, tuple(changed))
 
@@ -249,10 +244,8 @@ class _SeedRun:
         self._throttled |= observation.outcome.effect is Effect.THROTTLED
         blind = self._endpoints.can_fail and self._endpoints.is_blind(observation, now_s)
         changed = self._detector.observe(observation, blind=blind)
-        if self._concerns_routes(target, changed) or self._detector.due is not None:
-            self._cycle_by(now_s + GATHER_S)
-        due = self._detector.due
-        if due is not None:
+        self._gather(target, changed, now_s)
+        if (due := self._detector.due) is not None:
             self._cycle_by(max(now_s, (due - EPOCH).total_seconds()) + AFTER_DUE_S)
         self._plan(self._detector.burst_probes(target.id), now_s, changed)
         if self._traffic and observation.afresh:
@@ -270,8 +263,8 @@ class _SeedRun:
     def _refuge_probes(
         self, changed: Sequence[Transition], bursts: Sequence[BurstProbe], now_s: float
     ) -> tuple[BurstProbe, ...]:
-        health, now = self._fast_forward.health(now_s), _instant(now_s)
-        probes = refuge_probes(self._settings, self._states, health, changed, planned=bursts, now=now)
+        health = self._fast_forward.health(now_s)
+        probes = refuge_probes(self._settings, self._states, health, changed, planned=bursts, now=_instant(now_s))
         if probes:
             self._resume(now_s, [self._targets[probe.targets[0]] for probe in probes])
         return probes
@@ -338,8 +331,7 @@ class _SeedRun:
             self._spend_where_used(now_s)
             if self._ends_after and self._ends_after(self._decisions):
                 self._until_s = now_s
-        health, routes = self._fast_forward.health(now_s), self._settings.routes
-        self._at_rest = all(policy.may_stay(route, self._states.get(route.name), health) for route in routes)
+        self._needed_cycles.look(self._states, self._fast_forward.health(now_s))
         if not all(verdict.settled for verdict in verdicts):
             self._cycle_by(now_s + TICK_S)
         if self._detector.due is not None:
@@ -361,16 +353,14 @@ class _SeedRun:
                 target.change_interval(interval_s, min(now_s + due_s[target.id], target.due_s + waits_s))
         self._events.plan_regular(self._all)
 
-    def _concerns_routes(self, target: SimulatedTarget, changed: Sequence[Transition]) -> bool:
-        """Whether a cycle may find anything after a probe of this target that changed health so.
-
-        One that finds nothing is left out, except where every probe is made one by one. While a route is stuck, any
-        probe may show that it is better off elsewhere.
-        """
-        if changed:
-            needless = self._at_rest and not (self._late or self._on_probe)
-            return not needless or any(moved.after in self._moving for moved in changed)
-        return self._stuck and not self._detector.state_of(target.id).no_evidence
+    def _gather(self, target: SimulatedTarget, changed: Sequence[Transition], now_s: float) -> None:
+        """Let a cycle follow a probe of this target, which changed health so, if it may find anything."""
+        # While a route is stuck, any probe may show that it is better off elsewhere.
+        compared = self._stuck and not self._detector.state_of(target.id).no_evidence
+        if compared or self._detector.due is not None or self._needed_cycles.may_move(changed):
+            self._cycle_by(self._needed_cycles.gathered_s(now_s))
+        elif changed:
+            self._needed_cycles.leave_out(now_s)
 
     def _cycle_by(self, at_s: float) -> None:
         if self._cycle_at_s is None or at_s < self._cycle_at_s:
@@ -379,19 +369,23 @@ class _SeedRun:
 
     def _check_silence(self, now_s: float, place: int) -> None:
         """Tell the detector the time when a target is late."""
-        stepped = self._stepped(self._all)
-        late = self._late = any(
-            now_s - target.observed_at_s > _LATE_INTERVALS * target.interval_s for target in stepped
-        )
-        if late:
+        next_s = self._next_silence_check_s(now_s)
+        self._needed_cycles.any_late = next_s is None
+        if next_s is None:
             for target in self._all:
                 self._fast_forward.update_state(target, now_s)
-        if late and self._detector.tick(_instant(now_s)):
-            self._cycle_by(now_s)
-        next_s = now_s + (TICK_S if late else self._silence_check_s)
+            if self._detector.tick(_instant(now_s)):
+                self._cycle_by(now_s)
+        heappush(self._events.heap, (next_s or now_s + TICK_S, place, SILENCE, None))
+
+    def _next_silence_check_s(self, now_s: float) -> float | None:
+        """When silent targets are looked for again, where none is late now; None where one is."""
+        stepped, next_s = self._stepped(self._all), now_s + self._silence_check_s
+        if any(now_s - target.observed_at_s > _LATE_INTERVALS * target.interval_s for target in stepped):
+            return None
         while not stepped and next_s < self._events.heap[0][0]:
             next_s += self._silence_check_s
-        heappush(self._events.heap, (next_s, place, SILENCE, None))
+        return next_s
 
     def _stepped(self, targets: Collection[SimulatedTarget]) -> list[SimulatedTarget]:
         """Those of them whose probes are not skipped now."""

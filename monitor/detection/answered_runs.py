@@ -3,13 +3,13 @@
 A simulation makes nearly all of its probes so. The state is made when somebody asks for it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from monitor.detection import limits, notes, pacing, state_machine
+from monitor.detection import limits, notes, pacing, recent_probes, state_machine
 from monitor.detection.evidence import step_down
-from monitor.detection.latency import LatencyPoint, extend_course
+from monitor.detection.latency import LatencyPoint, extend_course, unsuspicious_answers
 from monitor.detection.parameters import TargetParameters
 from monitor.detection.provider_pool import NO_PROVIDER_EVIDENCE, ProviderEvidence
 from monitor.detection.state_machine import TimedAnswer
@@ -19,7 +19,9 @@ from probes.observation import Observation, replaced
 
 #: The answers of a target with evidence, and of one without, are foreseen so many at a time: the failure of a sibling
 #: may make the rest useless.
-_FORESEEN, _FORESEEN_CLEAN = 8, 64
+_FORESEEN, _FORESEEN_CLEAN = 8, 256
+#: While not much is known of a target, one answer for so many that are known, but at least as many as these.
+_FORESEEN_OF, _FORESEEN_FIRST = 100, 32
 
 
 class Answers(Protocol):
@@ -55,7 +57,6 @@ class _Run:
         """Of its failures, after these answers and without their trail."""
         self._begins = state
         self._check = parameters.checks[0]
-        self._course: list[LatencyPoint] = [state.latency.point(self._check)]
 
 
 class CleanRun(_Run):
@@ -65,57 +66,52 @@ class CleanRun(_Run):
         super().__init__(state, parameters)
         self._count = 0
         self._last_started_at, self._extra_at = state.last_started_at, state.extra_at
-        self._lateness = state.latency.lateness
-        self._times_s: list[float] = []
-        """How long the answers take that the course foresees."""
-        self._place = 0
-        """Of the present point of the course."""
+        self._lateness, self._point = state.latency.lateness, state.latency.point(self._check)
+        self._beside: tuple[Observation, ...] = ()
+        """The answers of tests on fresh evidence."""
 
     def foresee(self, answers: Answers, count: int) -> int:
         """How many of these answers come before one that is suspiciously late, as far as it is looked."""
-        times_s = answers.clean_times_s(min(count, _FORESEEN_CLEAN))
-        known_s = self._times_s[self._place : self._place + len(times_s)]
-        if known_s != times_s:
-            # What was foreseen may have gone to a probe that is no part of the run.
-            known = len(known_s) if known_s == times_s[: len(known_s)] else 0
-            self._course = self._course[self._place : self._place + known + 1]
-            self._place = 0
-            extend_course(self._course, times_s[known:], self.parameters.late_threshold)
-            known_s = self._times_s = times_s[: len(self._course) - 1]
-        return len(known_s)
+        foreseen = min(_FORESEEN_CLEAN, max(_FORESEEN_FIRST, self._point[2] // _FORESEEN_OF))
+        times_s = answers.clean_times_s(min(count, foreseen))
+        return unsuspicious_answers(self._point, times_s, self.parameters.late_threshold)
 
     def pass_over(self, answers: Answers, count: int) -> None:
         """Take in so many of the answers that were foreseen."""
-        place = self._place + count
-        if self._course[place][3] or self._lateness.answers:
-            course = self._course[self._place : place + 1]
-            target, timing = self._begins.target, answers.clean_timing
-            self._lateness = self._lateness.add_clean_answers(target, self._check, course, timing)
+        course = [self._point]
+        extend_course(course, answers.clean_times_s(count), self.parameters.late_threshold)
+        self._learn(course, answers.clean_timing)
         self._note(answers.started_at(0))
-        self._place, self._count = place, self._count + count
+        self._count += count
         self._last_started_at, self.last_seen_at = answers.clean_times(count - 1)
 
     def add(self, answer: TimedAnswer) -> bool:
         """Take in one more answer, whenever it came; False where it is more than usual."""
-        (started_at, took_s, at), place, times_s = answer, self._place, self._times_s
-        if place == len(times_s) or times_s[place] != took_s:
-            del self._course[place + 1 :], times_s[place:]
-            extend_course(self._course, (took_s,), self.parameters.late_threshold)
-            if len(self._course) == place + 1:
-                return False
-            times_s.append(took_s)
-        if self._lateness.answers or self._course[place + 1][3]:
-            course, target = self._course[place : place + 2], self._begins.target
-            self._lateness = self._lateness.add_clean_answers(target, self._check, course, lambda _: (took_s, at))
+        (started_at, took_s, at), course = answer, [self._point]
+        extend_course(course, (took_s,), self.parameters.late_threshold)
+        if len(course) == 1:
+            return False
+        self._learn(course, lambda _: (took_s, at))
         self._note(started_at)
-        self._place, self._count = place + 1, self._count + 1
+        self._count += 1
         self._last_started_at, self.last_seen_at = started_at, at
         return True
 
+    def _learn(self, course: Sequence[LatencyPoint], answer: Callable[[int], tuple[float, datetime]]) -> None:
+        self._point = course[-1]
+        if self._point[3] or self._lateness.answers:
+            self._lateness = self._lateness.add_clean_answers(self._begins.target, self._check, course, answer)
+
     def add_afresh(self, answer: Observation) -> None:
         """Take in a good answer that a test on fresh evidence asked for."""
-        self._begins = notes.note_afresh(self.state, answer, self.parameters, blind=False)
-        self._extra_at = self._begins.extra_at
+        begins, interval_s = self._begins, self.parameters.interval_s
+        extra = limits.is_extra(answer.started_at, self._last_started_at, begins.regular_at, interval_s)
+        if extra and not begins.periods.value:
+            self._extra_at = limits.with_extra(self._extra_at, answer.started_at)
+            self._beside = (*self._beside, answer)
+        else:
+            self._begins = notes.note_afresh(self.state, answer, self.parameters, blind=False)
+            self._extra_at = self._begins.extra_at
 
     def _note(self, started_at: datetime) -> None:
         interval_s = self.parameters.interval_s
@@ -130,11 +126,15 @@ class CleanRun(_Run):
     def state(self) -> TargetState:
         """The state after these answers."""
         if self._count and self._last_started_at:
-            latency = self._begins.latency.at_point(self._check, self._course[self._place], self._lateness)
+            latency = self._begins.latency.at_point(self._check, self._point, self._lateness)
             times = self._last_started_at, self.last_seen_at
-            state = self._begins.add_clean_probes(self._count, *times, latency, self.parameters.probe)
-            noted = self._extra_at is self._begins.extra_at
-            self._begins, self._count = state if noted else state.replace(extra_at=self._extra_at), 0
+            self._begins = self._begins.add_clean_probes(self._count, *times, latency, self.parameters.probe)
+            self._count = 0
+        if self._beside:
+            self._begins = self._begins.replace(recent=recent_probes.add_beside(self._begins, self._beside))
+            self._beside = ()
+        if self._extra_at is not self._begins.extra_at:
+            self._begins = self._begins.replace(extra_at=self._extra_at)
         return self._begins
 
 
@@ -144,6 +144,7 @@ class FadingRun(_Run):
     def __init__(self, state: TargetState, parameters: TargetParameters) -> None:
         super().__init__(state, parameters)
         self._answers = list[TimedAnswer]()
+        self._course = [state.latency.point(self._check)]
         self._step = step_down(state.down.background.rate, parameters.p1)
 
     def foresee(self, answers: Answers, count: int) -> int:

@@ -105,26 +105,40 @@ class BackgroundRate:
             hour=_hour(last_s),
         )
         if added:  # so that the sums need not be made anew
-            gone, new = _sums([hours[hour] for hour in added]), _sums(added.values())
-            (a, b, c, d), (e, f, g, h), (i, j, k, m) = self._hour_sums, gone, new
-            after.__dict__["_sums"] = a - e + i, b - f + j, c - g + k, d - h + m
+            after.__dict__["_sums"] = self._sums_with(added)
         self.__dict__["_with_clean"] = asked, after
         return after
+
+    def rate_after(self, probes: int, until: datetime, interval_s: float) -> float:
+        """The rate after so many more good probes, as `add_clean_probes` has it."""
+        if not probes:
+            return self.rate
+        asked = probes, until, interval_s
+        known: tuple[object, float] | None = self.__dict__.get("_rate_after")
+        if known is None or known[0] != asked:
+            known = self.__dict__["_rate_after"] = asked, self._find_rate_after(probes, until, interval_s)
+        return known[1]
+
+    def _find_rate_after(self, probes: int, until: datetime, interval_s: float) -> float:
+        whole = _add_clean((self.failures, self.probes), probes, _MEMORY_PROBES)
+        recent = _add_clean(self._recent_with_last(), probes - 1, _RECENT_PROBES)
+        if not self.hours:
+            return _rate(_usual(whole, None, _NOTHING), recent)
+        last_s = until.timestamp()
+        added = _clean_by_hour(self.hours, probes, last_s, interval_s)
+        return _rate(_usual(whole, self._sums_with(added), added[_hour(last_s)]), recent)
+
+    def _sums_with(self, added: Mapping[int, _Count]) -> _Sums:
+        """The sums of the hours where these have changed to that."""
+        gone, new = _sums([self.hours[hour] for hour in added]), _sums(added.values())
+        (a, b, c, d), (e, f, g, h), (i, j, k, m) = self._hour_sums, gone, new
+        return a - e + i, b - f + j, c - g + k, d - h + m
 
     @property
     def usual(self) -> float:
         """The share of failures that is usual at this hour of the day."""
-        whole = (_PRIOR_FAILURES + self.failures) / (_PRIOR_PROBES + self.probes)
-        if not self.hours:
-            return whole
-        probes, failures_squared, products, probes_squared = self._hour_sums
-        expected = probes * whole
-        if expected < _FEWEST_FAILURES:
-            return whole
-        found = failures_squared - 2 * whole * products + whole**2 * probes_squared
-        if found <= _CHANCE * expected:
-            return whole
-        return whole + (1 - _CHANCE * expected / found) * (_drawn(self.hours[self.hour], whole, _DRAWN_HOUR) - whole)
+        whole = self.failures, self.probes
+        return _usual(whole, self._hour_sums, self.hours[self.hour]) if self.hours else _usual(whole, None, _NOTHING)
 
     @property
     def _hour_sums(self) -> _Sums:
@@ -142,15 +156,34 @@ class BackgroundRate:
         return known
 
     def _find_rate(self) -> float:
-        usual = self.usual
-        recent = _drawn((self.recent_failures, self.recent_probes), usual, _DRAWN_RECENT)
-        clearly_more = self.recent_failures > _SINGLE and recent > _CLEARLY_MORE * usual
-        return rounded(recent if clearly_more else usual)
+        return _rate(self.usual, (self.recent_failures, self.recent_probes))
 
     def _recent_with_last(self) -> _Count:
         if not self.probes:
             return _NOTHING
         return _add_probe((self.recent_failures, self.recent_probes), _RECENT_PROBES, failed=self.last_failed)
+
+
+def _usual(whole: _Count, sums: _Sums | None, of_hour: _Count) -> float:
+    """The share that is usual at this hour, by all probes and by the sums of the hours, where any is known."""
+    failures, probes = whole
+    usual = (_PRIOR_FAILURES + failures) / (_PRIOR_PROBES + probes)
+    if sums is None:
+        return usual
+    probed, failures_squared, products, probes_squared = sums
+    expected = probed * usual
+    if expected < _FEWEST_FAILURES:
+        return usual
+    found = failures_squared - 2 * usual * products + usual**2 * probes_squared
+    if found <= _CHANCE * expected:
+        return usual
+    return usual + (1 - _CHANCE * expected / found) * (_drawn(of_hour, usual, _DRAWN_HOUR) - usual)
+
+
+def _rate(usual: float, recent: _Count) -> float:
+    """The usual share, or that of late where it is clearly higher."""
+    of_late = _drawn(recent, usual, _DRAWN_RECENT)
+    return rounded(of_late if recent[0] > _SINGLE and of_late > _CLEARLY_MORE * usual else usual)
 
 
 def _drawn(count: _Count, usual: float, weight: float) -> float:

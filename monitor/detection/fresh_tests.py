@@ -125,7 +125,7 @@ class FreshTests:
 
 def model_of(state: TargetState, parameters: TargetParameters) -> FreshModel:
     """What the rate of false verdicts on this target depends on, by what is usual for it now."""
-    return target_model(parameters, state.background(parameters.interval_s).rate)
+    return target_model(parameters, state.background_rate(parameters.interval_s))
 
 
 def target_model(parameters: TargetParameters, p0: float) -> FreshModel:

@@ -62,6 +62,7 @@ _FIRST_GUESS = 2.0
 
 # The best step is one over the density at the quantile; these are for a normal of spread 1.
 _Z = NormalDist().inv_cdf(HIGH)
+_FULL_STEP = 1 / _MEMORY
 #: One in so many answers takes longer than `LatencyBaseline.longest_s`.
 HANGING_SHARE = 1e-4
 _USUAL_STEP = 0.5 / NormalDist().pdf(0)
@@ -231,6 +232,35 @@ def extend_course(  # noqa: PLR0912 - the hottest lines of a simulation
         elif took_s > 0:
             usual_s, high_s, answers = took_s, took_s * _FIRST_GUESS, 1 if teaches else 0
         append((usual_s, high_s, answers, evidence))
+
+
+def unsuspicious_answers(point: LatencyPoint, times_s: Sequence[float], threshold: float) -> int:
+    """How many of these `ok` answers, without other evidence, come before one that is suspiciously late.
+
+    None of them need be learned from where more would be late than are, and still none suspiciously.
+    """
+    _, _, answers, evidence = point
+    if answers >= ENOUGH:
+        mark_s, before, highest = _lowest_mark_s(point, len(times_s)), -1, 0.0
+        for place in [place for place, took_s in enumerate(times_s) if took_s > mark_s]:
+            evidence = max(0.0, evidence - (place - before - 1) * _STEP_DOWN) + _STEP_UP
+            before, highest = place, max(highest, evidence)
+        if highest < _SUSPICIOUS_SHARE * threshold:
+            return len(times_s)
+    course = [point]
+    extend_course(course, times_s, threshold)
+    return len(course) - 1
+
+
+def _lowest_mark_s(point: LatencyPoint, answers: int) -> float:
+    """What `LatencyBaseline.mark_s` is not below during so many answers: each lowers it by one step at the most.
+
+    A step is a share of the spread, which itself grows by no more than a step of both values at each answer.
+    """
+    usual_s, high_s, known, _ = point
+    shares = answers * (_FULL_STEP if known >= _FULL else _HEAD_START / (known + _HEAD_START))
+    spread = max(_LEAST_SPREAD, math.log(high_s / usual_s) / _Z) * math.exp(shares * (_HIGH_STEP_UP + _USUAL_STEP) / _Z)
+    return max(high_s, usual_s + NOTICEABLE_S) * math.exp(-shares * spread * _USUAL_STEP)
 
 
 @hot_dataclass

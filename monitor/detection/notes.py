@@ -28,7 +28,7 @@ def note_afresh(
     """The state after a probe that a test on fresh evidence asked for: it is evidence of that test alone."""
     state = limits.note_start(note_rest(state, observation), observation.started_at, parameters.interval_s)
     if observation.outcome is Outcome.OK and not (blind or state.periods.value):
-        return state.replace(recent=recent_probes.add_beside(state, observation))
+        return state.replace(recent=recent_probes.add_beside(state, (observation,)))
     recent = recent_probes.add_probe(state, observation, parameters.interval_s, blind=blind)
     state = state.replace(recent=recent).learn_pending(parameters.interval_s)
     return state if blind else note_period(state, observation, parameters)

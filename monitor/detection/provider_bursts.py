@@ -106,7 +106,7 @@ def background_rates(targets: Mapping[str, TargetParameters], states: Mapping[st
     """How often each of these targets fails in quiet times against which no verdict stands; shares."""
     serving = ((states[target], parameters) for target, parameters in targets.items())
     return {
-        state.target: state.background(parameters.interval_s).rate
+        state.target: state.background_rate(parameters.interval_s)
         for state, parameters in serving
         if state.health in NO_VERDICT
     }

@@ -1,5 +1,6 @@
 """The last probes of a target, by which the policy tells which of several failing targets fails least (pure)."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from monitor.detection.target_state import TargetState
@@ -20,9 +21,10 @@ def add_probe(
     return (*recent, RecentProbe(at=observation.finished_at, effect=effect))[-RECENT_PROBES:]
 
 
-def add_beside(state: TargetState, answer: Observation) -> tuple[RecentProbe, ...]:
-    """The last probes after a good answer that came beside the schedule; those of quiet time stay pending."""
-    return (*state.recent, RecentProbe(at=answer.finished_at, effect=Effect.UP))[-RECENT_PROBES:]
+def add_beside(state: TargetState, answers: Iterable[Observation]) -> tuple[RecentProbe, ...]:
+    """The last probes after good answers that came beside the schedule; those of quiet time stay pending."""
+    beside = (RecentProbe(at=answer.finished_at, effect=Effect.UP) for answer in answers)
+    return (*state.recent, *beside)[-RECENT_PROBES:]
 
 
 def with_pending(state: TargetState, interval_s: float) -> tuple[RecentProbe, ...]:

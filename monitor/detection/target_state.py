@@ -243,6 +243,10 @@ class TargetState:
         """How often it fails in quiet times, the pending clean probes included: they are one interval apart."""
         return self.down.background.add_clean_probes(self.clean_pending, self.last_seen_at or self.since, interval_s)
 
+    def background_rate(self, interval_s: float) -> float:
+        """That share."""
+        return self.down.background.rate_after(self.clean_pending, self.last_seen_at or self.since, interval_s)
+
     def is_proven(self, parameters: TargetParameters) -> bool:
         """Whether it came back once, or all probes of its quiet times pass the test of recovery: nine good ones do."""
         background, p1 = self.background(parameters.interval_s), parameters.p1

@@ -79,6 +79,8 @@ def test_resting_is_the_same_as_seeing_one_by_one(
         one_by_one = one_by_one.add_probe(begin + timedelta(seconds=number * interval_s), failed=False)
     at_once = background.add_clean_probes(good, begin + timedelta(seconds=(good - 1) * interval_s), interval_s)
     assert at_once.hour == one_by_one.hour
+    until = begin + timedelta(seconds=(good - 1) * interval_s)
+    assert background.rate_after(good, until, interval_s) == at_once.rate
     for left, right in zip(at_once.hours, one_by_one.hours, strict=True):
         assert left == pytest.approx(right, rel=1e-9, abs=1e-9)
     for name in ("failures", "probes", "recent_failures", "recent_probes", "last_failed"):

@@ -214,6 +214,21 @@ def test_slow_answers_are_evidence_before_a_baseline_is_known() -> None:
     assert answer(12.0, symbol="s").outcome is Outcome.SLOW
 
 
+@pytest.mark.parametrize("answers", [99, 100, 400, 3_000, 19_998])
+def test_unsuspicious_answers_are_found_without_learning_from_them(answers: int) -> None:
+    """As many as would be found one by one, however much is known and however late some are."""
+    dice, cut_short = random.Random(answers), 0
+    for _ in range(300):
+        point = 0.9, dice.uniform(1.0, 3.0), answers, dice.choice((0.0, 0.0, 2.0))
+        spread = dice.choice((0.6, 0.9))
+        times_s = [dice.lognormvariate(-0.1, spread) for _ in range(40)]
+        course = [point]
+        latency.extend_course(course, times_s, 10.8)
+        assert latency.unsuspicious_answers(point, times_s, 10.8) == len(course) - 1
+        cut_short += len(course) <= len(times_s)
+    assert 0 < cut_short < 300
+
+
 @pytest.mark.parametrize("known", [KNOWN, NEW])
 def test_many_clean_answers_at_once_are_the_same_as_one_by_one(known: LatencyEvidence) -> None:
     """As many as leave it unsuspicious, late ones among them; the first that does not is left over."""
