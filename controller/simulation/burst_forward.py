@@ -6,7 +6,7 @@ to nothing, and the next probe of the burst where a regular one comes first. Eve
 answer or an event of another provider, ends it.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import heapify, heappop, heapreplace
@@ -14,6 +14,7 @@ from math import inf
 
 from controller.simulation.event_queue import BURST, DUE, OBSERVED, SILENCE, Event, EventQueue
 from controller.simulation.fast_forward import FastForward
+from controller.simulation.silence_checks import SilenceChecks
 from controller.simulation.simulated_target import SimulatedTarget
 from monitor.detection.detector import Detector
 from monitor.detection.foresight import AnsweredBurst
@@ -37,14 +38,13 @@ class BurstForward:
         fast_forward: FastForward,
         targets: Mapping[str, SimulatedTarget],
         events: EventQueue,
-        next_silence_check_s: Callable[[float], float | None],
+        silence: SilenceChecks,
     ) -> None:
-        """`next_silence_check_s`: when silent targets are looked for again after a second; None where one is late."""
         self._detector = detector
         self._fast_forward = fast_forward
         self._targets = targets
         self._events = events
-        self._next_silence_check_s = next_silence_check_s
+        self._silence = silence
         self._stopped_by = 0.0, -1
         """Time and number of the event that ended the last one."""
 
@@ -98,7 +98,7 @@ class BurstForward:
                 if not self._probe_extra(going, event):
                     break
             elif kind == SILENCE:
-                next_s = self._next_silence_check_s(now_s)
+                next_s = self._silence.next_s(now_s)
                 if next_s is None:
                     break
                 heapreplace(mine, (next_s, serial, SILENCE, None))

@@ -23,9 +23,11 @@ as it was planned.
 class EventQueue:
     """The events to come, and the one probe that each slot of a burst may have planned."""
 
-    def __init__(self, targets: Collection[SimulatedTarget], silence_check_s: float) -> None:
+    def __init__(self, targets: Collection[SimulatedTarget]) -> None:
+        self.silence_check_s = min(target.interval_s for target in targets)
+        """From one look for silent targets to the next, as long as none is late."""
         self.heap: list[Event] = [(target.take_due_s(), target.place, DUE, target) for target in targets]
-        self.heap.append((silence_check_s, len(targets), SILENCE, None))
+        self.heap.append((self.silence_check_s, len(targets), SILENCE, None))
         heapify(self.heap)
         self._numbers = count(len(targets) + 1)
         self._planned: dict[str, tuple[int, BurstProbe]] = {}

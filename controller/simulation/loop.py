@@ -31,6 +31,7 @@ from controller.simulation.needed_cycles import NeededCycles
 from controller.simulation.neutral_endpoints import NeutralEndpoints
 from controller.simulation.reported_traffic import ReportedTraffic
 from controller.simulation.scenario import Scenario
+from controller.simulation.silence_checks import SilenceChecks
 from controller.simulation.simulated_target import SimulatedTarget, simulated_targets
 from controller.simulation.world import Timeline
 from monitor.detection.detector import Detector
@@ -42,9 +43,6 @@ from probes.outcome import Effect, Outcome
 
 #: The scenario's second 0, as the service's objects see it.
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
-
-_LATE_INTERVALS = 2
-
 
 Decisions = Sequence[tuple[float, Decision]]
 """Decisions, with the second at which each was taken."""
@@ -109,10 +107,10 @@ class _SeedRun:
         self._on_probe = on_probe
         self._ends_after = ends_after
         self._until_s = scenario.duration_s
-        self._silence_check_s = min(target.interval_s for target in self._all)
-        self._events = EventQueue(self._all, self._silence_check_s)
+        self._events = EventQueue(self._all)
+        self._silence = SilenceChecks(self._all, self._fast_forward, self._events)
         parts = self._detector, self._fast_forward, self._targets, self._events
-        self._bursts = BurstForward(*parts, next_silence_check_s=self._next_silence_check_s)
+        self._bursts = BurstForward(*parts, self._silence)
         self._cycle_at_s: float | None = None
         self._now_s = 0.0
         """When the event takes place that is being handled."""
@@ -369,7 +367,7 @@ class _SeedRun:
 
     def _check_silence(self, now_s: float, place: int) -> None:
         """Tell the detector the time when a target is late."""
-        next_s = self._next_silence_check_s(now_s)
+        next_s = self._silence.next_s(now_s)
         self._needed_cycles.any_late = next_s is None
         if next_s is None:
             for target in self._all:
@@ -377,15 +375,6 @@ class _SeedRun:
             if self._detector.tick(_instant(now_s)):
                 self._cycle_by(now_s)
         heappush(self._events.heap, (next_s or now_s + TICK_S, place, SILENCE, None))
-
-    def _next_silence_check_s(self, now_s: float) -> float | None:
-        """When silent targets are looked for again, where none is late now; None where one is."""
-        stepped, next_s = self._stepped(self._all), now_s + self._silence_check_s
-        if any(now_s - target.observed_at_s > _LATE_INTERVALS * target.interval_s for target in stepped):
-            return None
-        while not stepped and next_s < self._events.heap[0][0]:
-            next_s += self._silence_check_s
-        return next_s
 
     def _stepped(self, targets: Collection[SimulatedTarget]) -> list[SimulatedTarget]:
         """Those of them whose probes are not skipped now."""

@@ -84,6 +84,10 @@ class SimulatedTarget:
         self._timeline = timeline
         self._latency = latency
         self._limit_s = min(target.slow_s, target.timeouts.total_s)
+        self._shortest_s = min(self._limit_s, SHORTEST_HANG_S)
+        """What takes longer is slow, fails or may hang."""
+        self._says_little = False
+        """Whether good answers are all to one check, which is no stream, and say only how long they took."""
         self._random = dice.random
         self._draws: list[float] = []
         """What decides whether each of the next probes fails, and how long it takes in quiet times."""
@@ -119,7 +123,7 @@ class SimulatedTarget:
         draw, latency_s = self._draws[self._place], self._latencies_s[self._place] * self._segment.latency_factor
         self.probes += 1
         self._place += 1
-        limit_s = min(self._limit_s, SHORTEST_HANG_S) if within_s else self._limit_s
+        limit_s = self._shortest_s if within_s else self._limit_s
         if draw < self._segment.failure_rate or latency_s > limit_s or self._says_more(check):
             return self._detailed(at_s, check, draw, latency_s, within_s() if within_s else inf)
         return replaced(self._clean, check=check, started_at=self._epoch + timedelta(0, at_s), duration_s=latency_s)
@@ -127,11 +131,9 @@ class SimulatedTarget:
     def take_if_clean(self, at_s: float) -> TimedAnswer | None:
         """Make the same probe if it is `ok` and does not hang, of the only check, which is no stream; else None."""
         self._prepare(at_s)
-        place = self._place
-        took_s = self._latencies_s[place] * self._segment.latency_factor
-        if self._draws[place] < self._segment.failure_rate or took_s > min(self._limit_s, SHORTEST_HANG_S):
-            return None
-        if len(self._checks) > 1 or self._says_more(self._checks[0]):
+        place, segment = self._place, self._segment
+        took_s = self._latencies_s[place] * segment.latency_factor
+        if self._draws[place] < segment.failure_rate or took_s > self._shortest_s or not self._says_little:
             return None
         self.probes += 1
         self._place = place + 1
@@ -147,6 +149,7 @@ class SimulatedTarget:
     def _prepare(self, at_s: float) -> None:
         if at_s >= self._segment_end_s:
             self._segment, self._segment_end_s = self._timeline.at(at_s)
+            self._says_little = len(self._checks) == 1 and not self._says_more(self._checks[0])
             self._unclean = -1
         if self._place == len(self._draws):
             self._draw()
@@ -179,12 +182,10 @@ class SimulatedTarget:
         From `due_s` on; all are unclean where checks take turns, of streams, other speeds and limits.
         """
         due_s = self.due_s
-        if due_s >= self._segment_end_s or len(self._checks) > 1 or self._says_more(self._checks[0]):
-            return due_s
-        if self._segment.latency_factor != 1:
+        if due_s >= self._segment_end_s or not self._says_little or self._segment.latency_factor != 1:
             return due_s
         if self._unclean < self._place:
-            rate, limit_s = self._segment.failure_rate, min(self._limit_s, self.interval_s, SHORTEST_HANG_S)
+            rate, limit_s = self._segment.failure_rate, min(self._shortest_s, self.interval_s)
             draws, latencies_s, end = self._draws, self._latencies_s, len(self._draws)
             places = range(self._place, end)
             self._unclean = next((at for at in places if draws[at] < rate or latencies_s[at] > limit_s), end)

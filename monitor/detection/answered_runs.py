@@ -19,7 +19,7 @@ from probes.observation import Observation, replaced
 
 #: The answers of a target with evidence, and of one without, are foreseen so many at a time: the failure of a sibling
 #: may make the rest useless.
-_FORESEEN, _FORESEEN_CLEAN = 8, 256
+_FORESEEN, _FORESEEN_CLEAN = 3, 256
 #: While not much is known of a target, one answer for so many that are known, but at least as many as these.
 _FORESEEN_OF, _FORESEEN_FIRST = 100, 32
 

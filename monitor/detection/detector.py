@@ -192,7 +192,7 @@ class Detector:
 
     def _is_suspected(self, target: str) -> bool:
         """Whether there is evidence against its provider, as its region sees it or as several do."""
-        return any(self.has_evidence(name) for name in self._providers.names_of(target))
+        return any(self.has_evidence(name) for name in self._providers.names_of[target])
 
     def has_evidence(self, provider: str) -> bool:
         """Whether there is evidence against the whole provider."""
@@ -354,7 +354,7 @@ class Detector:
         """Weigh an observation against its whole provider."""
         changed: tuple[Transition, ...] = ()
         blip_s = self.blip_s(observation) if observation.outcome.effect is Effect.DOWN else 0.0
-        for name in self._providers.names_of(observation.target):
+        for name in self._providers.names_of[observation.target]:
             if name in self._pools:
                 pool = self._providers.weigh(name, observation, self.records, blind=blind, blip_s=blip_s)
                 self._pools[name] = pool

@@ -34,6 +34,8 @@ class AnsweredBurst:
         """The evidence without its trail, where several targets have failed: it is followed without each of them."""
         self._value, self._probes, self._streak, self._step = 0.0, 0, 0, 0.0
         """The evidence against the provider, its probes and the good ones at the end; what a good one takes from it."""
+        self.has_evidence = False
+        """Whether there is any evidence against the whole provider."""
         if pool and provider and pool.evidence.value:
             self._step = step_down(pool.p0, provider.p1)
             self._follow(pool.evidence)
@@ -42,18 +44,14 @@ class AnsweredBurst:
 
     def _follow(self, evidence: Evidence) -> None:
         self._value, self._probes, self._streak = evidence.value, evidence.probes, evidence.clean_streak
-
-    @property
-    def has_evidence(self) -> bool:
-        """Whether there is any evidence against the whole provider."""
-        return self._value > 0
+        self.has_evidence = evidence.value > 0
 
     def add_answer(self, target: str, answer: TimedAnswer) -> bool:
         """Take in one more `ok` answer of the schedule or of a burst; False where it is more than evidence."""
         if not self.runs[target].add(answer):
             return False
         at = self._last_seen_at[target] = answer[2]
-        if self._value and self._begins and self._provider:
+        if self.has_evidence and self._begins and self._provider:
             self._answers.append((target, answer))
             if provider_pool.counts(self._begins, target, at, self._provider):
                 self._weigh(target, answer, self._provider)
@@ -65,7 +63,7 @@ class AnsweredBurst:
             self._follow(self._several.evidence)
         else:
             self._value = max(0.0, self._value - self._step)
-            self._probes, self._streak = self._probes + 1, self._streak + 1
+            self._probes, self._streak, self.has_evidence = self._probes + 1, self._streak + 1, self._value > 0
 
     def _observation(self, target: str, answer: TimedAnswer) -> Observation:
         (started_at, took_s, _), check = answer, self.runs[target].parameters.checks[0]

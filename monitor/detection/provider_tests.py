@@ -28,9 +28,10 @@ class ProviderTests:
         self.across = AcrossRegions(settings, targets)
         self.parameters = {**self.within, **self.across.parameters}
         self.name_of = {target.id: pool_name(target) for target in settings.targets}
+        self.names_of = {target: self._names_of(target) for target in self.name_of}
+        """The tests that each target's probes count in."""
 
-    def names_of(self, target: str) -> tuple[str, ...]:
-        """The tests that this target's probes count in."""
+    def _names_of(self, target: str) -> tuple[str, ...]:
         across = self.across.model_of(target)
         return (self.name_of[target],) if across is None else (self.name_of[target], across)
 
