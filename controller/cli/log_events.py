@@ -111,6 +111,7 @@ EVENTS: Final = {
     "database_backed_up": "an upgrade kept a copy of the database as it was",
     "summing_up": "an upgrade sums up what was observed before",
     "summed_up": "it is done",
+    "rewriting_observations": "an upgrade writes the observations anew",
     # Several machines
     "region_lease_taken": "this machine probes its region",
     "region_lease_lost": "another machine of the region probes",

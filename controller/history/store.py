@@ -16,6 +16,7 @@ from monitor.config.route import Route
 from monitor.config.settings import Settings
 from monitor.history.rollup import DAY, HOUR, span_start
 from monitor.storage.column_conversions import from_ms, storable, to_ms
+from monitor.storage.observation_reads import first_started, in_slots
 from monitor.storage.rollup_rows import is_maintained, maintenance_spans
 from monitor.storage.rollup_tables import ROUTE_ROLLUPS
 from monitor.storage.tables import OBSERVATIONS
@@ -129,19 +130,20 @@ class RouteHistory:
 
 
 def _first_probe(connection: Connection, targets: Iterable[str], since: datetime | None) -> datetime | None:
-    """When the first probe of these targets started, from then on; None where there is none. A seek per target."""
-    first_ms = []
-    for target in targets:
-        started = select(func.min(_PROBE.started_ms)).where(_PROBE.target == storable(target))
-        first_ms.append(connection.scalar(started.where(_PROBE.started_ms >= to_ms(since)) if since else started))
-    return min((from_ms(ms) for ms in first_ms if ms is not None), default=None)
+    """When the first probe of these targets started, from then on; None where there is none."""
+    since_ms = to_ms(since) if since else 0
+    found_ms = (first_started(connection, target, since_ms) for target in targets)
+    return min((from_ms(ms) for ms in found_ms if ms is not None), default=None)
 
 
 def _probes(connection: Connection, target: str, since: datetime, until: datetime) -> Probes:
     """The probes of that time, outside of maintenance, that say whether users would have been failed."""
     started = (_PROBE.started_ms >= to_ms(since), _PROBE.started_ms < to_ms(until))
     rows = select(_PROBE.started_ms, _PROBE.outcome).where(
-        _PROBE.target == storable(target), *started, _PROBE.failed_here == 0
+        _PROBE.target == storable(target),
+        *started,
+        in_slots(to_ms(since), to_ms(until)),
+        _PROBE.failed_here == 0,
     )
     probes = [
         (from_ms(row.started_ms), row.outcome not in ANSWERED)

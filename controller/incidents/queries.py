@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select
 
 from controller.incidents.failed_requests import FailedSum, failed_requests
 from controller.incidents.impact import (
@@ -33,6 +33,7 @@ from monitor.detection.reasons import REPORTED
 from monitor.health import Health, TargetHealth, Transition, WeighedProbe
 from monitor.history.rollup import HOUR, MINUTE, span_start
 from monitor.storage.column_conversions import from_ms, storable, to_ms
+from monitor.storage.observation_reads import in_slots, newest_first, read_newest
 from monitor.storage.row_conversions import transition_of
 from monitor.storage.tables import DECISIONS, OBSERVATIONS, TRANSITIONS
 from monitor.storage.traffic_store import read_outcomes
@@ -54,6 +55,12 @@ _OF_CONFIGURATION = sorted(outcome for outcome in Outcome if outcome.effect is E
 _Time = tuple[datetime, datetime]
 _PROBE = OBSERVATIONS.c
 _ended_ms = _PROBE.started_ms + _PROBE.duration_s * 1000
+_LATEST = newest_first(
+    select(_PROBE.started_ms, _PROBE.duration_s, _PROBE.outcome).where(
+        _PROBE.target == bindparam("of"), _PROBE.started_ms <= bindparam("until")
+    ),
+    _LONGEST_RUN,
+)
 
 
 def read_facts(connection: Connection, incident: Incident, now: datetime) -> tuple[Incident, tuple[RoutePeriod, ...]]:
@@ -130,13 +137,10 @@ def _onset(connection: Connection, state: TargetHealth, transitions: Sequence[Tr
 
 def _first_failure(connection: Connection, state: TargetHealth) -> WeighedProbe | None:
     """The first of the failed probes in a row after which the target went bad."""
-    latest = (
-        select(_PROBE.started_ms, _PROBE.duration_s, _PROBE.outcome)
-        .where(_PROBE.target == storable(state.target), _PROBE.started_ms <= to_ms(state.since))
-        .order_by(_PROBE.started_ms.desc())
-        .limit(_LONGEST_RUN)
-    )
-    failed = list(takewhile(lambda row: row.outcome != Outcome.OK.value, connection.execute(latest)))
+    since_ms = to_ms(state.since)
+    values = {"of": storable(state.target), "until": since_ms}
+    latest = read_newest(connection, _LATEST, _LONGEST_RUN, since_ms, values)
+    failed = list(takewhile(lambda row: row.outcome != Outcome.OK.value, latest))
     if not failed:
         return None
     first = failed[-1]
@@ -178,7 +182,9 @@ def _probes_of(incident: Incident, target: str, times: Sequence[_Time]) -> list[
         for since, until in times
     ]
     others = [] if incident.kind is IncidentKind.CONFIGURATION else [_PROBE.outcome.not_in(_OF_CONFIGURATION)]
-    return [_PROBE.target == storable(target), _PROBE.failed_here == 0, or_(*within), *others]
+    begins, ends = min(since for since, _ in times) - _LONGEST_PROBE, max(until for _, until in times)
+    in_time = in_slots(to_ms(begins), to_ms(ends)), or_(*within)
+    return [_PROBE.target == storable(target), _PROBE.failed_here == 0, *in_time, *others]
 
 
 def _numbers(connection: Connection, incident: Incident, times: Sequence[_Time]) -> tuple[TargetNumbers, ...]:

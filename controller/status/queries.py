@@ -38,6 +38,7 @@ from monitor.liveness import Leader
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.fleet_tables import LEASES
 from monitor.storage.lease_fence import LEADER
+from monitor.storage.observation_reads import in_slots, newest_first, read_newest
 from monitor.storage.probe_report_store import ReportInbox
 from monitor.storage.rollup_rows import MaintenanceSpan, is_maintained
 from monitor.storage.rollup_tables import ROLLUPS
@@ -62,7 +63,7 @@ _ROWS = (
         *(_OBSERVED.started_ms, _OBSERVED.outcome, _OBSERVED.duration_s, _OBSERVED.first_token_s),
         _OBSERVED.failed_here,
     )
-    .where(_OF_TARGET, _SINCE)
+    .where(_OF_TARGET, _SINCE, in_slots(bindparam("since")))
     .order_by(_OBSERVED.started_ms)
 )
 #: Outcomes that no vendor need be asked about: what is our own fault, and what is none.
@@ -76,13 +77,12 @@ _LAST_DAY = select(
     _HOUR_SUM.start_ms >= bindparam("since"),
 )
 _ENDED_MS = _OBSERVED.started_ms + _OBSERVED.duration_s * 1000
-_NEWEST = (
+_NEWEST = newest_first(
     select(_OBSERVED.check_, _OBSERVED.outcome, _OBSERVED.detail, _OBSERVED.failed_here)
     .add_columns(_OBSERVED.request_id, _OBSERVED.model, _OBSERVED.deprecation)
     .add_columns(_OBSERVED.limit_left, _OBSERVED.limit_resets_s, _ENDED_MS.label("ended_ms"))
-    .where(_OF_TARGET)
-    .order_by(_OBSERVED.started_ms.desc())
-    .limit(_SEARCHED)
+    .where(_OF_TARGET),
+    _SEARCHED,
 )
 _CHANGE = TRANSITIONS.c
 _RETURNS = (
@@ -201,7 +201,7 @@ def _counts_since(rows: Sequence[Any], since: datetime) -> OutcomeCounts:
 
 def read_recent_details(connection: Connection, target: str, now: datetime) -> RecentDetails:
     """The details of the newest observations of `target`; reads the newest end of its history only."""
-    rows = connection.execute(_NEWEST, {"of": target}).all()
+    rows = read_newest(connection, _NEWEST, _SEARCHED, to_ms(now), {"of": target})
     answered = {row.check_: row for row in reversed(rows) if row.outcome in ANSWERED}
     sentences = [notices.model_texts(target, row.model, row.deprecation).values() for row in answered.values()]
     texts = [text for texts in sentences for text in texts]

@@ -16,6 +16,7 @@ from monitor.storage.column_conversions import maybe_from_ms, to_ms
 from monitor.storage.database import DatabaseError, open_reader
 from monitor.storage.database_copy import CopyError, connect_to_file, copy_database, faults
 from monitor.storage.lock import instance_lock
+from monitor.storage.observation_reads import in_slots
 from monitor.storage.rollup_tables import ROLLUPS, ROUTE_ROLLUPS
 from monitor.storage.sqlite_engine import database_path
 from monitor.storage.tables import OBSERVATIONS
@@ -139,7 +140,9 @@ def _observed(connection: Connection, now: datetime) -> tuple[datetime | None, i
     """The oldest observation, how many there are of the last day, and how many sums began in it."""
     since_ms = to_ms(now - _DAY)
     oldest_ms = connection.scalar(select(func.min(OBSERVATIONS.c.started_ms)))
-    last_day = connection.scalar(select(func.count()).where(OBSERVATIONS.c.started_ms > since_ms)) or 0
+    last_day = (
+        connection.scalar(select(func.count()).where(OBSERVATIONS.c.started_ms > since_ms, in_slots(since_ms))) or 0
+    )
     sums = (connection.scalar(select(func.count()).where(each.c.start_ms > since_ms)) for each in _SUMS)
     return maybe_from_ms(oldest_ms), last_day, sum(filter(None, sums))
 

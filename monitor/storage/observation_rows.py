@@ -47,8 +47,7 @@ def add_cost(connection: Connection, observations: Sequence[Observation]) -> Non
 def _record(dialect: str) -> ReturningInsert[Any]:
     """Adds observations; returns the keys of those that are new."""
     insert = insert_into(dialect, OBSERVATIONS)
-    new = insert.on_conflict_do_nothing(index_elements=OBSERVATIONS.primary_key.columns)
-    return new.returning(*OBSERVATIONS.primary_key.columns)
+    return insert.on_conflict_do_nothing().returning(*_KEY)
 
 
 @cache

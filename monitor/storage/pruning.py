@@ -11,7 +11,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, false, func, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    Table,
+    and_,
+    delete,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+)
 
 from monitor.detection.notices import KINDS
 from monitor.history.rollup import DAY, HOUR, MINUTE
@@ -27,6 +41,7 @@ from monitor.storage.tables import (
     OVERRIDES,
     SPENDING,
     VENDOR_REPORTS,
+    slot_of,
 )
 
 NEWEST_REPORTS: Final = select(func.max(VENDOR_REPORTS.c.id)).group_by(VENDOR_REPORTS.c.provider)
@@ -57,7 +72,7 @@ class Pruner:
         self.is_over = True
         """Whether the last step ended a round."""
         self._place: tuple[int, str] = (0, "")
-        """Which sums or observations are looked through, and the last target or route that has nothing left there."""
+        """Which sums are looked through, and the last target or route that has nothing left there."""
 
     def step(
         self, connection: Connection, before: datetime, sums_before: Mapping[timedelta, datetime], at_most: int
@@ -70,9 +85,8 @@ class Pruner:
         days = drop_days(connection, to_ms(before)) if self.is_over and has_partitions(connection) else 0
         number, after = (0, "") if self.is_over else self._place
         self._place, self.is_over = (0, ""), True
-        parts, removed, room = _by_subject(before, sums_before), 0, _SUBJECTS_AT_ONCE
-        if has_partitions(connection):
-            del parts[0]
+        parts, room = _by_subject(sums_before), _SUBJECTS_AT_ONCE
+        removed = 0 if has_partitions(connection) else _prune_observations(connection, to_ms(before), at_most)
         while number < len(parts) and removed < at_most and room:
             table, is_old = parts[number]
             subjects = connection.scalars(subjects_of(table, after, room)).all()
@@ -89,9 +103,9 @@ class Pruner:
         return removed + days
 
 
-def _by_subject(before: datetime, sums_before: Mapping[timedelta, datetime]) -> list[tuple[Table, ColumnElement[bool]]]:
+def _by_subject(sums_before: Mapping[timedelta, datetime]) -> list[tuple[Table, ColumnElement[bool]]]:
     """What is removed from tables whose key begins with a target or a route."""
-    parts: list[tuple[Table, ColumnElement[bool]]] = [(OBSERVATIONS, OBSERVATIONS.c.started_ms < to_ms(before))]
+    parts: list[tuple[Table, ColumnElement[bool]]] = []
     for table, spans in _SUMS.items():
         parts += [
             (table, and_(table.c.span_s == int(span.total_seconds()), table.c.start_ms < to_ms(sums_before[span])))
@@ -135,13 +149,12 @@ def subjects_of(table: Table, after: str | None = None, at_most: int = -1) -> Se
     return select(subjects.c.subject).where(subjects.c.subject.is_not(None)).limit(at_most if at_most >= 0 else None)
 
 
-def spans_recorded() -> Select[str, int, int]:
-    """When the oldest and the newest observation of each target started (milliseconds)."""
-    subjects, started = subjects_of(OBSERVATIONS).subquery(), OBSERVATIONS.c.started_ms
-    spans = {"oldest": func.min(started), "newest": func.max(started)}
-    ends = (select(end).where(OBSERVATIONS.c.target == subjects.c.subject) for end in spans.values())
-    labelled = (end.scalar_subquery().label(name) for name, end in zip(spans, ends, strict=True))
-    return select(subjects.c.subject, *labelled)
+def _prune_observations(connection: Connection, before_ms: int, at_most: int) -> int:
+    """Remove up to `at_most` of the oldest, which lie together; returns how many."""
+    started, row = OBSERVATIONS.c.started_ms, literal_column("rowid", Integer)
+    is_old = (started < before_ms, slot_of(started) <= slot_of(before_ms))
+    oldest = select(row).select_from(OBSERVATIONS).where(*is_old).order_by(slot_of(started)).limit(at_most)
+    return connection.execute(delete(OBSERVATIONS).where(row.in_(oldest))).rowcount
 
 
 def _prune_oldest(

@@ -24,6 +24,8 @@ _PREFIX: Final = "sqlite:///"
 #: Of a new file, and so of the log beside it: what providers wrote is nobody else's.
 _MODE: Final = 0o600
 _LARGEST_IDLE_WAL: Final = 64 * 1024 * 1024
+#: So many pages gather in the log before they go into the file, each once however often it was written (SQLite: 1,000).
+_LOGGED_PAGES: Final = 4_000
 
 #: What SQLite's primary error codes mean for the person who runs Hotspare.
 _MEANING: Final = {
@@ -168,6 +170,8 @@ def _engine(
         if mode == "rwc" and not (path.exists() and path.stat().st_size):
             # Only of use in a new file; an old one needs a VACUUM after it, and would be written for nothing.
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        if mode == "rwc":
+            connection.execute(f"PRAGMA wal_autocheckpoint={_LOGGED_PAGES}")
         return connection
 
     sizes = {"pool_size": 1, "max_overflow": 0} if pool is QueuePool else {}

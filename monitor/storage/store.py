@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, func
+from sqlalchemy import ColumnElement, Connection, Engine, Select, bindparam, func
 from sqlalchemy import select as select_columns
 from sqlmodel import Session, SQLModel, col, select
 
@@ -21,9 +21,10 @@ from monitor.status_pages.reading import VendorStateChange
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.database import durable, reading
 from monitor.storage.maintenance import give_back
+from monitor.storage.observation_reads import first_started, in_slots, last_started, observed_since, observed_targets
 from monitor.storage.observation_rows import add_cost, add_observations
 from monitor.storage.partitions import DAY_MS, add_days_ahead, has_partitions
-from monitor.storage.pruning import NEWEST_REPORTS, Pruner, spans_recorded
+from monitor.storage.pruning import NEWEST_REPORTS, Pruner
 from monitor.storage.rollup_rows import rollup_of
 from monitor.storage.rollup_tables import ROLLUPS
 from monitor.storage.row_conversions import (
@@ -63,12 +64,19 @@ _ALL_ROLLUPS: Final[Mapping[timedelta, datetime]] = {}
 _ONLY_ROW: Final = 1
 NO_POOLS: Final[Mapping[str, str]] = {}
 _OBSERVED: Final = OBSERVATIONS.c
+_AFTER: Final = (
+    select_columns(OBSERVATIONS)
+    .where(_OBSERVED.target == bindparam("of"), _OBSERVED.started_ms > bindparam("after"), in_slots(bindparam("after")))
+    .order_by(_OBSERVED.started_ms, _OBSERVED.check_, _OBSERVED.region)
+    .limit(bindparam("most"))
+)
 #: The states of targets that only give good answers are stored minutes later.
 _ANSWERED_SINCE: Final = select_columns(
     TARGET_STATES.c.target,
     select_columns(func.max(_OBSERVED.started_ms + _OBSERVED.duration_s * 1000))
     .where(_OBSERVED.target == TARGET_STATES.c.target, _OBSERVED.started_ms > TARGET_STATES.c.last_ok_ms)
     .where(_OBSERVED.outcome == Outcome.OK.value, _OBSERVED.check_ != CONTEXT, _OBSERVED.afresh.is_(None))
+    .where(in_slots(TARGET_STATES.c.last_ok_ms))
     .scalar_subquery()
     .label("ended_ms"),
 )
@@ -101,30 +109,30 @@ class Store:
 
     def observations(self, target: str, *, after: datetime, limit: int = 100_000) -> list[Observation]:
         """The target's observations that started after this, oldest first; the oldest `limit` of them."""
-        oldest = (
-            select_columns(OBSERVATIONS)
-            .where(OBSERVATIONS.c.target == storable(target), OBSERVATIONS.c.started_ms > to_ms(after))
-            .order_by(OBSERVATIONS.c.started_ms, OBSERVATIONS.c.check_, OBSERVATIONS.c.region)
-            .limit(limit)
-        )
+        values = {"of": storable(target), "after": to_ms(after), "most": limit}
         with self._reading.connect() as connection:
-            return [observation_of(row) for row in connection.execute(oldest).mappings()]
+            return [observation_of(row) for row in connection.execute(_AFTER, values).mappings()]
 
     def observations_since(self, after: Mapping[str, datetime]) -> list[Observation]:
         """Of each of these targets, the observations that started after its instant; as `observations` gives them.
 
-        A target that has none costs three seeks.
+        Of those that were observed lately, one that has none costs next to nothing.
         """
+        after_ms = {target: to_ms(at) for target, at in after.items()}
         with self._reading.connect() as connection:
-            newest_ms = {row.subject: row.newest for row in connection.execute(spans_recorded())}
-        found = [target for target, at in after.items() if newest_ms.get(storable(target), 0) > to_ms(at)]
+            found = observed_since(connection, after_ms)
         return [observation for target in found for observation in self.observations(target, after=after[target])]
 
     def recorded(self) -> dict[str, tuple[datetime, datetime]]:
-        """When the oldest and the newest observation of each target started, by target id; a few seeks per target."""
+        """When the oldest and the newest observation of each target started, by target id."""
         with self._reading.connect() as connection:
-            rows = connection.execute(spans_recorded()).all()
-        return {row.subject: (from_ms(row.oldest), from_ms(row.newest)) for row in rows}
+            targets = observed_targets(connection)
+            ends = {target: (first_started(connection, target), last_started(connection, target)) for target in targets}
+        return {
+            target: (from_ms(oldest), from_ms(newest))
+            for target, (oldest, newest) in ends.items()
+            if oldest is not None and newest is not None
+        }
 
     def rollups(
         self, targets: Sequence[str], span: timedelta, *, since: datetime, until: datetime

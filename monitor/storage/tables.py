@@ -3,8 +3,9 @@
 Instants are epoch milliseconds (UTC) as integers, durations are seconds as floats.
 """
 
-from typing import Final
+from typing import Any, Final
 
+from sqlalchemy import DDL, ColumnElement, bindparam, event, literal_column
 from sqlmodel import SQLModel
 
 from monitor.storage.table_columns import (
@@ -18,8 +19,11 @@ from monitor.storage.table_columns import (
 )
 
 
-class ObservationRow(KeyedTable, table=True):
-    """One observation; the key starts with the target, so that one target's history is one range."""
+class ObservationRow(StrictTable, table=True):
+    """One observation. PostgreSQL has the key, which starts with the target; SQLite an index by slots of time.
+
+    In SQLite the rows lie in the order in which they came: `monitor.storage.observation_reads` says why.
+    """
 
     __tablename__ = "observations"
 
@@ -347,6 +351,22 @@ class ServiceRow(StrictTable, table=True):
 _TABLES = SQLModel.metadata.tables
 
 OBSERVATIONS: Final = _TABLES["observations"]
+OBSERVATIONS.primary_key.ddl_if(dialect="postgresql")
+SLOT_MS: Final = 120_000
+"""How long a slot is: the shorter, the fewer pages of the index a batch touches, and the more slots a day has."""
+
+
+def slot_of(started_ms: ColumnElement[int] | int) -> ColumnElement[int]:
+    """The number of the slot that an instant (milliseconds) lies in, written as the index has it."""
+    instant: ColumnElement[Any] = bindparam(None, started_ms) if isinstance(started_ms, int) else started_ms
+    return instant.op("/")(literal_column(str(SLOT_MS)))
+
+
+_BY_SLOT: Final = DDL(  # type: ignore[no-untyped-call]
+    "CREATE UNIQUE INDEX observations_by_slot ON observations"
+    f" (started_ms / {SLOT_MS}, target, started_ms, check_, region)"
+)
+event.listen(OBSERVATIONS, "after_create", _BY_SLOT.execute_if(dialect="sqlite"))
 TRANSITIONS: Final = _TABLES["transitions"]
 TARGET_STATES: Final = _TABLES["target_states"]
 POOLS: Final = _TABLES["pools"]

@@ -44,6 +44,8 @@ from probes.target import Target
 from tests.support.seeded_database import publish
 
 _EVERY_S: Final = 30
+#: So many rounds of all targets are written together, as they would come.
+_AT_ONCE: Final = 100
 _PER_HOUR: Final = 3600 // _EVERY_S
 _OUTAGE_AT: Final = 9
 _OUTAGE_HOURS: Final = (1, 2, 3)
@@ -265,12 +267,14 @@ def _write_observations(engine: Engine, settings: Settings, since: datetime, now
         pace: [observation_row(replace(each, region="")) for each in _observations(dice, failing=0.002, pace=pace)]
         for pace in _PACES
     }
+    paces = {target.id: made_at[_pace(settings, target)] for target in settings.targets}
+    first_ms = {target.id: to_ms(since) + number % _EVERY_S * 1000 for number, target in enumerate(settings.targets)}
     count = int((now - since).total_seconds()) // _EVERY_S
-    for number, target in enumerate(settings.targets):
-        begins, made = since + timedelta(seconds=number % _EVERY_S), made_at[_pace(settings, target)]
+    for begin in range(0, count, _AT_ONCE):
         rows = (
-            {**made[n % len(made)], "target": target.id, "started_ms": to_ms(begins) + n * _EVERY_S * 1000}
-            for n in range(count)
+            {**made[n % len(made)], "target": name, "started_ms": first_ms[name] + n * _EVERY_S * 1000}
+            for n in range(begin, min(begin + _AT_ONCE, count))
+            for name, made in paces.items()
         )
         _insert(engine, OBSERVATIONS, list(rows))
 

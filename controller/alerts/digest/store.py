@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, and_, bindparam, case, exists, func, not_, or_, select
+from sqlalchemy import Connection, Engine, Row, and_, bindparam, case, exists, func, not_, or_, select
 from sqlmodel import Session
 
 from controller.alerts.digest.digest import DIGEST, WEEK, RouteWeek, TargetWeek, Week
@@ -17,8 +17,10 @@ from controller.routing.decision import Decision, MoveKind
 from monitor.budget.summary import read_summary
 from monitor.config.settings import Settings
 from monitor.health import Transition
+from monitor.history.rollup import DAY
 from monitor.storage.column_conversions import maybe_from_ms, storable, to_ms
 from monitor.storage.database import durable, open_reader
+from monitor.storage.observation_reads import in_slots
 from monitor.storage.row_conversions import event_row, transition_of
 from monitor.storage.store import Store
 from monitor.storage.tables import DELIVERIES, INCIDENTS, OBSERVATIONS, OVERRIDES, TRANSITIONS, DeliveryRow
@@ -26,29 +28,39 @@ from probes.outcome import ANSWERED
 
 _SINK: Final = "digest"
 _OBSERVED = OBSERVATIONS.c
-_OF_TARGET = (
-    _OBSERVED.target == bindparam("of"),
-    _OBSERVED.started_ms >= bindparam("begins"),
-    _OBSERVED.started_ms < bindparam("ends"),
-)
 #: Availability leaves these out.
 _LEFT_OUT = or_(
     _OBSERVED.failed_here == 1,
     exists().where(
         OVERRIDES.c.kind == "maintenance",
-        OVERRIDES.c.subject.in_((bindparam("of"), bindparam("provider"))),
+        or_(
+            OVERRIDES.c.subject == _OBSERVED.target,
+            OVERRIDES.c.subject + "/" == func.substr(_OBSERVED.target, 1, func.length(OVERRIDES.c.subject) + 1),
+        ),
         OVERRIDES.c.at_ms <= _OBSERVED.started_ms,
         func.coalesce(OVERRIDES.c.ended_ms, OVERRIDES.c.until_ms) > _OBSERVED.started_ms,
     ),
 )
-_TOTALS = select(
-    func.count().label("total"),
-    func.min(_OBSERVED.started_ms).label("first_ms"),
-    func.count().filter(_LEFT_OUT).label("left_out"),
-    func.count().filter(_OBSERVED.outcome.in_(sorted(ANSWERED)), not_(_LEFT_OUT)).label("answered"),
-    func.avg(case((_OBSERVED.outcome.in_(sorted(ANSWERED)), _OBSERVED.duration_s))).label("answer_s"),
-    func.sum(_OBSERVED.cost_usd).label("usd"),
-).where(*_OF_TARGET)
+_ANSWERED = _OBSERVED.outcome.in_(sorted(ANSWERED))
+#: Of all targets at once: those of one lie far apart.
+_TOTALS = (
+    select(
+        _OBSERVED.target,
+        func.count().label("total"),
+        func.min(_OBSERVED.started_ms).label("first_ms"),
+        func.count().filter(_LEFT_OUT).label("left_out"),
+        func.count().filter(_ANSWERED, not_(_LEFT_OUT)).label("answered"),
+        func.count().filter(_ANSWERED).label("answers"),
+        func.sum(case((_ANSWERED, _OBSERVED.duration_s))).label("answers_s"),
+        func.sum(_OBSERVED.cost_usd).label("usd"),
+    )
+    .where(
+        _OBSERVED.started_ms >= bindparam("begins"),
+        _OBSERVED.started_ms < bindparam("ends"),
+        in_slots(bindparam("begins"), bindparam("ends")),
+    )
+    .group_by(_OBSERVED.target)
+)
 
 
 def last_digest_day(engine: Engine) -> date | None:
@@ -76,7 +88,8 @@ def read_week(settings: Settings, ends: datetime) -> Week:
     money = read_summary(settings, Store(engine), ends)
     with engine.connect() as connection:
         failing = failure_periods(_transitions(connection, begins, ends), ends)
-        targets = [_target(connection, target.id, begins, ends) for target in settings.targets]
+        days = _days(connection, begins, ends)
+        targets = [_target(target.id, days.get(storable(target.id), [])) for target in settings.targets]
         decisions = read_decisions(connection, [route.name for route in settings.routes], begins, ends)
         opened, still_open, incident_s = _incidents(connection, begins, ends)
     fell = Counter(target for target, since, _ in failing if since >= begins)
@@ -96,20 +109,28 @@ def read_week(settings: Settings, ends: datetime) -> Week:
     )
 
 
-def _target(
-    connection: Connection, target: str, begins: datetime, ends: datetime
-) -> tuple[datetime | None, TargetWeek]:
+def _days(connection: Connection, begins: datetime, ends: datetime) -> dict[str, list[Row[Any]]]:
+    """The totals of each day of every target, by target."""
+    days: dict[str, list[Row[Any]]] = {}
+    while begins < ends:
+        until = min(begins + DAY, ends)
+        for row in connection.execute(_TOTALS, {"begins": to_ms(begins), "ends": to_ms(until)}):
+            days.setdefault(row.target, []).append(row)
+        begins = until
+    return days
+
+
+def _target(target: str, days: Sequence[Row[Any]]) -> tuple[datetime | None, TargetWeek]:
     """Its first observation of the week, and the week without the number of its failures."""
-    names = {"of": storable(target), "provider": storable(target.partition("/")[0])}
-    row = connection.execute(_TOTALS, {**names, "begins": to_ms(begins), "ends": to_ms(ends)}).one()
+    answers = sum(day.answers for day in days)
     week = TargetWeek(
         target=target,
-        answered=row.answered,
-        asked=row.total - row.left_out,
-        answer_s=row.answer_s,
-        usd=row.usd or 0.0,
+        answered=sum(day.answered for day in days),
+        asked=sum(day.total - day.left_out for day in days),
+        answer_s=sum(day.answers_s or 0.0 for day in days) / answers if answers else None,
+        usd=sum(day.usd or 0.0 for day in days),
     )
-    return maybe_from_ms(row.first_ms), week
+    return maybe_from_ms(min((day.first_ms for day in days), default=None)), week
 
 
 def _transitions(connection: Connection, begins: datetime, ends: datetime) -> list[Transition]:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from itertools import groupby, islice
 from typing import Final
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, bindparam, select
 
 from controller.history.store import RouteHistory
 from controller.incidents.impact import periods_of_route
@@ -25,6 +25,7 @@ from monitor.detection.latency import LatencyBaseline
 from monitor.health import not_observed
 from monitor.history.rollup import DAY, HOUR, OutcomeCounts, Rollup, span_start
 from monitor.storage.column_conversions import from_ms, storable, to_ms
+from monitor.storage.observation_reads import in_slots, newest_first, read_newest
 from monitor.storage.rollup_rows import rollup_of
 from monitor.storage.rollup_tables import ROLLUPS
 from monitor.storage.row_conversions import SavedTargetState, observation_of
@@ -49,6 +50,7 @@ _MOST_OVERRIDES: Final = 200
 #: Stored instants are whole milliseconds.
 _TICK: Final = timedelta(milliseconds=1)
 _PROBE: Final = OBSERVATIONS.c
+_NEWEST: Final = newest_first(select(OBSERVATIONS).where(_PROBE.target == bindparam("of")), _PHASED)
 
 
 def read_target_detail(engine: Engine, target: Target, length: timedelta, now: datetime) -> TargetDetail:
@@ -65,7 +67,7 @@ def read_target_detail(engine: Engine, target: Target, length: timedelta, now: d
         with engine.connect() as connection:
             course, checks = _summed(connection, target.id, width, span_start(since, width), now)
     with engine.connect() as connection:
-        newest = _newest(connection, target.id)
+        newest = _newest(connection, target.id, now)
         transitions = read_transitions(connection, {target.id}, since, now)
         trails = read_target_trails(connection, target.id, since, now, _MOST_VERDICTS)
         failures = tuple(islice(_failures(connection, target.id, hours, since, now), _MOST_FAILURES))
@@ -134,10 +136,10 @@ def _usual(saved: SavedTargetState | None) -> dict[str, LatencyBaseline]:
     return dict(state.latency.usual) if state else {}
 
 
-def _newest(connection: Connection, target: str) -> list[Observation]:
+def _newest(connection: Connection, target: str, now: datetime) -> list[Observation]:
     """The newest observations of the target, oldest first."""
-    newest = select(OBSERVATIONS).where(_PROBE.target == storable(target)).order_by(_PROBE.started_ms.desc())
-    return [observation_of(row) for row in connection.execute(newest.limit(_PHASED)).mappings()][::-1]
+    rows = read_newest(connection, _NEWEST, _PHASED, to_ms(now), {"of": storable(target)})
+    return [observation_of(row._asdict()) for row in reversed(rows)]
 
 
 def _summed(
@@ -173,6 +175,7 @@ def _failures(
             _PROBE.target == storable(target),
             _PROBE.started_ms >= to_ms(max(hour, since)),
             _PROBE.started_ms < to_ms(min(hour + HOUR, now)),
+            in_slots(to_ms(max(hour, since)), to_ms(min(hour + HOUR, now))),
             _PROBE.outcome.not_in(sorted(ANSWERED)),
         )
         rows = connection.execute(wanted.order_by(_PROBE.started_ms.desc()).limit(_MOST_FAILURES)).mappings()

@@ -46,6 +46,7 @@ def _shape(connection: Connection) -> dict[str, list[tuple[object, ...]]]:
             f"* FROM pragma_table_xinfo('{table}')",
             # Without its number: several indexes of one table are made in any order.
             f"name, \"unique\", origin, partial FROM pragma_index_list('{table}') ORDER BY name",
+            f"sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = '{table}' ORDER BY name",
         ]
         shape[table] = [tuple(row) for fact in facts for row in connection.exec_driver_sql(f"SELECT {fact}")]
     return shape
@@ -292,6 +293,33 @@ def test_older_observations_are_summed_up(engine: Engine) -> None:
     assert [(at, rollup.counts.total) for at, rollup in hours] == [(begin, 3), (begin + HOUR, 1)]
     assert day[0][1] == hours[0][1] + hours[1][1]
     assert day[0][1].counts.served == pytest.approx(2 / 3)
+
+
+def test_observations_are_written_anew_in_the_order_in_which_they_came(engine: Engine) -> None:
+    """All columns of all of them, hours and years apart; each can still be stored only once."""
+    hours = (-1, 0, 1, 400, 400 * 365)
+    with engine.begin() as connection:
+        for table in inspect(connection).get_table_names():
+            connection.exec_driver_sql(f'DROP TABLE "{table}"')
+        migrate(connection, current=None, wanted="0016")
+        columns = [str(row[1]) for row in connection.exec_driver_sql("PRAGMA table_info(observations)")]
+        texts = {"target", "check_", "region", "outcome", "detail", "request_id", "model", "deprecation", "limit_left"}
+        rows = [
+            {name: name if name in texts else place for place, name in enumerate(columns)}
+            | {"target": f"a/{target}", "started_ms": hour * 3_600_000 + target}
+            for target in range(3)
+            for hour in hours
+        ]
+        marks = ", ".join(f":{name}" for name in columns)
+        insert = text(f"INSERT INTO observations VALUES ({marks})")  # noqa: S608 - our own names
+        connection.execute(insert, rows)
+        migrate(connection, current="0016", wanted=SCHEMA)
+    rows.sort(key=lambda row: row["started_ms"])
+    with engine.connect() as connection:
+        kept = connection.exec_driver_sql("SELECT * FROM observations ORDER BY rowid").mappings().all()
+    assert [dict(row) for row in kept] == rows
+    with pytest.raises(DatabaseError, match="UNIQUE"), engine.begin() as connection:
+        connection.execute(insert, rows[:1])
 
 
 def with_next(scripts: Path, upgrade: str) -> Path:
