@@ -69,8 +69,8 @@ class Wire:
 
     def _pass_on(self, client: socket.socket) -> None:
         server, cut = socket.socket(socket.AF_UNIX), self._cut
-        server.connect(self._socket)
         self._kept += [client, server]
+        server.connect(self._socket)
         back = threading.Thread(target=self._pump, args=(server, client, cut, Way.BACK), daemon=True)
         back.start()
         self._pump(client, server, cut, Way.THERE)
