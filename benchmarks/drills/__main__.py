@@ -173,6 +173,7 @@ def _fleet_lines(report: FleetReport) -> Iterator[str]:
         times = sorted(report.log.takeovers_s.get(kind, ()))
         yield f"  {kind}: {count}" + (f", taken over in {_spread(times)}" if times else "")
     counts = f"{report.epochs} epochs, {report.decisions} decisions, {report.incidents} incidents"
+    yield from (f"logs: {folder}" for folder in report.logs)
     yield f"{counts}, {report.messages} messages in Slack; {report.files:,} routing files were read meanwhile"
 
 

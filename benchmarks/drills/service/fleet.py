@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Final
 
 from benchmarks.drills.service.aftermath import TOKEN, wrongly_told
@@ -33,6 +33,8 @@ class FleetReport:
     """Routing files that were read meanwhile."""
     wrong: list[str] = field(default_factory=list)
     """What did not hold."""
+    logs: list[str] = field(default_factory=list)
+    """The folders with the logs of the fleets in which something did not."""
 
     def __add__(self, other: "FleetReport") -> "FleetReport":
         """Of both."""
@@ -98,6 +100,10 @@ class FleetDrill:
             finally:
                 _look_back(fleet, slack, report)
                 fleet.close()
+                if report.wrong:
+                    report.logs.append(mkdtemp(prefix=f"hotspare-fleet-{seed}-"))
+                    for machine in fleet.machines:
+                        Path(report.logs[0], machine.name).write_text(machine.log(), encoding="utf-8")
         return report
 
     def _kinds(self) -> Sequence[str]:
