@@ -5,12 +5,12 @@ import logging
 import os
 import secrets
 import socket
-import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from controller.fleet.machine import THIS, Machine
 from controller.fleet.shared_clock import SharedClock
 from controller.fleet.succession import may_take
 from controller.service.background import WorkerThread
@@ -18,7 +18,6 @@ from monitor.storage.database import DatabaseError
 from monitor.storage.lease_fence import LEADER, HeldLease, LeaseFence
 from monitor.storage.lease_store import RENEW_S, LeaseReading, LeaseStore
 from monitor.storage.lock import HeldError
-from monitor.storage.postgres_engine import open_reporter
 from monitor.storage.writer import writer_database
 
 log = logging.getLogger(__name__)
@@ -37,19 +36,22 @@ def holder_name(routing_file: Path) -> str:
 class LeaseKeeper:
     """The lease of one process, on a thread and a connection of their own: nothing else delays a renewal."""
 
-    def __init__(self, url: str, holder: str, clock: SharedClock) -> None:
+    def __init__(self, url: str, holder: str, clock: SharedClock, machine: Machine = THIS) -> None:
         self._url = url
+        self._monotonic = machine.monotonic
         self.holder = holder
         self._clock = clock
-        self._engine = open_reporter(url, statement_s=_STATEMENT_S)
-        self._store = LeaseStore(self._engine, LEADER)
+        self._engine = machine.reporter(url, statement_s=_STATEMENT_S)
+        self._store = LeaseStore(self._engine, LEADER, monotonic=machine.monotonic)
         self.thread = WorkerThread("lease")
         """Whoever else asks the database while this process does not lead asks on this thread."""
+        self._is_there = False
+        """Whether the database had leases when it was last asked."""
         self._refused = ""
         """Why tables could not be made, as it was logged last."""
         self._last: tuple[int, int] | None = None
         self._unchanged_since_s = 0.0
-        self.answered_s = time.monotonic()
+        self.answered_s = self._monotonic()
         """When the database answered last (monotonic)."""
         self.reading: LeaseReading | None = None
         """The lease as it was read last."""
@@ -64,14 +66,16 @@ class LeaseKeeper:
         try:
             return self._take(above)
         except DatabaseError:
+            self._is_there = False
             self._engine.dispose()
             raise
 
     def _take(self, above: int) -> HeldLease | None:
-        if not self._store.is_there() and not self._make_tables():
+        self._is_there = self._is_there or self._store.is_there() or self._make_tables()
+        if not self._is_there:
             return None
         self.reading = reading = self._store.read()
-        self.answered_s = now_s = time.monotonic()
+        self.answered_s = now_s = self._monotonic()
         self._clock.learn(reading.time)
         if self._last != (reading.epoch, reading.until_ms):
             self._last, self._unchanged_since_s = (reading.epoch, reading.until_ms), now_s
@@ -104,12 +108,12 @@ class LeaseKeeper:
         """Renew it until it is lost. While the service is `stuck` it is not renewed: another machine may do better."""
         due_s, failing = 0.0, False
         while fence.deposed is None:
-            if time.monotonic() >= due_s:
+            if self._monotonic() >= due_s:
                 try:
                     if why := stuck():
                         raise DatabaseError(why)
                     await self.thread.run(self._renew, fence)
-                    due_s, failing = time.monotonic() + RENEW_S, False
+                    due_s, failing = self._monotonic() + RENEW_S, False
                 except DatabaseError as error:
                     if not failing:
                         log.warning("lease_not_renewed epoch=%d: %s", fence.lease.epoch, error)
@@ -119,12 +123,12 @@ class LeaseKeeper:
 
     def _renew(self, fence: LeaseFence) -> None:
         try:
-            asked_s = time.monotonic()
+            asked_s = self._monotonic()
             measured = self._store.renew(fence.lease)
             if measured:
                 fence.renewed(asked_s)
                 self._clock.learn(measured)
-                self.answered_s = time.monotonic()
+                self.answered_s = self._monotonic()
                 return
             reading = self._store.read()
         except DatabaseError:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final
 
+from controller.fleet.machine import THIS, Machine
 from controller.fleet.region_lease import RegionLease, region_lease_name
-from controller.fleet.region_probing import LoggingRecorder, RegionProbing
+from controller.fleet.region_probing import LoggingRecorder
 from controller.fleet.report_buffer import ReportBuffer
 from controller.fleet.report_sender import ReportSender
 from controller.journal import Journal
@@ -18,14 +18,11 @@ from controller.service.reloading import ConfigurationInForce, Reloader
 from monitor.config.settings import Settings
 from monitor.storage.database import DatabaseError, reading
 from monitor.storage.lease_store import LeaseStore
-from monitor.storage.postgres_engine import open_reporter
 from monitor.storage.probe_report_store import ReportOutbox
 from monitor.storage.store import Store
 from probes import pricing
 
 log = logging.getLogger(__name__)
-
-_LOOK_S: Final = 0.5
 
 
 class MonitorNode:
@@ -42,19 +39,22 @@ class MonitorNode:
         holder: str,
         clock: Callable[[], datetime],
         environ: Mapping[str, str] = MappingProxyType({}),
+        machine: Machine = THIS,
     ) -> None:
         """`holder` is the name of this process, as of `RegionLease`; `environ` as of `Service`."""
         self._settings = settings
+        self._machine = machine
         self._changed = asyncio.Event()
         """There are other settings than those that are probed by."""
         self._region = region
         self._clock = clock
-        self._engine = open_reporter(settings.database)
+        self._engine = machine.reporter(settings.database)
         self._database = WorkerThread("monitor")
-        self._lease = RegionLease(LeaseStore(self._engine, region_lease_name(region)), region, holder)
-        self._outbox_engine = open_reporter(settings.database)
+        leases = LeaseStore(self._engine, region_lease_name(region), monotonic=machine.monotonic)
+        self._lease = RegionLease(leases, region, holder, monotonic=machine.monotonic)
+        self._outbox_engine = machine.reporter(settings.database)
         outbox = ReportOutbox(self._outbox_engine, region=region, reporter=HOST)
-        self._sender = ReportSender(outbox.send, ReportBuffer(settings.routing_file))
+        self._sender = ReportSender(outbox.send, ReportBuffer(settings.routing_file), monotonic=machine.monotonic)
         self._failed = False
         self.reloader = Reloader(
             configuration=ConfigurationInForce(settings, clock()),
@@ -62,6 +62,7 @@ class MonitorNode:
             apply=self._apply,
             beat=lambda: None,
             recorder=LoggingRecorder(store=Store(reading(self._engine)), database=self._database, clock=clock),
+            look_s=2 * machine.look_s,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -76,7 +77,7 @@ class MonitorNode:
                     await self._keep_lease()
                     if self._lease.is_held:
                         await self._probe(stop)
-                    await _wait(stop, _LOOK_S)
+                    await _wait(stop, self._machine.look_s)
                 reloading.cancel()
                 ended.set()
                 await reporting
@@ -89,7 +90,7 @@ class MonitorNode:
     async def _probe(self, stop: asyncio.Event) -> None:
         """Until `stop`, until another machine probes, or until the configuration is another."""
         self._changed.clear()
-        probing = RegionProbing(
+        probing = self._machine.probes(
             settings=self._settings,
             region=self._region,
             store=Store(reading(self._engine)),
@@ -104,7 +105,7 @@ class MonitorNode:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(probing.run(until))
                 while self._lease.is_held and not stop.is_set() and not self._changed.is_set():
-                    await _wait(stop, _LOOK_S)
+                    await _wait(stop, self._machine.look_s)
                     await self._keep_lease()
                 until.set()
         finally:

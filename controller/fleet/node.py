@@ -8,13 +8,12 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from controller.fleet.lease_keeper import LeaseKeeper, holder_name
+from controller.fleet.machine import THIS, Leads, Machine
 from controller.fleet.monitor_node import MonitorNode
-from controller.fleet.shared_clock import SharedClock
 from controller.fleet.standby import Standby
 from controller.routing.published_state import order_of
 from controller.routing.routing_file import RoutingFile, own_file
 from controller.service.lead import Lead
-from controller.service.service import Service
 from monitor.config.loader import load
 from monitor.config.problems import ConfigError
 from monitor.config.settings import Settings
@@ -36,22 +35,29 @@ class FleetNode:
     """
 
     def __init__(
-        self, settings: Settings, *, region: str = "", environ: Mapping[str, str] = MappingProxyType({})
+        self,
+        settings: Settings,
+        *,
+        region: str = "",
+        environ: Mapping[str, str] = MappingProxyType({}),
+        machine: Machine = THIS,
     ) -> None:
         """`region` is that of this machine, which it probes for whoever leads; empty where there are none."""
         self._settings = settings
         self._region = region
         self._environ = environ
+        self._machine = machine
         self._opened = ExitStack()
-        self._clock = SharedClock()
+        self._clock = machine.clock()
         self._monitor: MonitorNode | None = None
-        self._service: Service | None = None
+        self._service: Leads | None = None
         """While it leads."""
 
     def __enter__(self) -> "FleetNode":
         with ExitStack() as opened:
             self._file: RoutingFile = opened.enter_context(own_file(self._settings.routing_file, self._region))
-            self._keeper = LeaseKeeper(self._settings.database, holder_name(self._settings.routing_file), self._clock)
+            holder = holder_name(self._settings.routing_file)
+            self._keeper = LeaseKeeper(self._settings.database, holder, self._clock, self._machine)
             opened.callback(self._keeper.close)
             self._lease = self._first_lease()
             self._opened = opened.pop_all()
@@ -81,7 +87,12 @@ class FleetNode:
 
     def _monitor_node(self) -> MonitorNode:
         return MonitorNode(
-            self._settings, self._region, holder=self._keeper.holder, clock=self._clock, environ=self._environ
+            self._settings,
+            self._region,
+            holder=self._keeper.holder,
+            clock=self._clock,
+            environ=self._environ,
+            machine=self._machine,
         )
 
     async def _take_part(self, stop: asyncio.Event, ready: Callable[[], None]) -> None:
@@ -107,7 +118,7 @@ class FleetNode:
             return None
 
     async def _stand_by(self, stop: asyncio.Event) -> HeldLease | None:
-        standby = Standby(self._settings, self._file, self._keeper, self._clock)
+        standby = Standby(self._settings, self._file, self._keeper, self._clock, self._machine)
         try:
             return await standby.run(stop)
         finally:
@@ -115,13 +126,13 @@ class FleetNode:
 
     async def _lead(self, lease: HeldLease, stop: asyncio.Event, ready: Callable[[], None]) -> None:
         """Run the service until `stop`, or until the lease is lost; give it back."""
-        fence, over = LeaseFence(lease), asyncio.Event()
+        fence, over = LeaseFence(lease, monotonic=self._machine.monotonic), asyncio.Event()
         kept = asyncio.create_task(self._keeper.keep(fence, self.stuck))
         stopped = asyncio.create_task(stop.wait())
         for ending in (kept, stopped):
             ending.add_done_callback(lambda _: over.set())
         self._settings = await asyncio.to_thread(self._newest_settings)
-        service = Service(
+        service = self._machine.leads(
             self._settings, environ=self._environ, clock=self._clock, lead=Lead(fence=fence, file=self._file)
         )
         try:

@@ -3,13 +3,13 @@
 import asyncio
 import json
 import logging
-import time
 from contextlib import suppress
 from typing import Any, Final
 
 from controller.alerts.service_health import STUCK_S
 from controller.api.server import ApiServer
 from controller.fleet.lease_keeper import LeaseKeeper
+from controller.fleet.machine import THIS, Machine
 from controller.fleet.shared_clock import SharedClock
 from controller.routing.published_state import order_of
 from controller.routing.routing_file import RoutingFile, RoutingFileError
@@ -17,24 +17,30 @@ from monitor.config.settings import Settings
 from monitor.formatting import format_elapsed
 from monitor.storage.database import DatabaseError
 from monitor.storage.lease_fence import HeldLease
-from monitor.storage.postgres_engine import open_reporter
 from monitor.storage.shared_table_store import SharedTable, SharedTableStore
 
 log = logging.getLogger(__name__)
 
-_LOOK_S: Final = 0.5
 _STATEMENT_S: Final = 5.0
 
 
 class Standby:
     """From one `run` to the next; without the database the routing file stays as it is, and becomes stale."""
 
-    def __init__(self, settings: Settings, file: RoutingFile, keeper: LeaseKeeper, clock: SharedClock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        file: RoutingFile,
+        keeper: LeaseKeeper,
+        clock: SharedClock,
+        machine: Machine = THIS,
+    ) -> None:
+        self._machine = machine
         self._settings = settings
         self._file = file
         self._keeper = keeper
         self._clock = clock
-        self._engine = open_reporter(settings.database, statement_s=_STATEMENT_S)
+        self._engine = machine.reporter(settings.database, statement_s=_STATEMENT_S)
         self._tables = SharedTableStore(self._engine)
         self._known: SharedTable | None = None
         self._leader = ""
@@ -62,7 +68,7 @@ class Standby:
                 if lease:
                     return lease
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(_LOOK_S):
+                    async with asyncio.timeout(self._machine.look_s):
                         await stop.wait()
             return None
         finally:
@@ -71,7 +77,7 @@ class Standby:
 
     def trouble(self) -> str | None:
         """That the leader's table is not known any more, in a few words; None while it is."""
-        elapsed_s = time.monotonic() - self._keeper.answered_s
+        elapsed_s = self._machine.monotonic() - self._keeper.answered_s
         return f"the database has not answered for {format_elapsed(elapsed_s)}" if elapsed_s > STUCK_S else None
 
     async def _look(self) -> HeldLease | None:

@@ -41,11 +41,16 @@ class ReportReader:
     recorder: BackgroundRecorder
     on_observation: Callable[[Observation], None] = lambda _: None
     """Is told each new one as well; must return at once."""
+    monotonic: Callable[[], float] = time.monotonic
+    every_s: float = _EVERY_S
     _failed: str = ""
-    _answers_since_s: float = field(default_factory=time.monotonic)
+    _answers_since_s: float = field(init=False)
     """Since when the database answers: a region that could not report is not silent."""
     _blind_since: dict[str, datetime | None] = field(default_factory=dict)
     _look_s: float = float("-inf")
+
+    def __post_init__(self) -> None:
+        self._answers_since_s = self.monotonic()
 
     async def run(self) -> None:
         """For ever; while there are no regions, nothing."""
@@ -56,19 +61,19 @@ class ReportReader:
             try:
                 taken = await self.recorder.database.run(self.inbox.take, self.recorder.clock())
                 self._hand_over(taken)
-                if time.monotonic() - self._look_s >= _LOOK_S:
+                if self.monotonic() - self._look_s >= _LOOK_S:
                     await self.recorder.database.run(self._look)
-                    self._look_s = time.monotonic()
+                    self._look_s = self.monotonic()
             except DatabaseError as error:
                 if not self._failed:
                     log.error("reports_not_taken: %s", error)
-                self._failed, self._answers_since_s = str(error), time.monotonic()
+                self._failed, self._answers_since_s = str(error), self.monotonic()
                 await asyncio.sleep(_AGAIN_S)
-                self._answers_since_s = time.monotonic()
+                self._answers_since_s = self.monotonic()
                 continue
             self._failed = ""
             if not taken.more:
-                await asyncio.sleep(_EVERY_S)
+                await asyncio.sleep(self.every_s)
 
     def _hand_over(self, taken: TakenReports) -> None:
         self._blind_since |= taken.blind_since
@@ -85,7 +90,7 @@ class ReportReader:
 
     def _look(self) -> None:
         """Record which regions have become silent or blind, and which are so no more."""
-        answers_s = time.monotonic() - self._answers_since_s
+        answers_s = self.monotonic() - self._answers_since_s
         found = {region.region: region for region in self.inbox.regions()}
         told, now = self.inbox.last_events(REGION_KINDS), self.recorder.clock()
         for region in self.regions:

@@ -76,7 +76,7 @@ def open_operator(url: str, busy_timeout_s: float) -> Engine:
     return engine
 
 
-def open_reporter(url: str, *, statement_s: float = 5.0) -> Engine:
+def open_reporter(url: str, *, statement_s: float = 5.0, connector: Connector | None = None) -> Engine:
     """For one thread that writes rows that are nobody else's, statement by statement, on one connection.
 
     It connects when it is first used, and anew after each `dispose`; raises DatabaseError as others do.
@@ -86,8 +86,8 @@ def open_reporter(url: str, *, statement_s: float = 5.0) -> Engine:
     def bound(connection: psycopg.Connection[Any]) -> None:
         connection.execute(f"SET statement_timeout={_ms(statement_s)}; SET lock_timeout={_ms(statement_s)}")
 
-    connector = Connector(statement_s)
-    return statements(_engine(url, limits, pool=QueuePool, sizes=(1, 0), connector=connector, on_connect=bound))
+    connects = connector or Connector(statement_s)
+    return statements(_engine(url, limits, pool=QueuePool, sizes=(1, 0), connector=connects, on_connect=bound))
 
 
 def require_usable(url: str) -> None:

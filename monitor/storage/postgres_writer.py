@@ -61,13 +61,14 @@ class PostgresWriter(WriterDatabase):
         statement_s: float = STATEMENT_S,
         fence: LeaseFence | None = None,
         idle_s: float = IDLE_S,
+        connector: Connector | None = None,
     ) -> None:
         """With a `fence` a transaction ends in which nothing happens for `idle_s`."""
         self._idle_ms = round(1000 * idle_s)
         self._url = url
         self._fence = fence
         self._limits = Limits(statement_s=statement_s, lock_s=busy_s)
-        self._connector = Connector(statement_s)
+        self._connector = connector or Connector(statement_s)
         self._identity: str | None = None
         self._in_doubt = False
         self._readable = False
