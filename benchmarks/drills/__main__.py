@@ -1,4 +1,4 @@
-"""`make drills`: faults in virtual time (`simulation`), or provoked on the real service.
+"""`make drills`: faults in virtual time (`simulation`, `fleet-simulation`), or provoked on the real service.
 
 `targets`, `history`: thousands of targets, and years of sums, must cost in the end what they did at first. `kills`:
 kill -9 at random moments; with `--steps`, at each step with files. `fleet`: machines on one PostgreSQL are killed,
@@ -23,6 +23,7 @@ from typing import Final, TypeVar
 from rich.console import Console
 from rich.progress import Progress, track
 
+from benchmarks.drills.fleet_simulation.runner import play_seed as play_fleet
 from benchmarks.drills.service.aftermath import KillReport
 from benchmarks.drills.service.fleet import FleetDrill, FleetReport
 from benchmarks.drills.service.fleet_faults import FAULTS as FLEET_FAULTS
@@ -34,7 +35,7 @@ from benchmarks.drills.service.network import FAULTS as NETWORK_FAULTS
 from benchmarks.drills.service.network import fail_network
 from benchmarks.drills.service.steps import ALL, kill_at_each_step
 from benchmarks.drills.service.targets import watch_targets
-from benchmarks.drills.simulation.runner import Played, play_all
+from benchmarks.drills.simulation.runner import Played, play_all, play_seed
 from benchmarks.reliability import report as reliability
 
 _MOST_SHOWN = 5
@@ -51,7 +52,7 @@ def main() -> int:
         prog="make drills", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("drill", nargs="?", choices=_DRILLS, default="simulation")
-    parser.add_argument("--histories", type=int, default=300, help="of the simulation (default: %(default)s)")
+    parser.add_argument("--histories", type=int, default=300, help="of a simulation (default: %(default)s)")
     parser.add_argument("--kills", type=int, default=500, help="services that die, or faults of a fleet (default: 500)")
     parser.add_argument("--machines", type=int, default=3, help="of a fleet (default: %(default)s)")
     parser.add_argument("--fleets", type=int, default=1, help="side by side (default: %(default)s)")
@@ -199,14 +200,15 @@ def _simulate(args: argparse.Namespace) -> int:
     seeds = range(args.seed, args.seed + args.histories)
     began_s = time.monotonic()
     played, wrong, kinds = 0, list[Played](), Counter[str]()
-    steps, virtual_s, exposed_s = 0, 0.0, 0.0
-    for each in _tracked(play_all(seeds, args.jobs), "histories", len(seeds)):
+    steps, virtual_s, exposed_s, takeovers_s = 0, 0.0, 0.0, list[float]()
+    for each in _tracked(play_all(seeds, args.jobs, _PLAYERS[args.drill]), "histories", len(seeds)):
+        takeovers_s += each.takeovers_s
         played, steps, virtual_s = played + 1, steps + each.steps, virtual_s + each.virtual_s
         exposed_s = max(exposed_s, each.exposed_s)
         kinds.update(set(each.kinds))
         if each.wrong:
             wrong.append(each)
-            _print_failure(each)
+            _print_failure(each, args.drill)
     took_s = time.monotonic() - began_s
     if args.json:
         document = {
@@ -216,14 +218,18 @@ def _simulate(args: argparse.Namespace) -> int:
             "steps": steps,
             "virtual_s": round(virtual_s),
             "longest_exposed_s": round(exposed_s, 1),
+            "takeovers_s": [round(seconds, 1) for seconds in takeovers_s],
             "wall_s": round(took_s, 1),
             "faults": dict(kinds.most_common()),
         }
         print(json.dumps(document, ensure_ascii=False))
     else:
         print(f"{played - len(wrong):,} of {played:,} histories held, {len(wrong):,} failed, in {took_s:.0f} s")
-        print(f"{steps:,} steps of disk and database, {virtual_s / 3600:,.0f} virtual hours")
+        what = "statements of the database" if takeovers_s else "steps of disk and database"
+        print(f"{steps:,} {what}, {virtual_s / 3600:,.0f} virtual hours")
         print(f"users were on a target of which everything failed for {exposed_s:.0f} s at the most")
+        if takeovers_s:
+            print(f"{len(takeovers_s):,} takeovers: in {_spread(sorted(takeovers_s))}")
         print("histories by fault: " + ", ".join(f"{kind} {count:,}" for kind, count in kinds.most_common()))
     return 1 if wrong else 0
 
@@ -233,16 +239,18 @@ def _provoke_all(_: argparse.Namespace) -> int:
     return 0
 
 
-def _print_failure(failed: Played) -> None:
+def _print_failure(failed: Played, drill: str) -> None:
     lines = [f"seed {failed.history.seed}: {len(failed.wrong)} things were wrong, with these faults alone:"]
     lines += [f"  {fault}" for fault in failed.history.faults]
     lines += [f"  ! {text[:300]}" for text in failed.wrong[:_MOST_SHOWN]]
-    lines += [f'  again: make drills ARGS="simulation --seed {failed.history.seed} --histories 1"']
+    lines += [f'  again: make drills ARGS="{drill} --seed {failed.history.seed} --histories 1"']
     print("\n".join(lines), file=sys.stderr, flush=True)
 
 
+_PLAYERS: Final = {"simulation": play_seed, "fleet-simulation": play_fleet}
 _DRILLS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "simulation": _simulate,
+    "fleet-simulation": _simulate,
     "kills": _kill,
     "fleet": _fail_fleet,
     "hostile": _endure,

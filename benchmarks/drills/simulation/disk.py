@@ -10,7 +10,7 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, Protocol, TypeVar
 
 from controller.routing.ballast import SIZE
 from monitor.storage.bounded_sqlite import DiskCalls
@@ -22,12 +22,32 @@ _FILE_STEPS: Final = frozenset(
     {"open", "os.rename", "os.remove", "os.truncate", "os.chmod", "os.mkdir", "os.link", "tempfile.mkstemp"}
 )
 _WRITING: Final = ("INSERT", "UPDATE", "DELETE", "REPLACE", "PRAGMA application_id=", "CREATE")
-#: The process watches one disk at a time, through a hook that cannot be taken back.
-_WATCHED: "list[SimulatedDisk]" = []
 
 
 class KilledError(BaseException):
     """Stands for the end of the process at that point: nothing of it touches the disk any more."""
+
+
+class WatchedDisk(Protocol):
+    """Whoever is told of steps with files before they are made, and may refuse them."""
+
+    is_observed: bool
+    """Nobody is told while this is set."""
+
+    def file_step(self, event: str, args: tuple[Any, ...]) -> None:
+        """One of the interpreter's audit events."""
+
+
+#: The process watches one disk at a time, through a hook that cannot be taken back.
+_WATCHED: list[WatchedDisk] = []
+
+
+def watch_files(disk: WatchedDisk) -> None:
+    """Tell this disk, and no other, from now on."""
+    if not _WATCHED:
+        sys.addaudithook(_audit)
+        _WATCHED.append(disk)
+    _WATCHED[0] = disk
 
 
 class SimulatedDisk:
@@ -51,10 +71,7 @@ class SimulatedDisk:
 
     def watch(self) -> None:
         """See this disk, and no other, from now on."""
-        if not _WATCHED:
-            sys.addaudithook(_audit)
-            _WATCHED.append(self)
-        _WATCHED[0] = self
+        watch_files(self)
 
     def step(self) -> None:
         """One step is about to be made."""

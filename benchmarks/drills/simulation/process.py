@@ -1,45 +1,29 @@
-"""One process of the service: what `Service` puts together, without its threads, its probes and its clock."""
+"""One process of the service: what decides, and the locks and the database that it opens."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from datetime import datetime
+from typing import TypeVar
 
-from sqlalchemy import text
-
+from benchmarks.drills.simulation.controller import Controller
 from benchmarks.drills.simulation.disk import SimulatedDisk
 from benchmarks.drills.simulation.world import RememberingSlack
-from controller.alerts.delivery_store import DeliveryStore
-from controller.alerts.delivery_worker import DeliveryWorker
-from controller.alerts.slack.planning_input import SINK
-from controller.cycle.cycle import Cycle
-from controller.history.store import RouteHistory
-from controller.journal import Journal
 from controller.routing.ballast import Ballast
-from controller.routing.routing_file import RoutingFile, RoutingFileError
+from controller.routing.routing_file import RoutingFile
 from monitor.config.settings import Settings
-from monitor.connectivity.network_loss import NetworkLossDetector
-from monitor.detection.pacing import BurstProbe
-from monitor.liveness import ServiceBeat
-from monitor.storage.buffered_store import BufferedStore
 from monitor.storage.database import DatabaseError
-from monitor.storage.held_file import HeldFile
 from monitor.storage.lock import HeldError, InstanceLock, LockError
 from monitor.storage.sqlite_engine import database_path
 from monitor.storage.sqlite_writer import SqliteWriter
-from probes.observation import Observation
 
 T = TypeVar("T")
-
-_TRUSTED: Final = timedelta(hours=1)
-_STALE: Final = timedelta(hours=24)
 
 
 async def _at_once(function: Callable[[], T], /) -> T:
     return function()
 
 
-class Process:
+class Process(Controller):
     """From the locks on the files to the delivery of messages."""
 
     def __init__(
@@ -53,25 +37,18 @@ class Process:
         endpoints: Callable[[], frozenset[str]],
     ) -> None:
         """`endpoints` says which of the neutral ones answer now."""
-        self._settings = settings
-        self._clock = clock
-        self._started_at = clock()
-        self._endpoints = endpoints
         published = settings.routing_file
         self._folder = InstanceLock(published.parent, card=published.with_name(f"{published.name}.lock"), folder=True)
         self._file = RoutingFile(published, ballast=Ballast(published), folder=self._folder)
-        self.database = SqliteWriter(
-            database_path(settings.database), monotonic=monotonic, busy_s=0.0, calls=disk.calls
-        )
-        engine = self.database.engine
-        self.store, self.journal = BufferedStore(self.database), Journal(engine)
-        held = HeldFile(published.with_name(f"{published.name}.held"))
-        self.cycle = Cycle(settings, self.store, self.journal, self._file, held)
-        self.deliveries = DeliveryStore(engine, SINK)
-        self.worker = DeliveryWorker(slack, self.deliveries, in_database=_at_once, clock=clock, monotonic=monotonic)
-        self._history = RouteHistory(engine, settings)
-        self._loss = NetworkLossDetector(
-            settings.connectivity.endpoints, frozenset(provider.name for provider in settings.providers)
+        super().__init__(
+            settings,
+            self._file,
+            SqliteWriter(database_path(settings.database), monotonic=monotonic, busy_s=0.0, calls=disk.calls),
+            slack,
+            in_database=_at_once,
+            clock=clock,
+            monotonic=monotonic,
+            endpoints=endpoints,
         )
         self._opened = ExitStack()
 
@@ -88,55 +65,8 @@ class Process:
             if not self._file.read_targets():
                 raise
             self.database.recover(self._clock())
-        now = self._clock()
-        self._loss.resume(self._read(lambda: self.store.connectivity(after=now - _TRUSTED, before=now), []))
-        self.cycle.start(now)
-        self.cycle.run((), now, loss=self._loss.messages.loss)
-        if self.cycle.publisher.error:
-            raise RoutingFileError(self.cycle.publisher.error)
-        self._read(lambda: self.journal.skip_stale_alerts(self._clock() - _STALE), 0)
-        self._read(self.beat, None)
+        self.go_on()
 
     def close(self) -> None:
         """Let go of everything."""
         self._opened.close()
-
-    def run_cycle(self, batch: tuple[Observation, ...]) -> tuple[BurstProbe, ...]:
-        """What `ControlLoop` does with a batch: is our own network at fault, then one cycle. Raises DatabaseError."""
-        now = self._clock()
-        asked = self._loss.add_batch(batch, now)
-        if asked or self._loss.due(now):
-            self.store.record_connectivity(self._loss.add_check(self._endpoints(), now))
-        blind = self._loss.find_blind(batch)
-        for note in self._loss.messages.take_notes():
-            self.store.add_event(now, note.kind, "network", note.text, notify=note.notify)
-        return self.cycle.run(batch, now, blind, self._loss.messages.loss)
-
-    def keep_house(self, *, prunes: bool) -> None:
-        """A sign of life, sums and pruning; raises DatabaseError."""
-        self.beat()
-        now = self._clock()
-        if prunes:  # not right after the clock was set forward, as `Housekeeping` has it
-            self.store.prune(now - timedelta(days=14))
-        self._history.sum_up(now)
-
-    def beat(self) -> None:
-        """A sign of life."""
-        beat = ServiceBeat(
-            pid=1, host="simulated", version="1", started_at=self._started_at, beat_at=self._clock(), stopped_at=None
-        )
-        self.store.beat(beat)
-
-    def stored(self) -> tuple[Any, ...]:
-        """What people may have to be told of; it changes with each incident, revision and event."""
-        query = "SELECT (SELECT TOTAL(revision) FROM incidents), (SELECT COUNT(*) FROM events)"
-        with self.database.engine.connect() as connection:
-            return tuple(connection.execute(text(query)).one())
-
-    def _read(self, read: Callable[[], T], otherwise: T) -> T:
-        try:
-            return read()
-        except DatabaseError:
-            if self.database.is_usable():
-                raise
-            return otherwise

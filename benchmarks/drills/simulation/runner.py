@@ -6,11 +6,12 @@ import os
 import shutil
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, Protocol, Self
 
 from benchmarks.drills.simulation.history import History, draw
 from benchmarks.drills.simulation.service import SimulatedService
@@ -20,22 +21,39 @@ _MOST_SHOWN = 5
 _ROOM = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 
 
+class Replayed(Protocol):
+    """A history that can be played again, with fewer of its faults."""
+
+    @property
+    def seed(self) -> int:
+        """What it was drawn from."""
+
+    @property
+    def faults(self) -> Sequence[object]:
+        """All that happens."""
+
+    def without(self, place: int) -> Self:
+        """The same without one of them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
     """What came of one history."""
 
-    history: History
+    history: Replayed
     wrong: tuple[str, ...]
     virtual_s: float
     steps: int
     exposed_s: float
     """The longest time that users were on a target that fails, with nothing in the way."""
     kinds: tuple[str, ...]
+    takeovers_s: tuple[float, ...] = ()
+    """Of a fleet: how long nobody led each time, while somebody could have."""
 
 
 def play(history: History) -> Played:
     """One history, from its start until all has been well for long."""
-    with _folder() as folder:
+    with room() as folder:
         service = SimulatedService(history, folder)
         watch, raised = Watch(service), list[str]()
         try:
@@ -63,27 +81,28 @@ def play_seed(seed: int) -> Played:
     gc.freeze()
     gc.disable()  # a worker plays thirty histories
     played = play(draw(seed))
-    return shrunk(played) if played.wrong else played
+    return shrunk(played, play) if played.wrong else played
 
 
-def shrunk(played: Played) -> Played:
+def shrunk(played: Played, play_again: Callable[[Any], Played]) -> Played:
     """The same failure, or another one, with fewer faults."""
     place = 0
     while place < len(played.history.faults):
-        smaller = play(played.history.without(place))
+        smaller = play_again(played.history.without(place))
         played, place = (smaller, place) if smaller.wrong else (played, place + 1)
     return played
 
 
-def play_all(seeds: range, jobs: int) -> Iterator[Played]:
+def play_all(seeds: range, jobs: int, play_one: Callable[[int], Played] = play_seed) -> Iterator[Played]:
     """Each in turn, in processes of their own whose sets have the same order every time."""
     os.environ["PYTHONHASHSEED"] = "0"
     with get_context("spawn").Pool(jobs, maxtasksperchild=3) as pool:
-        yield from pool.imap_unordered(play_seed, seeds, chunksize=10)
+        yield from pool.imap_unordered(play_one, seeds, chunksize=10)
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def room() -> Iterator[Path]:
+    """An empty folder, in memory where that can be."""
     name = tempfile.mkdtemp(prefix="hotspare-drill-", dir=_ROOM if os.access(_ROOM, os.W_OK) else None)
     try:
         yield Path(name)

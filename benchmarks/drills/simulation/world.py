@@ -1,12 +1,13 @@
 """What the service meets outside: settings, what providers and endpoints answer, and a Slack that remembers."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import count
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, Protocol
 
 from benchmarks.drills.simulation.history import PROVIDERS, ROUTES, FaultKind, History
 from controller.alerts.channel import AlertChannel, DeliveryError
@@ -77,26 +78,14 @@ class World:
 
     def answer(self, target: str, at_s: float, now: datetime, hang_s: float) -> Observation:
         """What a probe observes that begins then; it gives up after `hang_s`."""
-        well = Observation(
-            target=target,
-            check=Check.CHAT,
-            started_at=now,
-            outcome=Outcome.OK,
-            duration_s=self._dice.uniform(0.2, 0.6),
-            http_status=200,
+        return observed(
+            self._dice,
+            target,
+            now,
+            hang_s=hang_s,
+            is_cut_off=self._history.near(at_s, frozenset({FaultKind.NETWORK})),
+            faults=(each for each in self._history.faults if each.hits(target) and each.at_s <= at_s < each.until_s),
         )
-        if self._history.near(at_s, frozenset({FaultKind.NETWORK})):
-            return replaced(well, outcome=Outcome.UNREACHABLE, duration_s=_CONNECT_S, detail="no way", http_status=None)
-        for fault in self._history.faults:
-            if not (fault.hits(target) and fault.at_s <= at_s < fault.until_s and self._dice.random() < fault.share):
-                continue
-            if fault.kind is FaultKind.THROTTLED:
-                return replaced(well, outcome=Outcome.RATE_LIMITED, detail="HTTP 429", http_status=429, retry_after_s=8)
-            outcome = Outcome(fault.outcome)
-            took_s = {Outcome.TIMEOUT: min(hang_s, TIMEOUT_S), Outcome.UNREACHABLE: _CONNECT_S}
-            duration_s = took_s.get(outcome, well.duration_s)
-            return replaced(well, outcome=outcome, duration_s=duration_s, detail="simulated", http_status=None)
-        return well
 
     def endpoints(self, asked: Sequence[str], at_s: float) -> frozenset[str]:
         """Those that answer."""
@@ -109,6 +98,44 @@ class World:
     def slack_replies(self, at_s: float) -> bool:
         """Whether what Slack has taken is confirmed."""
         return not self._history.near(at_s, frozenset({FaultKind.REPLY_LOST}))
+
+
+class ProviderFault(Protocol):
+    """What providers do wrong."""
+
+    @property
+    def outcome(self) -> str:
+        """How probes end; empty where they are throttled."""
+
+    @property
+    def share(self) -> float:
+        """How many of them."""
+
+
+def observed(
+    dice: Random, target: str, now: datetime, *, hang_s: float, is_cut_off: bool, faults: Iterable[ProviderFault]
+) -> Observation:
+    """What a probe observes that begins now, while these faults go on; it gives up after `hang_s`."""
+    well = Observation(
+        target=target,
+        check=Check.CHAT,
+        started_at=now,
+        outcome=Outcome.OK,
+        duration_s=dice.uniform(0.2, 0.6),
+        http_status=200,
+    )
+    if is_cut_off:
+        return replaced(well, outcome=Outcome.UNREACHABLE, duration_s=_CONNECT_S, detail="no way", http_status=None)
+    for fault in faults:
+        if dice.random() >= fault.share:
+            continue
+        if not fault.outcome:
+            return replaced(well, outcome=Outcome.RATE_LIMITED, detail="HTTP 429", http_status=429, retry_after_s=8)
+        outcome = Outcome(fault.outcome)
+        took_s = {Outcome.TIMEOUT: min(hang_s, TIMEOUT_S), Outcome.UNREACHABLE: _CONNECT_S}
+        duration_s = took_s.get(outcome, well.duration_s)
+        return replaced(well, outcome=outcome, duration_s=duration_s, detail="simulated", http_status=None)
+    return well
 
 
 def stalled(observation: Observation, stood_still_s: float) -> Observation:
@@ -125,20 +152,30 @@ def stalled(observation: Observation, stood_still_s: float) -> Observation:
     )
 
 
+class ReachedSlack(Protocol):
+    """When Slack can be reached; seconds of true time."""
+
+    def slack_answers(self, at_s: float, /) -> bool:
+        """Whether it can."""
+
+    def slack_replies(self, at_s: float, /) -> bool:
+        """Whether what it has taken is confirmed."""
+
+
 class RememberingSlack(AlertChannel):
     """Slack as the planner and the delivery worker see it: messages that are edited, and found again."""
 
     name = SINK
     resends = False
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: ReachedSlack) -> None:
         self._world = world
         self.at_s = 0.0
         self.posted: dict[tuple[str, str], list[Receipt]] = {}
         """What was posted, by the key of the delivery and when that was begun: once each."""
         self.told: dict[int, int] = {}
         """The highest revision of each incident that a message has told."""
-        self._numbers = 0
+        self._numbers = count(1)
         self._shown: dict[str, str] = {}
 
     def restart(self) -> None:
@@ -157,8 +194,7 @@ class RememberingSlack(AlertChannel):
             raise DeliveryError("Slack cannot be reached", maybe_arrived=False)
         ts = planned.ts or ""
         if planned.action is Action.POST:
-            self._numbers += 1
-            ts = f"{self._numbers:06}"
+            ts = f"{next(self._numbers):06}"
             receipt = replace(planned.receipt, channel="C1", ts=ts)
             self.posted.setdefault((planned.key, str(to_ms(begun_at))), []).append(receipt)
         receipt = replace(planned.receipt, channel="C1", ts=ts)
