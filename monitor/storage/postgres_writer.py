@@ -70,7 +70,7 @@ class PostgresWriter(WriterDatabase):
         self._limits = Limits(statement_s=statement_s, lock_s=busy_s)
         self._connector = connector or Connector(statement_s)
         self._identity: str | None = None
-        self._in_doubt = False
+        self._in_doubt = self._was_open = False
         self._readable = False
         """While it cannot be written."""
         engine = writer_engine(url, self._limits, connector=self._connector, on_connect=self._hold)
@@ -94,6 +94,7 @@ class PostgresWriter(WriterDatabase):
             prepare(self.engine, self._url)
             self._identify()
             self._begin_lease()
+            self._was_open = True
         finally:
             self._limits.statement_s, self._connector.deadline_s = usual
 
@@ -102,7 +103,10 @@ class PostgresWriter(WriterDatabase):
         self.engine.dispose()
 
     def _hold(self, connection: psycopg.Connection[Any]) -> None:
-        """Take the lock for this connection; raises HeldError, or DeposedError where the lease is lost."""
+        """Take the lock for this connection; raises HeldError, or DeposedError where the lease is lost.
+
+        Once the database has been open another holder is a fault of it: whoever reads or writes meets no LockError.
+        """
         if self._fence:
             self._fence.check_connection(connection)
             connection.execute(f"SET idle_in_transaction_session_timeout={self._idle_ms}")
@@ -117,7 +121,11 @@ class PostgresWriter(WriterDatabase):
             connection.execute(_WAIT)
         except psycopg.errors.LockNotAvailable as error:
             who = f" ({holder[1]}, from {holder[2]}, since {holder[3]:%Y-%m-%dT%H:%M:%SZ})" if holder else ""
-            raise HeldError(f"another hotspare{who} holds {self._shown}: stop it first") from error
+            held = f"another hotspare{who} holds {self._shown}: stop it first"
+            if not self._was_open:
+                raise HeldError(held) from error
+            self._note(held)
+            raise DatabaseError(held) from error
 
     def _is_hanging(self) -> bool:
         return self._connector.is_hanging

@@ -9,6 +9,7 @@ from sqlalchemy import make_url
 
 from monitor.storage.database import DatabaseError
 from monitor.storage.lock import HeldError
+from monitor.storage.postgres_engine import SERVICE_LOCK
 from monitor.storage.postgres_writer import PostgresWriter
 from monitor.storage.store import Store
 from tests.support.databases import Seconds
@@ -69,6 +70,22 @@ def test_a_second_service_is_refused(url: str, database: PostgresWriter) -> None
     database.close()
     second.open()
     second.close()
+
+
+@pytest.mark.slow
+def test_a_lock_that_another_takes_meanwhile_is_a_fault(url: str, database: PostgresWriter, seconds: Seconds) -> None:
+    """Whoever reads or writes meets a DatabaseError, as with all else that a database does."""
+    with other(url) as second:
+        second.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
+        second.execute(f"SELECT pg_advisory_lock({SERVICE_LOCK})")
+        for act in (count, add_event):
+            with pytest.raises(DatabaseError):
+                act(database)
+        with pytest.raises(DatabaseError, match=r"another hotspare .* holds"):
+            count(database)
+        assert not tries_again(database, seconds)
+    assert tries_again(database, seconds)
+    assert count(database) == 1
 
 
 def test_the_lineage_stays_with_the_database(postgres: PostgresServer, url: str, database: PostgresWriter) -> None:
