@@ -133,9 +133,9 @@ class SimulatedMachine:
             await asyncio.to_thread(node.__enter__)
             await node.run(self._stopped)
         except (DatabaseError, LockError, RoutingFileError):
-            pass  # the service manager starts it again
-        if not process.is_dead:
-            process.dies = True
+            pass  # as the command has it: it says so, and ends
+        finally:
+            process.dies = True  # the service manager starts it again
 
     def _let_go(self, process: SimulatedProcess) -> None:
         """What the kernel does: its connections end, its locks are free."""
