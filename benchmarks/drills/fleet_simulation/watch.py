@@ -29,6 +29,7 @@ _FOLLOWS_S: Final = 180.0
 _READY_S: Final = 240.0
 _WHOLE: Final = frozenset({"server_error", "overloaded", "timeout", "unreachable"})
 _AUTOMATIC: Final = frozenset({"failover", "least_bad"})
+_SLOW: Final = frozenset({FaultKind.SLOW_WAY})
 _LONG_WELL_S: Final = 40.0
 _HINDERS: Final = frozenset({FaultKind.SLOW_WAY, FaultKind.LEASE_CUT, FaultKind.DATABASE_CLOCK, FaultKind.COMMIT_LOST})
 _CLOCKS: Final = frozenset({FaultKind.CLOCK, FaultKind.DATABASE_CLOCK})
@@ -56,7 +57,7 @@ class Watch:
         self._exposed: dict[str, float] = {}
         self._failing: frozenset[str] = frozenset()
         self._leader: SimulatedMachine | None = None
-        self._hindered_until = 0.0
+        self._hindered_until = self._slow_until = 0.0
         self._cycles = 0
         """Control cycles since it was asked whether all is settled."""
         self._region_of = {machine.file: machine.region for machine in fleet.machines}
@@ -208,7 +209,10 @@ class Watch:
 
     def _look_at_lead(self) -> None:
         now_s = self._fleet.timeline.now_s
-        since_s = max(self._led_until, self._database_since, min(self._well_since.values(), default=now_s))
+        if self._history.near(now_s, _SLOW):
+            self._slow_until = now_s  # to begin takes some thirty messages, for which no time is promised
+        well_since_s = min(self._well_since.values(), default=now_s)
+        since_s = max(self._led_until, self._database_since, self._slow_until, well_since_s)
         if self.leads() is not None:
             if now_s - since_s > 2 * _LOOK_S and self._led_until:
                 self.takeovers_s.append(now_s - since_s)
