@@ -156,8 +156,9 @@ class Watch:
             self._targets[route] = target
 
     def _failed_over(self) -> None:
-        """What the replica does not know is not in the database any more."""
+        """What the replica does not know is not in the database any more, such as who took the lease."""
         self._last_decision = self._fleet.server.look("SELECT max(id) FROM decisions")[0][0] or 0
+        self._hindered_until = self._database_since = self._fleet.timeline.now_s
 
     # The machines.
 
