@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +17,7 @@ from controller.service.service import Service
 from monitor.clock import utc_now
 from monitor.storage.postgres_connection import Connector
 from monitor.storage.postgres_engine import open_reporter
+from probes.observation import Observation
 
 
 class Leads(AbstractContextManager[Any], Protocol):
@@ -25,6 +26,9 @@ class Leads(AbstractContextManager[Any], Protocol):
     reloader: Reloader
 
     def stuck(self) -> str | None:
+        """As of `Service`."""
+
+    def unstored(self) -> Sequence[Observation]:
         """As of `Service`."""
 
     async def run(self, stop: asyncio.Event) -> None:

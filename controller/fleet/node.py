@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from controller.fleet.lease_keeper import LeaseKeeper, holder_name
+from controller.fleet.leftovers import Leftovers
 from controller.fleet.machine import THIS, Leads, Machine
 from controller.fleet.monitor_node import MonitorNode
 from controller.fleet.standby import Standby
@@ -50,6 +51,7 @@ class FleetNode:
         self._opened = ExitStack()
         self._clock = machine.clock()
         self._monitor: MonitorNode | None = None
+        self._leftovers: Leftovers | None = None
         self._service: Leads | None = None
         """While it leads."""
 
@@ -79,11 +81,16 @@ class FleetNode:
 
     async def run(self, stop: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
         """Until `stop`; `ready` is called once it leads, or stands by."""
+        ended = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             if self._region:
                 self._monitor = self._monitor_node()
                 tasks.create_task(self._monitor.run(stop))
+            else:  # with regions, what is probed is reported before it is judged
+                self._leftovers = Leftovers(self._settings, self._machine)
+                tasks.create_task(self._leftovers.run(ended))
             await self._take_part(stop, ready)
+            ended.set()
 
     def _monitor_node(self) -> MonitorNode:
         return MonitorNode(
@@ -118,6 +125,8 @@ class FleetNode:
             return None
 
     async def _stand_by(self, stop: asyncio.Event) -> HeldLease | None:
+        if self._leftovers:
+            await self._leftovers.report_held()
         standby = Standby(self._settings, self._file, self._keeper, self._clock, self._machine)
         try:
             return await standby.run(stop)
@@ -148,6 +157,8 @@ class FleetNode:
             log.error("lead_failed epoch=%d: %s; this machine stands by", lease.epoch, error)
             await asyncio.sleep(_AGAIN_S)
         finally:
+            if self._service and self._leftovers:
+                await self._leftovers.report(self._service.unstored())
             self._service = None
             for task in (kept, stopped):
                 task.cancel()

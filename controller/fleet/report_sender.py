@@ -27,7 +27,7 @@ _AT_ONCE: Final = 4
 
 
 class ReportSender:
-    """`add` what was probed; `run` sends it twice a second, in order. What waited on disk goes first."""
+    """`add` what was probed; `run` sends it every `every_s`, in order. What waited on disk goes first."""
 
     def __init__(
         self,
@@ -35,11 +35,13 @@ class ReportSender:
         buffer: ReportBuffer,
         *,
         monotonic: Callable[[], float] = time.monotonic,
+        every_s: float = _EVERY_S,
     ) -> None:
         """`send` is that of a `ReportOutbox`; it and the buffer are used on one thread of their own."""
         self._send = send
         self._buffer = buffer
         self._monotonic = monotonic
+        self._every_s = every_s
         self._thread = WorkerThread("reports")
         self._waiting: list[Observation] = []
         self._blind_since: datetime | None = None
@@ -57,7 +59,7 @@ class ReportSender:
         """Until `stop`; then once more, with what is left."""
         while not stop.is_set():
             with suppress(TimeoutError):
-                async with asyncio.timeout(_EVERY_S):
+                async with asyncio.timeout(self._every_s):
                     await stop.wait()
             await self.report()
         self._thread.shutdown()

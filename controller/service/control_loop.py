@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from controller.alerts.service_health import ServiceHealth
@@ -38,6 +38,11 @@ class ControlLoop:
     """Those that no cycle has stored yet."""
     _blind: set[Observation] = field(default_factory=set)
     """Those of them made while our own network was down."""
+
+    @property
+    def unstored(self) -> Sequence[Observation]:
+        """Those that no cycle has stored."""
+        return tuple(self._batch)
 
     async def run(self) -> None:
         """Until the end marker; what cannot be stored then is tried three times, and lost."""

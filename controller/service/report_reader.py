@@ -32,6 +32,8 @@ class ReportReader:
     """
 
     regions: Sequence[str]
+    from_others: bool = False
+    """Whether machines may report that have no region: what one that led could not store."""
     inbox: ReportInbox
     observations: asyncio.Queue[Observation | None]
     """Each new observation is put here, unless it says nothing of the present any more."""
@@ -53,15 +55,15 @@ class ReportReader:
         self._answers_since_s = self.monotonic()
 
     async def run(self) -> None:
-        """For ever; while there are no regions, nothing."""
+        """For ever; while nobody may report, nothing."""
         while True:
-            if not self.regions:
+            if not self.regions and not self.from_others:
                 await asyncio.sleep(_LOOK_S)
                 continue
             try:
                 taken = await self.recorder.database.run(self.inbox.take, self.recorder.clock())
                 self._hand_over(taken)
-                if self.monotonic() - self._look_s >= _LOOK_S:
+                if self.regions and self.monotonic() - self._look_s >= _LOOK_S:
                     await self.recorder.database.run(self._look)
                     self._look_s = self.monotonic()
             except DatabaseError as error:
@@ -73,7 +75,7 @@ class ReportReader:
                 continue
             self._failed = ""
             if not taken.more:
-                await asyncio.sleep(self.every_s)
+                await asyncio.sleep(self.every_s if self.regions else _LOOK_S)
 
     def _hand_over(self, taken: TakenReports) -> None:
         self._blind_since |= taken.blind_since

@@ -33,7 +33,7 @@ from monitor.connectivity.messages import NetworkLoss
 from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.storage.buffered_store import BufferedStore
 from monitor.storage.database import DatabaseError
-from monitor.storage.held_file import HeldFile
+from monitor.storage.held_file import held_file_of
 from monitor.storage.lock import HeldError, LockError
 from monitor.storage.probe_report_store import ReportInbox
 from monitor.storage.store import Store
@@ -114,6 +114,11 @@ class Service:
         """That nothing is decided or published, in a few words; None while it is."""
         return self._health.stuck()
 
+    def unstored(self) -> Sequence[Observation]:
+        """What was observed and not stored, once `run` has ended: of who was deposed another machine takes it."""
+        left = [self._observations.get_nowait() for _ in range(self._observations.qsize())]
+        return *self._control.unstored, *self._store.pending.observations, *filter(None, left)
+
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; then lets the probes under way finish for some seconds, and stores the last."""
         # The names of status pages are looked up in these threads: a resolver that hangs must not hold up the rest.
@@ -166,7 +171,8 @@ class Service:
 
     def _build(self, engine: Engine) -> None:
         """Go on where the last service stopped, publish the routing file, and put together what follows from it."""
-        store, now = BufferedStore(self._writer), self._clock()
+        self._store = store = BufferedStore(self._writer)
+        now = self._clock()
         self._recorder = BackgroundRecorder(store=store, database=self._database, clock=self._clock)
         loss = self._network_loss_detector(self._settings)
         self._budget = self._open_budget(self._settings)
@@ -241,8 +247,7 @@ class Service:
 
     def _resume(self, store: Store, journal: Journal, loss: NetworkLoss | None) -> None:
         """Run the first cycle from what is stored; raises RoutingFileError when its file cannot be written."""
-        routing_file = self._settings.routing_file
-        held = HeldFile(routing_file.with_name(f"{routing_file.name}.held"))
+        held = held_file_of(self._settings.routing_file)
         self._cycle = Cycle(self._budget.throttled_settings(), store, journal, self._file, held)
         if self._lead:
             self._cycle.publisher.epoch = self._lead.epoch
@@ -289,6 +294,7 @@ class Service:
         )
         self._reports = ReportReader(
             regions=self._settings.regions,
+            from_others=self._lead is not None,
             inbox=ReportInbox(self._writer.engine),
             observations=self._observations,
             targets=lambda: self._probing.paced,

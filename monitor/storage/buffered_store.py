@@ -15,6 +15,7 @@ from monitor.formatting import format_elapsed, plural
 from monitor.health import Transition
 from monitor.storage.column_conversions import to_ms
 from monitor.storage.database import DatabaseError
+from monitor.storage.lease_fence import DeposedError
 from monitor.storage.pending_writes import PendingWrites, WaitingEvent
 from monitor.storage.row_conversions import SavedTargetState
 from monitor.storage.store import NO_POOLS, Store
@@ -166,8 +167,11 @@ class BufferedStore(Store):
             self.pending.remove(queue, len(batch))
 
     def _raise_if_unusable(self, error: DatabaseError, count: int) -> None:
-        """What is refused for another reason would be refused for ever, and hold up all that waits behind it."""
-        if not self.database.is_usable():
+        """What is refused for another reason would be refused for ever, and hold up all that waits behind it.
+
+        Of who was deposed nothing is written any more, and another machine may.
+        """
+        if not self.database.is_usable() or isinstance(error, DeposedError):
             raise error
         log.error("waiting_writes_lost count=%d: %s", count, error)
 

@@ -34,6 +34,11 @@ def longest_hold(targets: int) -> timedelta:
     return timedelta(seconds=min(max(_SHORTEST_S, _LONGEST_S * targets / _MANY), _LONGEST_S))
 
 
+def held_file_of(routing_file: Path) -> "HeldFile":
+    """The one beside this routing file."""
+    return HeldFile(routing_file.with_name(f"{routing_file.name}.held"))
+
+
 class HeldFile:
     """One writer. It survives the process, not a power cut: nobody waits for the disk."""
 

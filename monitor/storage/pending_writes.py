@@ -68,6 +68,11 @@ class PendingWrites:
         queues = (self.states, self.pools, *(queue for _, queue in self._by_worth()))
         return self.throttling is None and not any(queues)
 
+    @property
+    def observations(self) -> tuple[Observation, ...]:
+        """All that wait, the bad ones first."""
+        return *self.bad, *self.good
+
     def add_observations(self, observations: Sequence[Observation]) -> None:
         """Let them wait."""
         for observation in observations:

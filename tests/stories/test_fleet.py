@@ -18,6 +18,7 @@ from benchmarks.reliability.lab import CLOCK_SOURCE
 from benchmarks.reliability.preload import build_library
 from tests.stories.test_service import ANTHROPIC, OPENAI, PATIENCE_S, Lab, lab
 from tests.support.postgres import PostgresServer, server_folder
+from tests.support.postgres_network import Way, Wire
 
 __all__ = ["lab"]
 pytestmark = pytest.mark.slow
@@ -133,6 +134,33 @@ def test_a_leader_that_was_paused_is_deposed(lab: Lab, server: PostgresServer) -
     assert "deposed" in first.log()
     assert [(epoch, target) for epoch, _, target in decisions(url)] == [(1, OPENAI), (2, ANTHROPIC)]
     assert "Traceback" not in first.log() + second.log()
+
+
+def test_what_a_deposed_leader_has_probed_is_not_lost(lab: Lab, server: PostgresServer) -> None:
+    """Nothing of it reached the database before another machine led; whoever leads then stores it."""
+    url = server.new_database()
+    wire = Wire(url)
+    first = Machine(lab, wire.url, "first")
+    lab.until(lambda: first.serving() == OPENAI, "the first leads")
+    second = Machine(lab, url, "second")
+    lab.until(lambda: second.order() == (1, 1), "the second publishes its table")
+    wire.held, cut_s = Way.THERE, time.time()
+    lab.until(lambda: second.order()[0] == 2, "takeover")
+    # A lease goes on for ten seconds at least: the second has probed nothing by then.
+    window = (OPENAI, round(1000 * (cut_s + 3)), round(1000 * (cut_s + 8)))
+    wanted = "SELECT count(*) FROM observations WHERE target = %s AND started_ms BETWEEN %s AND %s"
+
+    def stored() -> int:
+        with psycopg.connect(url.replace("+psycopg", "")) as connection:
+            return int((connection.execute(wanted, window).fetchone() or (0,))[0])
+
+    assert stored() == 0
+    wire.held = None
+    lab.until(lambda: stored() >= 5, "what the first has probed")
+    lab.until(lambda: first.order() == second.order(), "the first stands by")
+    lab.until(lambda: not (first.folder / "routing.json.unreported").exists(), "nothing waits")
+    assert "Traceback" not in first.log() + second.log()
+    wire.close()
 
 
 @pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler")

@@ -1,7 +1,7 @@
 """What a machine of the simulated fleet leads with: all of `Service` that decides, publishes, stores and tells."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import datetime
 from typing import Any, Final
@@ -98,6 +98,11 @@ class SimulatedLead:
         stands_s = self._machine.monotonic() - self.cycled_s
         return "no control cycle has ended" if stands_s > _STUCK_S else None
 
+    def unstored(self) -> Sequence[Observation]:
+        """As of `Service`."""
+        left = [self._observations.get_nowait() for _ in range(self._observations.qsize())]
+        return *self._batch, *self.controller.store.pending.observations, *filter(None, left)
+
     async def run(self, stop: asyncio.Event) -> None:
         """As of `Service`."""
         detection, settings = self.controller.cycle.detection, self._settings
@@ -109,6 +114,7 @@ class SimulatedLead:
         self._probes.request(detection.resumed_probes)
         reports = ReportReader(
             regions=settings.regions,
+            from_others=True,
             inbox=ReportInbox(self.controller.database.engine),
             observations=self._observations,
             targets=lambda: settings.targets,
