@@ -98,6 +98,7 @@ class MonitorNode:
             database=self._database,
             clock=self._clock,
             report=self._sender.add,
+            tell=self._sender.tell,
         )
         until = asyncio.Event()
         self._sender.gives_signs = True

@@ -24,6 +24,7 @@ from monitor.connectivity.checker import ConnectivityChecker
 from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.connectivity.state import ConnectivityObservation
 from monitor.storage.database import DatabaseError
+from monitor.storage.probe_report import ReportedEvent
 from monitor.storage.store import Store
 from probes.observation import Observation, replaced
 from probes.transport.http_transport import tls_context
@@ -46,6 +47,19 @@ class LoggingRecorder(BackgroundRecorder):
 
     def throttling(self, pace: str) -> None:
         """It is the leader's."""
+
+
+@dataclass(kw_only=True)
+class _TellingRecorder(LoggingRecorder):
+    """Also hands over what people must be told; they learn of it from the leader."""
+
+    tell: Callable[[ReportedEvent], None]
+
+    def event(self, kind: str, subject: str, text: str, *, notify: bool = False) -> None:
+        """Log it, and hand it over."""
+        super().event(kind, subject, text, notify=notify)
+        if notify:
+            self.tell(ReportedEvent(at=self.clock(), kind=kind, subject=subject, text=text))
 
 
 @dataclass(kw_only=True)
@@ -93,11 +107,14 @@ class RegionProbing:
     clock: Callable[[], datetime]
     report: Callable[[Sequence[Observation], datetime | None], None]
     """Is handed what was probed, and since when the network of this machine is lost; None while it works."""
+    tell: Callable[[ReportedEvent], None]
+    """Is handed what people must be told of the keys of providers."""
     _observations: asyncio.Queue[Observation | None] = field(default_factory=asyncio.Queue)
 
     async def run(self, until: asyncio.Event) -> None:
         """Until then, and some seconds longer for the probes that are under way."""
         recorder = LoggingRecorder(store=self.store, database=self.database, clock=self.clock)
+        telling = _TellingRecorder(store=self.store, database=self.database, clock=self.clock, tell=self.tell)
         detection = PacingDetection(self.settings, self.region, self.clock())
         budget = await self.database.run(self._resume, detection)
         network = self._connectivity(recorder)
@@ -107,7 +124,7 @@ class RegionProbing:
             cycle=detection,
             pacing=detection,
             journal=self.journal,
-            prober=keyed_prober(self.settings, recorder, lambda _provider, _key: None),
+            prober=keyed_prober(self.settings, telling, lambda _provider, _key: None),
             observations=self._observations,
             health=ServiceHealth(),
             recorder=recorder,

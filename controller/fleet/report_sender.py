@@ -11,7 +11,7 @@ from typing import Final
 from controller.fleet.report_buffer import ReportBuffer
 from controller.service.background import WorkerThread
 from monitor.storage.database import DatabaseError
-from monitor.storage.probe_report import MOST_OBSERVATIONS, ProbeReport, encode
+from monitor.storage.probe_report import MOST_OBSERVATIONS, ProbeReport, ReportedEvent, encode
 from probes.observation import Observation
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ class ReportSender:
         self._every_s = every_s
         self._thread = WorkerThread("reports")
         self._waiting: list[Observation] = []
+        self._events: list[ReportedEvent] = []
         self._blind_since: datetime | None = None
         self._sent_s = float("-inf")
         self._failed_s: float | None = None
@@ -54,6 +55,10 @@ class ReportSender:
         """Report these, and since when the network of this machine is lost."""
         self._waiting += observations
         self._blind_since = blind_since
+
+    def tell(self, event: ReportedEvent) -> None:
+        """Report this."""
+        self._events.append(event)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; then once more, with what is left."""
@@ -68,8 +73,11 @@ class ReportSender:
         """Send what there is, or keep it."""
         new, self._waiting = tuple(self._waiting), []
         parts = (new[begin : begin + MOST_OBSERVATIONS] for begin in range(0, len(new), MOST_OBSERVATIONS))
-        reports = [encode(ProbeReport(observations=part, blind_since=self._blind_since)) for part in parts]
-        await self._thread.run(self._report, reports)
+        reports = [ProbeReport(observations=part, blind_since=self._blind_since) for part in parts]
+        if self._events:
+            events, self._events = tuple(self._events), []
+            reports = [ProbeReport(events=events, blind_since=self._blind_since), *reports]
+        await self._thread.run(self._report, [encode(each) for each in reports])
 
     def _report(self, new: Sequence[str]) -> None:
         if self._buffer.is_empty and (self._failed_s is None or not new):

@@ -1,7 +1,7 @@
 """What a machine that does not lead reports of its probes, as the text of a row and of a line in a file (pure)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -21,14 +21,28 @@ _TEXTS: Final = [field.name for field in fields(Observation) if field.type in {s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedEvent:
+    """Something that people must be told, as the events of the service itself: a key that is refused."""
+
+    at: AwareDatetime
+    kind: str
+    subject: str
+    text: str
+
+
+_EVENTS: Final = TypeAdapter(list[ReportedEvent])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeReport:
-    """Observations of one region, in the order in which they became known."""
+    """Observations of one region, in the order in which they became known, and events."""
 
     observations: tuple[Observation, ...] = ()
+    events: tuple[ReportedEvent, ...] = ()
     blind_since: datetime | None = None
     """Since when the network of the machine that probed has been lost; None while it works."""
     damaged: int = 0
-    """How many observations could not be read."""
+    """How many observations, or lists of events, could not be read."""
 
 
 def encode(report: ProbeReport) -> str:
@@ -39,7 +53,10 @@ def encode(report: ProbeReport) -> str:
     except PydanticSerializationError:  # lone surrogates, which come from providers
         text = _OBSERVATIONS.dump_json([_cleaned(each) for each in observations], exclude_defaults=True)
     blind = "" if report.blind_since is None else f'"blind_since":"{report.blind_since.isoformat()}",'
-    return f'{{{blind}"observations":{text.decode()}}}'
+    told = (
+        f'"events":{_EVENTS.dump_json([_storable(each) for each in report.events]).decode()},' if report.events else ""
+    )
+    return f'{{{blind}{told}"observations":{text.decode()}}}'
 
 
 def decode(text: str) -> ProbeReport:
@@ -53,7 +70,12 @@ def decode(text: str) -> ProbeReport:
     except (ValueError, KeyError, TypeError, AttributeError):
         return ProbeReport(damaged=1)
     read = [observation for item in items for observation in _read(item)]
-    return ProbeReport(observations=tuple(read), blind_since=blind_since, damaged=len(items) - len(read))
+    damaged, events = len(items) - len(read), tuple[ReportedEvent, ...]()
+    try:
+        events = tuple(_EVENTS.validate_python(values.get("events", [])))
+    except ValidationError:
+        damaged += 1
+    return ProbeReport(observations=tuple(read), events=events, blind_since=blind_since, damaged=damaged)
 
 
 def _read(item: Any) -> Iterator[Observation]:
@@ -71,3 +93,7 @@ def _read(item: Any) -> Iterator[Observation]:
 def _cleaned(observation: Observation) -> Observation:
     texts = {name: getattr(observation, name) for name in _TEXTS}
     return replaced(observation, **{name: storable(text) for name, text in texts.items() if text})
+
+
+def _storable(event: ReportedEvent) -> ReportedEvent:
+    return replace(event, kind=storable(event.kind), subject=storable(event.subject), text=storable(event.text))

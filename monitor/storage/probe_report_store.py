@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
-from monitor.storage.column_conversions import from_ms, storable
+from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.database import DatabaseError, reading
 from monitor.storage.observation_rows import add_observations
 from monitor.storage.probe_report import ProbeReport, decode
+from monitor.storage.store import insert_event
 from probes.observation import Observation, replaced
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,11 @@ FROM regions r ORDER BY r.region
 _LAST_EVENTS: Final = text(
     "SELECT DISTINCT ON (subject) subject, kind FROM events WHERE kind = ANY(:kinds) ORDER BY subject, id DESC"
 )
+_KNOWN_EVENT: Final = text(
+    "SELECT EXISTS (SELECT FROM events WHERE at_ms = :at_ms AND kind = :kind AND subject = :subject AND text = :text)"
+)
+REPORTED_KINDS: Final = frozenset({"key_refused", "key_accepted"})
+"""The events that machines may report; what only a later version reports is left out."""
 _REMOVE: Final = text("DELETE FROM probe_reports WHERE region = :region AND sequence <= :sequence")
 
 
@@ -188,10 +194,24 @@ class ReportInbox:
         rows = [{"region": region, "sequence": sequence} for region, sequence in last.items()]
         with self._engine.begin() as connection:
             stored = add_observations(connection, [each for each in sane if not each.under_way])
+            for each in taken:
+                _add_events(connection, each)
             connection.execute(_REMOVE, rows)
             connection.execute(_TAKEN, rows)
         new = set(map(id, stored))
         return [each for each in sane if each.under_way or id(each) in new]
+
+
+def _add_events(connection: Connection, taken: _Waiting) -> None:
+    """Those of a report; a report may come twice, and nothing is told twice."""
+    for event in taken.report.events:
+        if event.kind not in REPORTED_KINDS:
+            continue
+        text = f"in {taken.region}: {event.text}"
+        same = {"at_ms": to_ms(event.at), "kind": event.kind, "subject": event.subject, "text": text}
+        if not connection.scalar(_KNOWN_EVENT, same):
+            insert_event(connection, event.at, event.kind, event.subject, text, notify=True)
+            log.warning("%s subject=%s: %s", event.kind, event.subject, text)
 
 
 def _first(waiting: Sequence[_Waiting]) -> Iterator[_Waiting]:

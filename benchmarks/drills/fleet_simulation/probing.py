@@ -17,6 +17,7 @@ from monitor.detection.detector import Detector
 from monitor.detection.fresh_evidence import SHORTEST_HANG_S
 from monitor.detection.pacing import BurstProbe, is_resting, phases
 from monitor.storage.database import DatabaseError
+from monitor.storage.probe_report import ReportedEvent
 from monitor.storage.store import Store
 from probes.observation import Observation, replaced
 from probes.outcome import Outcome
@@ -118,8 +119,9 @@ class SimulatedRegionProbing:
         database: WorkerThread,
         clock: Callable[[], datetime],
         report: Callable[[Sequence[Observation], datetime | None], None],
+        tell: Callable[[ReportedEvent], None],
     ) -> None:
-        del journal
+        del journal, tell
         self._machine = machine
         self._settings, self._region = settings, region
         self._store, self._database = store, database

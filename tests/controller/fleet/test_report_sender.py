@@ -10,7 +10,7 @@ import pytest
 from controller.fleet.report_buffer import ReportBuffer
 from controller.fleet.report_sender import ReportSender
 from monitor.storage.database import DatabaseError
-from monitor.storage.probe_report import decode
+from monitor.storage.probe_report import ReportedEvent, decode
 from probes.observation import Observation
 from probes.outcome import Outcome
 from tests.support.databases import Seconds
@@ -47,6 +47,20 @@ def probes(*numbers: int) -> list[Observation]:
         )
         for at in numbers
     ]
+
+
+def test_what_people_must_be_told_is_reported(outbox: Outbox, tmp_path: Path) -> None:
+    """Once, also where nothing was probed, and later where the database is away."""
+    sender = ReportSender(outbox.send, ReportBuffer(tmp_path / "routing.json"))
+    outbox.is_there = False
+    sender.tell(ReportedEvent(at=NOW, kind="key_refused", subject="a", text="KEY is refused"))
+    asyncio.run(sender.report())
+    outbox.is_there = True
+    sender = ReportSender(outbox.send, ReportBuffer(tmp_path / "routing.json"))
+    asyncio.run(sender.report())
+    asyncio.run(sender.report())
+    told = [event.text for reports in outbox.calls for report in reports for event in decode(report).events]
+    assert told == ["KEY is refused"]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.storage import probe_report
-from monitor.storage.probe_report import ProbeReport
+from monitor.storage.probe_report import ProbeReport, ReportedEvent
 from probes.observation import Observation, replaced
 from probes.outcome import Outcome
 
@@ -92,3 +92,12 @@ def test_instants_are_kept_as_rows_keep_them() -> None:
     """Whoever goes on from the database goes on from the same."""
     early = ProbeReport(observations=(replaced(PROBE, started_at=AT + timedelta(microseconds=999)),))
     assert probe_report.decode(probe_report.encode(early)).observations[0].started_at == AT
+
+
+def test_damaged_events_cost_no_probe() -> None:
+    """They are counted as one."""
+    event = ReportedEvent(at=AT, kind="key_refused", subject="a", text="\ud800 is refused")
+    whole = probe_report.encode(ProbeReport(observations=(PROBE,), events=(event,)))
+    assert [each.kind for each in probe_report.decode(whole).events] == ["key_refused"]
+    damaged = probe_report.decode(whole.replace('"kind"', '"sort"'))
+    assert (damaged.observations, damaged.events, damaged.damaged) == ((PROBE,), (), 1)

@@ -10,7 +10,7 @@ import pytest
 from monitor.storage.database import DatabaseError
 from monitor.storage.postgres_engine import open_reporter
 from monitor.storage.postgres_writer import PostgresWriter
-from monitor.storage.probe_report import ProbeReport, encode
+from monitor.storage.probe_report import ProbeReport, ReportedEvent, encode
 from monitor.storage.probe_report_store import ReportInbox, ReportOutbox
 from monitor.storage.store import Store
 from probes.observation import Observation
@@ -103,6 +103,22 @@ def test_what_is_sent_is_stored_and_handed_over_once(
     assert store.spent(since=NOW, until=NOW) == {"a/m@eu": 1.0, "a/m@us": 0.25}
     with other(url) as connection:
         assert connection.execute("SELECT count(*) FROM probe_reports").fetchone() == (0,)
+
+
+@pytest.mark.slow
+def test_what_a_region_must_tell_is_told_once(outbox: Outboxes, writer: PostgresWriter, inbox: ReportInbox) -> None:
+    """With the region; also where it is sent again. Kinds that are none of ours are left out."""
+    refused = ReportedEvent(at=NOW, kind="key_refused", subject="openai", text="the variable KEY_A is refused")
+    unknown = ReportedEvent(at=NOW, kind="service_started", subject="openai", text="x")
+    sent = encode(ProbeReport(events=(refused, unknown), observations=(probe(9),)))
+    outbox().send([sent])
+    assert seconds(inbox.take(NOW).observations) == [9]
+    outbox().send([sent])
+    assert inbox.take(NOW).observations == ()
+    _, events = Store(writer.engine).events_after(0)
+    assert [(each.kind, each.subject, each.text, each.telling) for each in events] == [
+        ("key_refused", "openai", "in eu: the variable KEY_A is refused", "due")
+    ]
 
 
 @pytest.mark.slow
