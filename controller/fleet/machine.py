@@ -44,7 +44,7 @@ class Probes(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """Another one than this is one of virtual time."""
+    """As it stands it is the one that this process runs on; a simulation gives its own clocks and connections."""
 
     wall: Callable[[], datetime] = utc_now
     monotonic: Callable[[], float] = time.monotonic

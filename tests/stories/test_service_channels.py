@@ -47,7 +47,7 @@ async def test_an_outage_is_told_everywhere_and_a_receiver_that_hangs_delays_nob
         await until(lab, lambda: lab.health(OPENAI) == lab.health(ANTHROPIC) == "up", "both up")
         await until(lab, lambda: any(one.path == "/ping" for one in others.requests), "a heartbeat")
         lab.first.state.chaos.error_rates = {500: 1.0}
-        await until(lab, lambda: bool(lab.slack.messages), "Slack told")
+        await until(lab, lambda: bool(lab.slack.messages and hook.requests), "Slack told, and the webhook asked")
         assert len(hook.requests) == 1, "it hangs, and nothing else waits for it"
         hook.released.set()
         await until(lab, lambda: len(hook.requests) >= 3, "tried again until it was taken")
