@@ -46,6 +46,15 @@ def arriving(receiver: TrafficReceiver, reporter: Reporter) -> list[RequestCount
     pytest.fail("nothing arrives")
 
 
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until it holds, for ten seconds."""
+    for _ in range(200):
+        if holds():
+            return
+        time.sleep(0.05)
+    pytest.fail("it never holds")
+
+
 def test_what_a_client_reports_arrives(tmp_path: Path, receivers: Callable[[str], TrafficReceiver]) -> None:
     """By a socket's path, and everybody on this machine is one host."""
     receiver = receivers(f"unix:{tmp_path}/traffic.sock")
@@ -72,11 +81,11 @@ def test_a_socket_that_is_deleted_or_replaced_is_made_anew(
     receiver, reporter = receivers(f"unix:{path}"), Reporter(f"unix:{path}")
     arriving(receiver, reporter)
     path.unlink()
+    until(path.is_socket)
     arriving(receiver, reporter)
     path.unlink()
     path.write_text("a file of somebody")
-    time.sleep(2.5)
-    assert "something that is no socket is there" in " ".join(receiver.take_news())
+    until(lambda: "something that is no socket is there" in " ".join(receiver.take_news()))
     assert path.read_text() == "a file of somebody"
     path.unlink()
     arriving(receiver, reporter)
@@ -90,8 +99,7 @@ def test_a_socket_of_a_process_that_is_gone_is_taken_over(
     left = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     left.bind(str(path))
     second = receivers(f"unix:{path}")
-    time.sleep(1.5)
-    assert "another process listens there" in " ".join(second.take_news())
+    until(lambda: "another process listens there" in " ".join(second.take_news()))
     left.close()
     arriving(second, Reporter(f"unix:{path}"))
 
