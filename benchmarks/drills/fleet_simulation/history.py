@@ -6,9 +6,9 @@ from enum import StrEnum
 from random import Random
 from typing import Final
 
+from benchmarks.drills.simulation.fault_history import QUIET_S, FaultHistory
 from benchmarks.drills.simulation.history import PROVIDERS
 
-QUIET_S: Final = 15.0
 FAULTS_S: Final = 110.0
 REGIONS: Final = ("eu", "us")
 
@@ -182,31 +182,12 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class History:
+class History(FaultHistory[Fault]):
     """All that happens, in order."""
 
-    seed: int
     machines: int
     regions: tuple[str, ...]
     """Of which the machines are in turn; empty: none, and the leader probes."""
-    faults: tuple[Fault, ...]
-
-    @property
-    def over_s(self) -> float:
-        """From when on all is well."""
-        return max((fault.until_s for fault in self.faults), default=QUIET_S)
-
-    def has(self, kinds: frozenset[FaultKind]) -> bool:
-        """Whether any of these happens."""
-        return any(fault.kind in kinds for fault in self.faults)
-
-    def near(self, at_s: float, kinds: frozenset[FaultKind], *, within_s: float = 0.0) -> bool:
-        """Whether any of these goes on then, or has within so many seconds before."""
-        return any(fault.kind in kinds and fault.at_s <= at_s <= fault.until_s + within_s for fault in self.faults)
-
-    def without(self, place: int) -> "History":
-        """The same without one of its faults."""
-        return replace(self, faults=(*self.faults[:place], *self.faults[place + 1 :]))
 
     def region_of(self, machine: int) -> str:
         """Where it is; empty without regions."""

@@ -1,14 +1,12 @@
 """Plays histories of fleets by their seeds."""
 
-import gc
-import logging
 import traceback
 
 from benchmarks.drills.fleet_simulation.faults import provoke
 from benchmarks.drills.fleet_simulation.fleet import SimulatedFleet
 from benchmarks.drills.fleet_simulation.history import History, draw
 from benchmarks.drills.fleet_simulation.watch import MOST_CALM_S, Watch
-from benchmarks.drills.simulation.runner import Played, room, shrunk
+from benchmarks.drills.simulation.runner import Played, play_in_worker, room
 
 
 def play(history: History) -> Played:
@@ -38,8 +36,4 @@ def play(history: History) -> Played:
 
 def play_seed(seed: int) -> Played:
     """The history of a seed; one that goes wrong without as many of its faults as it can."""
-    logging.disable()
-    gc.freeze()
-    gc.disable()  # a worker plays thirty histories
-    played = play(draw(seed))
-    return shrunk(played, play) if played.wrong else played
+    return play_in_worker(draw(seed), play)

@@ -27,7 +27,6 @@ _STARTED_S: Final = 3.0
 _CYCLED_S: Final = 12.0
 _FOLLOWS_S: Final = 180.0
 _READY_S: Final = 240.0
-_WHOLE: Final = frozenset({"server_error", "overloaded", "timeout", "unreachable"})
 _AUTOMATIC: Final = frozenset({"failover", "least_bad"})
 _SLOW: Final = frozenset({FaultKind.SLOW_WAY})
 _LONG_WELL_S: Final = 40.0
@@ -244,24 +243,12 @@ class Watch:
         probing = [each for each in fleet.machines if each.region == region] if region else [leader]
         return all(each.is_well and not fleet.world.is_cut_off(each.number, now_s) for each in probing)
 
-    def _whole_since(self, target: str, at_s: float) -> float:
-        """For how long everything of this target has failed; 0 while it does not."""
-        whole = [
-            fault
-            for fault in self._history.faults
-            if fault.hits(target)
-            and fault.share == 1
-            and fault.outcome in _WHOLE
-            and fault.at_s <= at_s < fault.until_s
-        ]
-        return max((at_s - fault.at_s for fault in whole), default=0.0)
-
     def _look_at_users(self, machine: SimulatedMachine, name: str) -> None:
         now_s, region = self._fleet.timeline.now_s, machine.region
         key = f"{machine.name} {name}"
         pointed = self._routes.get(machine.file, {}).get(name, {}).get("target")
         since_s = self._could_since.get(region, now_s)
-        exposed_s = self._whole_since(_in(region, pointed), now_s) if pointed else 0.0
+        exposed_s = self._history.whole_s(_in(region, pointed), now_s) if pointed else 0.0
         others = [_in(region, each) for each in ROUTES[name] if each != pointed]
         if not exposed_s or not any(self._is_ready(each, now_s) for each in others):
             self._exposed.pop(key, None)

@@ -6,11 +6,12 @@ from enum import StrEnum
 from random import Random
 from typing import Final
 
+from benchmarks.drills.simulation.fault_history import QUIET_S, FaultHistory
+
 PROVIDERS: Final = {"one": ("a", "b"), "two": ("a",), "three": ("a",)}
 TARGETS: Final = tuple(f"{provider}/{model}" for provider, models in PROVIDERS.items() for model in models)
 ROUTES: Final = {"chat": ("one/a", "two/a", "three/a"), "batch": ("two/a", "one/b")}
-#: Faults begin within this time; nothing is known of any target before.
-QUIET_S: Final = 15.0
+#: Faults begin within this time.
 FAULTS_S: Final = 120.0
 
 
@@ -123,28 +124,8 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class History:
+class History(FaultHistory[Fault]):
     """All that happens, in order."""
-
-    seed: int
-    faults: tuple[Fault, ...]
-
-    @property
-    def over_s(self) -> float:
-        """From when on all is well."""
-        return max((fault.until_s for fault in self.faults), default=QUIET_S)
-
-    def has(self, kinds: frozenset[FaultKind]) -> bool:
-        """Whether any of these happens."""
-        return any(fault.kind in kinds for fault in self.faults)
-
-    def near(self, at_s: float, kinds: frozenset[FaultKind], *, within_s: float = 0.0) -> bool:
-        """Whether any of these goes on then, or has within so many seconds before."""
-        return any(fault.kind in kinds and fault.at_s <= at_s <= fault.until_s + within_s for fault in self.faults)
-
-    def without(self, place: int) -> "History":
-        """The same without one of them."""
-        return History(seed=self.seed, faults=(*self.faults[:place], *self.faults[place + 1 :]))
 
 
 def draw(seed: int) -> History:

@@ -6,41 +6,28 @@ import os
 import shutil
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, TypeVar
 
+from benchmarks.drills.simulation.fault_history import FaultHistory
 from benchmarks.drills.simulation.history import History, draw
 from benchmarks.drills.simulation.service import SimulatedService
 from benchmarks.drills.simulation.watch import MOST_CALM_S, Watch
 
 _MOST_SHOWN = 5
+H = TypeVar("H", bound=FaultHistory[Any])
 _ROOM = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
-
-
-class Replayed(Protocol):
-    """A history that can be played again, with fewer of its faults."""
-
-    @property
-    def seed(self) -> int:
-        """What it was drawn from."""
-
-    @property
-    def faults(self) -> Sequence[object]:
-        """All that happens."""
-
-    def without(self, place: int) -> Self:
-        """The same without one of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
     """What came of one history."""
 
-    history: Replayed
+    history: FaultHistory[Any]
     wrong: tuple[str, ...]
     virtual_s: float
     steps: int
@@ -77,11 +64,16 @@ def play(history: History) -> Played:
 
 def play_seed(seed: int) -> Played:
     """The history of a seed; one that goes wrong without as many of its faults as it can."""
+    return play_in_worker(draw(seed), play)
+
+
+def play_in_worker(history: H, play_once: Callable[[H], Played]) -> Played:
+    """One history in a process of its own, made smaller where it goes wrong."""
     logging.disable()
     gc.freeze()
     gc.disable()  # a worker plays thirty histories
-    played = play(draw(seed))
-    return shrunk(played, play) if played.wrong else played
+    played = play_once(history)
+    return shrunk(played, play_once) if played.wrong else played
 
 
 def shrunk(played: Played, play_again: Callable[[Any], Played]) -> Played:

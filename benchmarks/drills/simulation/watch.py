@@ -17,7 +17,6 @@ MOST_CALM_S: Final = 900.0
 _FOLLOWS_S: Final = 120.0
 #: A candidate that was well for so long is ready to be used, whatever was before.
 _READY_S: Final = 240.0
-_WHOLE: Final = frozenset({"server_error", "overloaded", "timeout", "unreachable"})
 _CLOCKS: Final = frozenset({FaultKind.CLOCK, FaultKind.CLOCK_DURING})
 _UNPUBLISHABLE: Final = frozenset({FaultKind.ROUTING_DISK_ERROR, FaultKind.SHORT_WRITES})
 _ROUTING_DISK: Final = _UNPUBLISHABLE | {FaultKind.ROUTING_DISK_FULL}
@@ -123,7 +122,7 @@ class Watch:
                 continue
             if not any(self._recent(fault, before) for fault in self._history.faults):
                 self._note(f"{name} left {before}, which was well: {route['reason']}")
-            if self._is_whole_since(route["target"], at_s) > 30 and not self._is_whole_since(before, at_s):
+            if self._history.whole_s(route["target"], at_s) > 30 and not self._history.whole_s(before, at_s):
                 self._note(f"{name} went to {route['target']}, of which everything fails: {route['reason']}")
 
     def _recent(self, fault: Fault, target: str) -> bool:
@@ -142,21 +141,9 @@ class Watch:
                 self._note(f"{name} is called {health[name].health}, and was well: {health[name].reason}")
         self._failing = failing
 
-    def _is_whole_since(self, target: str, at_s: float) -> float:
-        """For how long everything of this target has failed; 0 while it does not."""
-        whole = [
-            fault
-            for fault in self._history.faults
-            if fault.hits(target)
-            and fault.share == 1
-            and fault.outcome in _WHOLE
-            and fault.at_s <= at_s < fault.until_s
-        ]
-        return max((at_s - fault.at_s for fault in whole), default=0.0)
-
     def _look_at_users(self, name: str) -> None:
         at_s, pointed = self._service.at_s, self._routes.get(name, {}).get("target")
-        exposed = pointed is not None and self._is_whole_since(pointed, at_s) > 0 and self._is_unhindered(at_s)
+        exposed = pointed is not None and self._history.whole_s(pointed, at_s) > 0 and self._is_unhindered(at_s)
         others = [each for each in ROUTES[name] if each != pointed]
         if not exposed or not any(self._is_ready(each, at_s) for each in others):
             self._exposed.pop(name, None)
