@@ -7,7 +7,7 @@ from random import Random
 from typing import Final
 
 from benchmarks.drills.simulation.fault_history import QUIET_S, FaultHistory
-from benchmarks.drills.simulation.history import PROVIDERS
+from benchmarks.drills.simulation.history import OUTCOMES, PROVIDERS
 
 FAULTS_S: Final = 110.0
 REGIONS: Final = ("eu", "us")
@@ -73,7 +73,6 @@ OF_THE_DATABASE: Final = frozenset(
 )
 #: What was in the database may be lost: decided, told or counted once more (docs/reliability.md).
 LOSES_THE_DATABASE: Final = frozenset({FaultKind.FAILED_OVER})
-OUTCOMES: Final = ("server_error", "overloaded", "timeout", "unreachable", "auth", "bad_answer")
 _WEIGHTS: Final = {
     FaultKind.NETWORK: 2,
     FaultKind.SLACK: 1,
