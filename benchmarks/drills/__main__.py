@@ -2,10 +2,10 @@
 
 `targets`, `history`: thousands of targets, and years of sums, must cost in the end what they did at first. `kills`:
 kill -9 at random moments; with `--steps`, at each step with files. `fleet`: machines on one PostgreSQL are killed,
-paused, cut off and set by an hour, and it is restarted, locked, slow, gone, failed over and (as root) full; Ctrl-C ends
-it with a report of what was. `hostile`:
+paused, cut off and set by an hour, and it is restarted, locked, slow, gone, failed over and (as root) full. `hostile`:
 all that the service talks to is hostile at once, and what it wrote is searched for keys. As root: `network` (gone,
-lossy, slow, without names) and `reliability` (disks, databases, locks, clocks).
+lossy, slow, without names) and `reliability` (disks, databases, locks, clocks). Ctrl-C ends a simulation or `fleet`
+with a report of what was until then.
 """
 
 import argparse
@@ -156,13 +156,12 @@ def _fail_fleet(args: argparse.Namespace) -> int:
         kinds=args.only or (),
         gone_s=args.gone,
     )
-    asked = list[int]()
-    signal.signal(signal.SIGINT, lambda number, _: asked.append(number))  # report what there is
+    interrupts = _interrupts()
     with _progress("faults", args.kills) as on_fault:
 
         def go_on() -> bool:
             on_fault()
-            return not asked
+            return not interrupts
 
         report = drill.play(go_on)
     head = f"{report.log.faults.total()} faults of {args.fleets} x {args.machines} machines"
@@ -183,6 +182,13 @@ def _spread(times: Sequence[float]) -> str:
     return f"{times[len(times) // 2]:.1f} s in the middle, {p99_s:.1f} s at p99, {times[-1]:.1f} s at the most"
 
 
+def _interrupts() -> Sequence[int]:
+    """Ctrl-C is counted from now on: the drill stops by itself, and reports what there is by then."""
+    seen = list[int]()
+    signal.signal(signal.SIGINT, lambda number, _: seen.append(number))
+    return seen
+
+
 def _end(document: dict[str, object], lines: Iterable[str], wrong: Sequence[str], *, as_json: bool) -> int:
     print(json.dumps(document, ensure_ascii=False) if as_json else "\n".join(lines))
     for text, times in Counter(wrong).items():
@@ -198,7 +204,7 @@ def _tracked(results: Iterable[_Result], what: str, total: int) -> Iterable[_Res
 
 def _simulate(args: argparse.Namespace) -> int:
     seeds = range(args.seed, args.seed + args.histories)
-    began_s = time.monotonic()
+    began_s, interrupts = time.monotonic(), _interrupts()
     played, wrong, kinds = 0, list[Played](), Counter[str]()
     steps, virtual_s, exposed_s, takeovers_s = 0, 0.0, 0.0, list[float]()
     for each in _tracked(play_all(seeds, args.jobs, _PLAYERS[args.drill]), "histories", len(seeds)):
@@ -209,6 +215,8 @@ def _simulate(args: argparse.Namespace) -> int:
         if each.wrong:
             wrong.append(each)
             _print_failure(each, args.drill)
+        if interrupts:
+            break
     took_s = time.monotonic() - began_s
     if args.json:
         document = {

@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import shutil
+import signal
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
@@ -88,7 +89,8 @@ def shrunk(played: Played, play_again: Callable[[Any], Played]) -> Played:
 def play_all(seeds: range, jobs: int, play_one: Callable[[int], Played] = play_seed) -> Iterator[Played]:
     """Each in turn, in processes of their own whose sets have the same order every time."""
     os.environ["PYTHONHASHSEED"] = "0"
-    with get_context("spawn").Pool(jobs, maxtasksperchild=3) as pool:
+    ignore = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits for them
+    with get_context("spawn").Pool(jobs, signal.signal, ignore, maxtasksperchild=3) as pool:
         yield from pool.imap_unordered(play_one, seeds, chunksize=10)
 
 
