@@ -180,7 +180,7 @@ class Watch:
         if self._history.near(now_s, _HINDERS):
             self._hindered_until = now_s
         for machine in fleet.machines:
-            if machine.is_well and now_s - machine.started_s >= _STARTED_S:
+            if machine.can_lead and now_s - machine.started_s >= _STARTED_S:
                 self._well_since.setdefault(machine.number, now_s)
             else:
                 self._well_since.pop(machine.number, None)
