@@ -40,6 +40,8 @@ class SimulatedFleet:
         """What was probed for a leader elsewhere: by which process, when, and what it saw."""
         self.slack = RememberingSlack(self.world)
         self.restarts_s: dict[int, float] = {}
+        self.lease_taken: tuple[float, SimulatedProcess | None] = 0.0, None
+        """When somebody began to hold the lease of who leads, and which process."""
         self.waits_for_epoch: tuple[SimulatedMachine, float] | None = None
         """Who stands still until another leads, and how long after that it goes on."""
         database = folder / "shared.db"
@@ -109,6 +111,7 @@ class SimulatedFleet:
 
     def epoch_taken(self) -> None:
         """Somebody has taken the lease of who leads."""
+        self.lease_taken = self.timeline.now_s, self.timeline.running
         if self.waits_for_epoch:
             (machine, after_s), self.waits_for_epoch = self.waits_for_epoch, None
             self.timeline.at(self.timeline.now_s + after_s, machine.go_on)
