@@ -224,10 +224,10 @@ class Watch:
             self._note(f"nobody has led for {now_s - since_s:.0f} s, and somebody could have")
 
     def _note_lost_lease(self) -> None:
-        """Whoever took the lease and can lead no more, perhaps before it led, held it until then at the least."""
-        taken_s, taker = self._fleet.lease_taken
-        if not any(machine.process is taker and machine.can_lead for machine in self._fleet.machines):
-            self._held_until = taken_s
+        """Of one whose holder can lead no more: it may have held it without leading, and its renewal unanswered."""
+        held_s, holder = self._fleet.lease_held
+        if not any(machine.process is holder and machine.can_lead for machine in self._fleet.machines):
+            self._held_until = held_s
 
     def _look_at_deposition(self) -> None:
         """Whoever leads, and is well, goes on leading."""
