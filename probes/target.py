@@ -162,6 +162,12 @@ class Target:
     """Where it is, in their words."""
     monitored_from: str = ""
     """The region whose machines probe it, for applications there; empty where the configuration has no regions."""
+    id: str = field(init=False, repr=False, compare=False)
+    """`provider/model`, as routes name it; with regions `provider/model@region`."""
+
+    def __post_init__(self) -> None:
+        name = f"{self.plain_name}@{self.monitored_from}" if self.monitored_from else self.plain_name
+        object.__setattr__(self, "id", name)  # once: everything that is kept of a target is kept by it
 
     @property
     def questions(self) -> tuple[str, ...]:
@@ -191,11 +197,6 @@ class Target:
     def is_sentinel(self) -> bool:
         """Whether it is probed often for its siblings."""
         return self.model == self.provider.sentinel
-
-    @property
-    def id(self) -> str:
-        """`provider/model`, as routes name it; with regions `provider/model@region`."""
-        return f"{self.plain_name}@{self.monitored_from}" if self.monitored_from else self.plain_name
 
     @property
     def plain_name(self) -> str:
