@@ -39,26 +39,40 @@ def held_file_of(routing_file: Path) -> "HeldFile":
     return HeldFile(routing_file.with_name(f"{routing_file.name}.held"))
 
 
+def held_row(observation: Observation) -> str:
+    """The observation as a JSON object of its columns: a quarter of what the value takes in memory."""
+    row = {name: value for name, value in observation_row(observation).items() if value is not None}
+    return json.dumps(row, separators=(",", ":"))
+
+
+def observation_of_held(row: str) -> Observation:
+    """The observation of such a row; its instants are kept to the millisecond."""
+    return observation_of(_NOTHING | json.loads(row))
+
+
 class HeldFile:
-    """One writer. It survives the process, not a power cut: nobody waits for the disk."""
+    """One writer. It survives the process, not a power cut: nobody waits for the disk.
+
+    It takes observations as `held_row` gives them.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def append(self, observations: Sequence[Observation]) -> bool:
+    def append(self, rows: Sequence[str]) -> bool:
         """Add these; False where that is not possible."""
         try:
-            self._write(self._path, _block(observations), os.O_APPEND)
+            self._write(self._path, _block(rows), os.O_APPEND)
         except OSError:
             return False
         return True
 
-    def replace(self, observations: Sequence[Observation]) -> None:
+    def replace(self, rows: Sequence[str]) -> None:
         """Hold these and no others; where that is not possible, those of before stay with them or are gone."""
         fresh = self._path.with_name(f"{self._path.name}.new")
         with suppress(OSError):
-            if observations:
-                self._write(fresh, _block(observations), os.O_TRUNC)
+            if rows:
+                self._write(fresh, _block(rows), os.O_TRUNC)
                 fresh.replace(self._path)
             else:
                 self._path.unlink()
@@ -88,11 +102,8 @@ class HeldFile:
             os.close(descriptor)
 
 
-def _block(observations: Sequence[Observation]) -> bytes:
-    rows = [
-        {name: value for name, value in observation_row(each).items() if value is not None} for each in observations
-    ]
-    packed = zlib.compress(json.dumps(rows, separators=(",", ":")).encode())
+def _block(rows: Sequence[str]) -> bytes:
+    packed = zlib.compress(f"[{','.join(rows)}]".encode())
     return _HEAD.pack(len(packed), zlib.crc32(packed)) + packed
 
 

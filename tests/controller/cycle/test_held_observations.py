@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from controller.cycle.held_observations import HeldObservations
-from monitor.storage.held_file import HeldFile, longest_hold
+from monitor.storage.held_file import HeldFile, held_row, longest_hold
 from probes.observation import Observation
 from tests.controller.cycle.test_deferred_states import A, B, C, Service, answers, later
 from tests.support.builders import observation, settings
@@ -93,7 +93,7 @@ def test_many_are_stored_in_steps_in_the_order_of_the_database(held: HeldFile) -
     while step := waiting.take_due(now, timedelta(seconds=60)):
         steps.append(step)
         assert len(held.read()) == 1_200
-    assert [len(step) for step in steps] == [500, 500, 200]
+    assert [len(step) for step in steps] == [250] * 4 + [200]
     targets = [each.target for step in steps for each in step]
     assert held.read() == []
     assert sorted(targets, reverse=True) == [each.target for step in steps[::-1] for each in step]
@@ -109,9 +109,9 @@ def test_the_more_targets_the_longer_they_wait(targets: int, seconds: float) -> 
 def test_a_torn_block_is_left_out(held: HeldFile, tmp_path: Path, cut: int) -> None:
     """Those before it are read; a file of something else holds nothing."""
     path, good = tmp_path / "held", answers(0, A, B)
-    held.append(good)
+    held.append([held_row(each) for each in good])
     whole = path.stat().st_size
-    held.append(answers(30, C))
+    held.append([held_row(each) for each in answers(30, C)])
     path.write_bytes(path.read_bytes()[: whole + cut])
     assert held.read() == good
     path.write_bytes(b"something else entirely")
@@ -123,4 +123,4 @@ def test_a_fifo_in_its_place_holds_nothing(held: HeldFile, tmp_path: Path) -> No
     """A start would wait for its other side for ever."""
     os.mkfifo(tmp_path / "held")
     assert held.read() == []
-    assert not held.append(answers(0, A))
+    assert not held.append([held_row(each) for each in answers(0, A)])
