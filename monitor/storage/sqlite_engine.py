@@ -26,6 +26,8 @@ _MODE: Final = 0o600
 _LARGEST_IDLE_WAL: Final = 64 * 1024 * 1024
 #: So many pages gather in the log before they go into the file, each once however often it was written (SQLite: 1,000).
 _LOGGED_PAGES: Final = 4_000
+#: Of an insert that returns something. For each number of rows the driver keeps a statement, of as many parameters.
+_ROWS_A_STATEMENT: Final = 20
 
 #: What SQLite's primary error codes mean for the person who runs Hotspare.
 _MEANING: Final = {
@@ -175,7 +177,9 @@ def _engine(
         return connection
 
     sizes = {"pool_size": 1, "max_overflow": 0} if pool is QueuePool else {}
-    engine = create_engine("sqlite://", creator=connect, poolclass=pool, **sizes)
+    engine = create_engine(
+        "sqlite://", creator=connect, poolclass=pool, insertmanyvalues_page_size=_ROWS_A_STATEMENT, **sizes
+    )
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:

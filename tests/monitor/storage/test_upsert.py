@@ -73,3 +73,19 @@ def test_rows_are_those_of_the_keys(database_url: str) -> None:
         assert rows_of(connection, TRAFFIC_ROLLUPS, []) == []
     engine.dispose()
     assert sorted((row["target"], row["span_s"]) for row in rows) == [("a/1", 60), ("a/2", 10)]
+
+
+def test_batches_of_any_size_share_a_few_small_statements(tmp_path: Path) -> None:
+    """The driver keeps each of them, and SQLite room for its parameters."""
+    engine, statements = open_writer(f"sqlite:///{tmp_path / 'hotspare.db'}"), set[tuple[str, int]]()
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_rest: object) -> None:
+        if statement.startswith("INSERT INTO observations"):
+            statements.add((statement, len(parameters)))
+
+    for size in range(1, 100, 7):
+        Store(engine).record([observation(at_s=size, name=f"a/{number}") for number in range(size)])
+    engine.dispose()
+    assert len(statements) <= 20
+    assert max(count for _, count in statements) < 1_000
