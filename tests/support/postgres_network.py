@@ -36,7 +36,7 @@ class Wire:
         """The direction in which nothing comes through while it stands; then it does, as TCP would send it again."""
         self._lead(url)
         self._cut = threading.Event()
-        self._kept: list[socket.socket] = []
+        self._open: set[socket.socket] = set()
         self._server = _serve(self._pass_on)
         port = self._server.server_address[1]
         self.url = make_url(url).set(host="127.0.0.1", port=port, query={}).render_as_string(hide_password=False)
@@ -61,21 +61,23 @@ class Wire:
         self._socket = str(Path(str(make_url(url).query["host"])) / ".s.PGSQL.5432")
 
     def _end_all(self) -> None:
-        kept, self._kept = self._kept, []
-        for each in kept:
+        for each in tuple(self._open):
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
 
     def _pass_on(self, client: socket.socket) -> None:
-        server, cut = socket.socket(socket.AF_UNIX), self._cut
-        self._kept += [client, server]
-        server.connect(self._socket)
-        back = threading.Thread(target=self._pump, args=(server, client, cut, Way.BACK), daemon=True)
-        back.start()
-        self._pump(client, server, cut, Way.THERE)
-        while cut.is_set() and back.is_alive():
-            back.join(0.05)
+        cut = self._cut
+        with socket.socket(socket.AF_UNIX) as server:
+            self._open |= {client, server}
+            try:
+                server.connect(self._socket)
+                back = threading.Thread(target=self._pump, args=(server, client, cut, Way.BACK), daemon=True)
+                back.start()
+                self._pump(client, server, cut, Way.THERE)
+                back.join()
+            finally:
+                self._open -= {client, server}
 
     def _pump(self, source: socket.socket, sink: socket.socket, cut: threading.Event, way: Way) -> None:
         with suppress(OSError):
