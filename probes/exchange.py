@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from probes.classifier import Classification, RawResponse
@@ -19,8 +19,8 @@ from probes.request_reply import EMPTY_REPLY, Request
 from probes.streaming.aws_eventstream import AwsEventStreamParser
 from probes.streaming.sse import ServerSentEvent, SseParser
 from probes.target import Check, Target
-from probes.transport.backend import SocketTimings
 from probes.transport.decoding import CAP
+from probes.transport.sockets import SocketTimings
 
 #: Decoded bytes of a response, and when they arrived, in seconds since the probe started.
 BodyChunk: TypeAlias = tuple[float, bytes]
@@ -110,32 +110,28 @@ class Exchange:
         """Seconds since the start."""
         return self._monotonic() - self._started
 
-    def arm(self, timer: asyncio.Timeout) -> None:
-        """Makes `timer` the moving deadline; the connect deadline comes first."""
-        self._timer = timer
-        self._start_deadlines()
+    def begin_connecting(self, host: str, timer: asyncio.Timeout) -> None:
+        """The lookup of this host comes next; `timer` becomes the moving deadline, first that of the connection."""
+        self._connected_host = host
+        # Read before the deadlines' clock, so that no deadline passes before its seconds are over.
+        self._started = self._monotonic()
+        self._timer, self._timer_started = timer, asyncio.get_running_loop().time() - self.credentials_s
+        self._set_deadline(self.target.timeouts.connect_s)
 
-    async def trace(self, name: str, info: Mapping[str, Any]) -> None:
-        """Called by httpcore at each of its steps; of a step that repeats behind a proxy, the last call counts."""
-        step = name.partition(".")[2]
-        if step == "connect_tcp.started" and not self._connected_host:
-            self._connected_host = str(info["host"])
-            # Read before the deadlines' clock, so that no deadline passes before its seconds are over.
-            self._started = self._monotonic()
-            self._start_deadlines()
-        elif step == "send_request_headers.started" and info["request"].method != b"CONNECT":
-            self._request_begun = True
-            limits = self.target.timeouts
-            self._set_deadline(limits.first_token_s if self.check == Check.STREAM else limits.total_s)
-        elif step == "send_request_body.complete" and self._request_begun:
-            self.sent_s = self.elapsed_s()
-        elif step == "receive_response_headers.complete" and self._request_begun:
-            self.first_byte_s = self.since_start(self.timings.received_at)
+    def begin_request(self) -> None:
+        """The connection stands, and the request is sent over it."""
+        self._request_begun = True
+        limits = self.target.timeouts
+        self._set_deadline(limits.first_token_s if self.check == Check.STREAM else limits.total_s)
 
-    def receive_headers(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
-        """Takes the head of the response."""
-        self.status = status
-        self.headers = {name.lower(): value for name, value in headers}
+    def end_request(self) -> None:
+        """The system has taken the whole request."""
+        self.sent_s = self.elapsed_s()
+
+    def receive_headers(self, status: int, headers: Mapping[str, str]) -> None:
+        """Takes the head of the response; names of headers are in lower case."""
+        self.first_byte_s = self.since_start(self.timings.received_at)
+        self.status, self.headers = status, headers
         label = self.headers.get("content-type", "").partition(";")[0].lower()
         if self._awaits_stream and "json" not in label and "html" not in label:
             self._parser = DIALECTS[self.target.provider.dialect].stream_parser()
@@ -256,10 +252,6 @@ class Exchange:
         else:
             self.longest_stall_s = max(self.longest_stall_s or 0.0, text_s - self._last_text_s)
         self._last_text_s, self._text_length = text_s, length
-
-    def _start_deadlines(self) -> None:
-        self._timer_started = asyncio.get_running_loop().time() - self.credentials_s
-        self._set_deadline(self.target.timeouts.connect_s)
 
     def _set_deadline(self, limit_s: float) -> None:
         if self._timer is not None and not self._timer.expired():

@@ -11,12 +11,10 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-
-import httpx
 
 from probes import pricing
 from probes.checks import Task
@@ -37,10 +35,11 @@ from probes.redaction import clean, clean_identifier
 from probes.request_reply import Request
 from probes.target import Check, Provider, Target
 from probes.transcript import Transcript, build_transcript
-from probes.transport.backend import Resolve, Resolver, ResponseTooLargeError, TimedBackend, resolve_by_system
 from probes.transport.decoding import CAP, Decoder, UndecodableBodyError
-from probes.transport.http_transport import open_response, tls_context, warm_up
+from probes.transport.http_transport import open_connection, tls_context
+from probes.transport.http_url import parse_url
 from probes.transport.proxies import Proxies
+from probes.transport.sockets import Resolve, Resolver, ResponseTooLargeError, TimedSockets, resolve_by_system
 from probes.transport_errors import classify_exception
 
 _log = logging.getLogger(__name__)
@@ -75,7 +74,6 @@ class Prober:
         self._monotonic = monotonic
         self._nonce = nonce or random_nonce
         self._loop_lag = LoopLag()
-        self._warm = False
         self._credentials = Credentials(monotonic=monotonic)
 
     async def probe(self, target: Target, check: str) -> Observation:
@@ -83,17 +81,17 @@ class Prober:
 
         Raises only CancelledError: a fault of our own becomes a `bad_request`, and the log says where it happened.
         """
-        return (await self._probe(await self._begin(target, check)))[0]
+        return (await self._probe(self._begin(target, check)))[0]
 
     async def probe_with_transcript(self, target: Target, check: str) -> Transcript:
         """The same probe, with everything that went over the wire and the steps that led to its outcome."""
-        exchange = await self._begin(target, check, transcript=True)
+        exchange = self._begin(target, check, transcript=True)
         observation, classification = await self._probe(exchange)
         return build_transcript(exchange, observation, classification)
 
     async def ask(self, target: Target, question: Question) -> Answer:
         """Asks a question of people's own, with the deadlines and limits of a probe; raises only CancelledError."""
-        exchange = await self._begin(target, question.check, question=question)
+        exchange = self._begin(target, question.check, question=question)
         observation, classification = await self._probe(exchange)
         reply = classification.reply
         text = " ".join(f"{call.name}({call.arguments})" for call in reply.calls[:_MOST_CALLS_SHOWN]) or reply.text
@@ -101,12 +99,9 @@ class Prober:
         named = clean(model, key, limit=_LONGEST_MODEL) or None
         return Answer(observation=observation, reply=reply, key=key, shown=clean(text, key), model=named)
 
-    async def _begin(
+    def _begin(
         self, target: Target, check: str, *, question: Question | None = None, transcript: bool = False
     ) -> Exchange:
-        if not self._warm:  # so that the first probe's time is the provider's alone
-            self._warm = True
-            await warm_up()
         return Exchange(
             target=target.with_deadlines_of(check),
             check=check,
@@ -167,14 +162,19 @@ class Prober:
 
     async def _send(self, request: Request, exchange: Exchange) -> Classification | None:
         """Sends the request and fills the exchange; returns how the transport failed, where it did."""
-        sockets = TimedBackend(self._resolver, exchange.timings, limit=CAP, monotonic=self._monotonic)
+        sockets = TimedSockets(self._resolver, exchange.timings, limit=CAP, monotonic=self._monotonic)
         try:
             async with asyncio.timeout(None) as timer:
-                proxy = self._proxies.proxy_for(request.url)
-                exchange.arm(timer)
+                url, proxy = parse_url(request.url), self._proxies.proxy_for(request.url)
+                exchange.request = request = _with_headers(request, exchange.check)
+                content = request.content
                 await asyncio.sleep(0)  # as before the classification
-                async with open_response(_to_httpx(request, exchange), sockets, self._tls, proxy) as response:
-                    return await read_response(*response, exchange)
+                exchange.begin_connecting((proxy.url if proxy else url).host, timer)
+                async with open_connection(url, sockets, self._tls, proxy) as connection:
+                    exchange.begin_request()
+                    await connection.send(request.method, request.headers, content)
+                    exchange.end_request()
+                    return await read_response(*await connection.receive_head(), connection.receive_body(), exchange)
         except TimeoutError:
             return exchange.deadline_passed(exchange.describe_peer(request.url))
         except ResponseTooLargeError:
@@ -195,29 +195,22 @@ def _build_request(dialect: Dialect, task: Task, target: Target) -> Request:
     return sign(request, target.provider) if target.provider.signing else request
 
 
-def _to_httpx(request: Request, exchange: Exchange) -> httpx.Request:
+def _with_headers(request: Request, check: str) -> Request:
     headers = {
         "content-type": "application/json",
-        "accept": "text/event-stream" if exchange.check == Check.STREAM else "application/json",
+        "accept": "text/event-stream" if check == Check.STREAM else "application/json",
         "accept-encoding": "identity",
         "user-agent": "hotspare",
         **request.headers,
     }
-    exchange.request = replace(request, headers=headers)
-    return httpx.Request(
-        request.method,
-        request.url,
-        headers=headers,
-        content=request.content,
-        extensions={"trace": exchange.trace},
-    )
+    return replace(request, headers=headers)
 
 
 async def read_response(
-    status: int, headers: httpx.Headers, chunks: AsyncIterator[bytes], exchange: Exchange
+    status: int, headers: Mapping[str, str], chunks: AsyncIterator[bytes], exchange: Exchange
 ) -> Classification | None:
     """Reads the response as far as anything in it matters; returns the classification of a body that is too large."""
-    exchange.receive_headers(status, headers.items())
+    exchange.receive_headers(status, headers)
     decoder = Decoder(headers.get("content-encoding", ""))
     async for chunk in chunks:
         data = decoder.feed(chunk)

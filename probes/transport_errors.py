@@ -1,4 +1,4 @@
-"""Exception -> Classification: each exception of httpx and httpcore has an outcome; any other is our own fault."""
+"""Exception -> Classification: each exception of the transport has an outcome; any other is our own fault."""
 
 import errno
 import logging
@@ -8,33 +8,26 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
-import httpcore
-import httpx
+import h11
 
 from probes.classifier import Classification
 from probes.observation import OWN_FAULT
 from probes.outcome import Outcome
 from probes.redaction import clean
 from probes.target import Target
-from probes.transport.proxies import UnusableProxyError
+from probes.transport.http_transport import NoResponseError
+from probes.transport.proxies import ProxyError, UnusableProxyError
+from probes.transport.sockets import ConnectError, ReadError
 
 _log = logging.getLogger(__name__)
 
-#: The outcome of an exception and of those derived from it; any other is our own fault.
-_OUTCOMES: Mapping[type[BaseException], Outcome] = {
-    httpx.TransportError: Outcome.UNREACHABLE,
-    httpx.TimeoutException: Outcome.TIMEOUT,
-    httpx.PoolTimeout: Outcome.BAD_REQUEST,
-    httpx.UnsupportedProtocol: Outcome.BAD_REQUEST,
-    httpx.ProtocolError: Outcome.SERVER_ERROR,
-    httpx.LocalProtocolError: Outcome.BAD_REQUEST,
-    httpx.DecodingError: Outcome.SERVER_ERROR,
-    httpcore.NetworkError: Outcome.UNREACHABLE,
-    httpcore.ProxyError: Outcome.UNREACHABLE,
-    httpcore.TimeoutException: Outcome.TIMEOUT,
-    httpcore.PoolTimeout: Outcome.BAD_REQUEST,
-    httpcore.ProtocolError: Outcome.SERVER_ERROR,
-    httpcore.LocalProtocolError: Outcome.BAD_REQUEST,
+#: The outcome of each exception of the transport that is not our own fault.
+_OUTCOMES: Mapping[type[Exception], Outcome] = {
+    ConnectError: Outcome.UNREACHABLE,
+    ReadError: Outcome.UNREACHABLE,
+    ProxyError: Outcome.UNREACHABLE,
+    NoResponseError: Outcome.UNREACHABLE,
+    h11.RemoteProtocolError: Outcome.SERVER_ERROR,
 }
 #: System errors that mean that this machine ran out of something.
 _SHORTAGES = {
@@ -47,23 +40,21 @@ _SHORTAGES = {
 }
 
 
-def outcome_of_exception(kind: type[BaseException]) -> Outcome:
-    """The outcome of a kind of exception; `bad_request`, our own fault, where it is none of the transport's."""
-    return next((_OUTCOMES[base] for base in kind.__mro__ if base in _OUTCOMES), Outcome.BAD_REQUEST)
-
-
 def classify_exception(error: Exception, target: Target, place: str = "") -> Classification:
     """The outcome of an exception on the way to `place` (host and port); one that is not transport's is our fault."""
-    shortage, outcome = _shortage(error), outcome_of_exception(type(error))
-    if shortage or outcome is Outcome.BAD_REQUEST:
+    shortage, outcome = _shortage(error), _OUTCOMES.get(type(error))
+    if shortage or outcome is None:
         return _classify_own_fault(error, target, shortage)
-    if isinstance(error, (httpx.RemoteProtocolError, httpcore.RemoteProtocolError)):
-        if "without sending a response" in str(error):
-            return Classification(Outcome.UNREACHABLE, f"{place} closed the connection without an answer")
-        return Classification(outcome, f"{place} broke the HTTP protocol: {error}")
-    if isinstance(error, (httpx.ProxyError, httpcore.ProxyError)):
-        return Classification(outcome, f"the proxy did not connect to {place}: {error}")
-    return Classification(outcome, _describe(error, place))
+    match error:
+        case NoResponseError():
+            detail = f"{place} closed the connection without an answer"
+        case h11.RemoteProtocolError():
+            detail = f"{place} broke the HTTP protocol: {error}"
+        case ProxyError():
+            detail = f"the proxy did not connect to {place}: {error}"
+        case _:
+            detail = _describe(error, place)
+    return Classification(outcome, detail)
 
 
 def _classify_own_fault(error: Exception, target: Target, shortage: str | None) -> Classification:
@@ -111,7 +102,6 @@ def _causes(error: BaseException) -> list[BaseException]:
         if cause is None or cause in causes:
             continue
         causes.append(cause)
-        # Not the cause alone: httpcore cuts it off with `raise … from None`, which leaves the context.
         waiting += [
             *(cause.exceptions if isinstance(cause, BaseExceptionGroup) else ()),
             cause.__cause__,

@@ -12,16 +12,15 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-import httpcore
-import httpx
-
 from probes.redaction import one_line
-from probes.transport.backend import Resolver, ResponseTooLargeError, SocketTimings, TimedBackend
 from probes.transport.decoding import CAP, Decoder, UndecodableBodyError
-from probes.transport.http_transport import open_response
+from probes.transport.http_transport import open_connection
+from probes.transport.http_url import parse_url
 from probes.transport.proxies import Proxies, UnusableProxyError
+from probes.transport.sockets import ConnectError, Resolver, ResponseTooLargeError, SocketTimings, TimedSockets
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +70,13 @@ class FetchResult:
         return value if value and value.isascii() and value.isprintable() and len(value) <= _LONGEST_VALIDATOR else None
 
 
+class _Request(NamedTuple):
+    url: str
+    headers: Mapping[str, str]
+    method: str = "GET"
+    content: bytes = b""
+
+
 async def fetch(
     method: str,
     url: str,
@@ -88,12 +94,9 @@ async def fetch(
     Redirects are not followed. Of the body of a 2xx `max_bytes` are read, of any other response's `max_error_bytes`.
     `tls` is `probes.transport.http_transport.tls_context`'s; without `proxy` the environment's proxy variables hold.
     """
-
-    async def answer() -> FetchResult:
-        request = httpx.Request(method, url, content=content, headers=_HEADERS | dict(headers or {}))
-        return await _send(request, tls, Proxies(proxy), max_bytes=max_bytes, max_error_bytes=max_error_bytes)
-
-    return await _bounded(answer(), timeout_s)
+    request = _Request(url, _HEADERS | dict(headers or {}), method=method, content=content)
+    answer = _send(request, tls, Proxies(proxy), max_bytes=max_bytes, max_error_bytes=max_error_bytes)
+    return await _bounded(answer, timeout_s)
 
 
 async def fetch_page(
@@ -129,7 +132,7 @@ async def ask_endpoints(
 async def _answers(endpoint: str, timeout_s: float, tls: ssl.SSLContext, proxies: Proxies) -> bool:
     try:
         async with asyncio.timeout(timeout_s):
-            await _send(httpx.Request("GET", endpoint, headers=_HEADERS), tls, proxies)
+            await _send(_Request(endpoint, _HEADERS), tls, proxies)
             return True
     except UnusableProxyError as error:
         _log.warning("endpoint_not_asked endpoint=%s: %s", endpoint, error)
@@ -147,7 +150,7 @@ async def _bounded(answer: Awaitable[FetchResult], timeout_s: float) -> FetchRes
         return FetchResult(error=f"no answer within {timeout_s:g} s")
     except (UnusableProxyError, UndecodableBodyError) as error:
         return FetchResult(error=str(error))
-    except httpcore.ConnectError as error:
+    except ConnectError as error:
         return FetchResult(error=_describe_connect_error(error))
     except Exception as error:  # noqa: BLE001 - whatever a foreign server sends must not stop the caller
         return FetchResult(error=f"the connection broke ({type(error).__name__})")
@@ -155,7 +158,7 @@ async def _bounded(answer: Awaitable[FetchResult], timeout_s: float) -> FetchRes
 
 async def _follow(url: str, headers: Mapping[str, str], tls: ssl.SSLContext, proxies: Proxies) -> FetchResult:
     for _ in range(_REDIRECTS + 1):
-        page = await _send(httpx.Request("GET", url, headers=headers), tls, proxies, max_bytes=CAP, max_error_bytes=CAP)
+        page = await _send(_Request(url, headers), tls, proxies, max_bytes=CAP, max_error_bytes=CAP)
         location = page.headers.get("location", "")
         if page.status not in _MOVED or not location:
             return page
@@ -175,15 +178,17 @@ def _may_redirect(url: str, target: str) -> bool:
 
 
 async def _send(
-    request: httpx.Request, tls: ssl.SSLContext, proxies: Proxies, *, max_bytes: int = 0, max_error_bytes: int = 0
+    request: _Request, tls: ssl.SSLContext, proxies: Proxies, *, max_bytes: int = 0, max_error_bytes: int = 0
 ) -> FetchResult:
     """The response, with at most `max_bytes` of the body of a 2xx and `max_error_bytes` of any other's."""
-    sockets = TimedBackend(_RESOLVER, SocketTimings(), limit=_MOST_RECEIVED, monotonic=time.monotonic)
-    proxy = proxies.proxy_for(str(request.url))
-    async with open_response(request, sockets, tls, proxy) as (status, headers, chunks):
+    sockets = TimedSockets(_RESOLVER, SocketTimings(), limit=_MOST_RECEIVED, monotonic=time.monotonic)
+    proxy = proxies.proxy_for(request.url)
+    async with open_connection(parse_url(request.url), sockets, tls, proxy) as connection:
+        await connection.send(request.method, request.headers, request.content)
+        status, headers = await connection.receive_head()
         limit = max_bytes if 200 <= status < 300 else max_error_bytes
-        body, truncated = await _read(headers.get("content-encoding", ""), chunks, limit)
-        return FetchResult(status=status, headers=dict(headers), body=body, truncated=truncated)
+        body, truncated = await _read(headers.get("content-encoding", ""), connection.receive_body(), limit)
+        return FetchResult(status=status, headers=headers, body=body, truncated=truncated)
 
 
 async def _read(content_encoding: str, chunks: AsyncIterator[bytes], limit: int) -> tuple[bytes, bool]:
@@ -201,7 +206,7 @@ async def _read(content_encoding: str, chunks: AsyncIterator[bytes], limit: int)
     return bytes(body), False
 
 
-def _describe_connect_error(error: httpcore.ConnectError) -> str:
+def _describe_connect_error(error: ConnectError) -> str:
     """What the system says, where it says something; never the address."""
     cause: BaseException | None = error
     while cause is not None:

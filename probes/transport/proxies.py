@@ -2,20 +2,40 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
-from urllib.parse import urlsplit
+from typing import Final
+from urllib.parse import unquote_to_bytes, urlsplit
 from urllib.request import getproxies
 
-import httpx
+from probes.transport.http_url import HTTP_PORTS, HttpUrl, UnusableUrlError, parse_url
 
 #: `[address]:port` or `name:port`, the port optional. An entry that does not match is an address with colons.
 _ENTRY = re.compile(r"(?:\[([^]]*)\]|([^:\[]*))(?::([0-9]{1,5}))?")
-_PORTS = {"http": 80, "https": 443}
-_SCHEMES = ("http", "https", "socks5", "socks5h")
+_PORTS: Final = {**HTTP_PORTS, "socks5": 1080, "socks5h": 1080}
 
 
 class UnusableProxyError(ValueError):
     """The proxy cannot be used; the message says why, without its password."""
+
+
+class ProxyError(Exception):
+    """The proxy did not connect to the other side; the message is what it said, in a few words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """A proxy, and what it wants to know of us."""
+
+    url: HttpUrl
+    """`socks5://` and `socks5h://` too."""
+    credentials: tuple[bytes, bytes] | None = None
+    """User and password."""
+
+    @property
+    def is_socks(self) -> bool:
+        """Whether it speaks SOCKS5 and not HTTP."""
+        return self.url.scheme not in HTTP_PORTS
 
 
 class Proxies:
@@ -29,7 +49,7 @@ class Proxies:
         self._configured = configured
         self._environment: Mapping[str, str] = getproxies()
 
-    def proxy_for(self, url: str) -> httpx.Proxy | None:
+    def proxy_for(self, url: str) -> Proxy | None:
         """The proxy for this address; None: connect directly. Raises UnusableProxyError."""
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -38,7 +58,7 @@ class Proxies:
         if self._configured is not None:
             return _parse_proxy(self._configured, "network.proxy")
         proxy_url = self._environment.get(parts.scheme) or self._environment.get("all")
-        port = parts.port or _PORTS.get(parts.scheme)
+        port = parts.port or HTTP_PORTS.get(parts.scheme)
         if not proxy_url or is_excepted(host, port, self._environment.get("no", "")):
             return None
         return _parse_proxy(proxy_url if "://" in proxy_url else f"http://{proxy_url}", "the environment")
@@ -73,14 +93,12 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _parse_proxy(url: str, origin: str) -> httpx.Proxy:
+def _parse_proxy(url: str, origin: str) -> Proxy:
     try:
-        proxy = httpx.Proxy(url)
-        usable = bool(proxy.url.host)
-    except (ValueError, httpx.InvalidURL):
-        usable = False
-    if not usable or proxy.url.scheme not in _SCHEMES:
-        raise UnusableProxyError(
-            f"the proxy of {origin} is not one of {', '.join(f'{scheme}://host' for scheme in _SCHEMES)}"
-        )
-    return proxy
+        address, parts = parse_url(url, _PORTS), urlsplit(url)
+    except UnusableUrlError:
+        expected = ", ".join(f"{scheme}://host" for scheme in _PORTS)
+        raise UnusableProxyError(f"the proxy of {origin} is not one of {expected}") from None
+    if parts.username is None:
+        return Proxy(url=address)
+    return Proxy(url=address, credentials=(unquote_to_bytes(parts.username), unquote_to_bytes(parts.password or "")))

@@ -92,7 +92,7 @@ def verdict(recorded: Recorded, cut: Callable[[bytes], Iterator[bytes]]) -> Clas
     provider = Provider(name="p", dialect=recorded.dialect, base_url="http://x", api_key=Secret("sk-secret-key"))
     target = Target(provider=provider, model="m")
     exchange = Exchange(target=target, check=recorded.check, started_at=NOW, monotonic=monotonic)
-    exchange.receive_headers(recorded.status, recorded.headers)
+    exchange.receive_headers(recorded.status, {name.lower(): value for name, value in recorded.headers})
     if not any(exchange.receive(piece) for piece in cut(recorded.body)):
         exchange.receive_end()
     task = Task(check=recorded.check, nonce=NONCE)

@@ -6,22 +6,29 @@ import json
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib import import_module
+from pkgutil import iter_modules
 from types import ModuleType
 
-import httpcore
-import httpx
+import h11
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from llmock.simulation import MockResponseSettings
 from llmock.testing import LLMockServer
 
+from probes import transport
 from probes.dialects.registry import DIALECTS
 from probes.observation import Observation
 from probes.outcome import Blame, Outcome
 from probes.prober import Prober
 from probes.target import Check, Provider, Secret, Target
-from probes.transport_errors import classify_exception, outcome_of_exception
+from probes.transport.decoding import UndecodableBodyError
+from probes.transport.http_transport import NoResponseError
+from probes.transport.http_url import UnusableUrlError
+from probes.transport.proxies import ProxyError, UnusableProxyError
+from probes.transport.sockets import ConnectError, ReadError, ResponseTooLargeError
+from probes.transport_errors import classify_exception
 from tests.support.servers import (
     ANSWER,
     CHUNKED,
@@ -443,73 +450,43 @@ async def test_the_request_says_what_it_should(prober: Prober) -> None:
 
 
 def exceptions_of(module: ModuleType) -> Iterator[type[Exception]]:
-    """Every exception class that a module exports."""
-    for name in module.__all__:
-        value = getattr(module, name)
-        if isinstance(value, type) and issubclass(value, Exception):
+    """Every exception class of a module's own."""
+    for value in vars(module).values():
+        if isinstance(value, type) and issubclass(value, Exception) and value.__module__.startswith(module.__name__):
             yield value
 
 
-#: What is our own fault is `bad_request`: a full pool, a stream misused, a request that cannot be sent.
-OUTCOMES: dict[type[BaseException], Outcome] = {
-    httpx.HTTPError: Outcome.BAD_REQUEST,
-    httpx.RequestError: Outcome.BAD_REQUEST,
-    httpx.TransportError: Outcome.UNREACHABLE,
-    httpx.TimeoutException: Outcome.TIMEOUT,
-    httpx.ConnectTimeout: Outcome.TIMEOUT,
-    httpx.ReadTimeout: Outcome.TIMEOUT,
-    httpx.WriteTimeout: Outcome.TIMEOUT,
-    httpx.PoolTimeout: Outcome.BAD_REQUEST,
-    httpx.NetworkError: Outcome.UNREACHABLE,
-    httpx.ConnectError: Outcome.UNREACHABLE,
-    httpx.ReadError: Outcome.UNREACHABLE,
-    httpx.WriteError: Outcome.UNREACHABLE,
-    httpx.CloseError: Outcome.UNREACHABLE,
-    httpx.ProxyError: Outcome.UNREACHABLE,
-    httpx.UnsupportedProtocol: Outcome.BAD_REQUEST,
-    httpx.ProtocolError: Outcome.SERVER_ERROR,
-    httpx.LocalProtocolError: Outcome.BAD_REQUEST,
-    httpx.RemoteProtocolError: Outcome.SERVER_ERROR,
-    httpx.DecodingError: Outcome.SERVER_ERROR,
-    httpx.TooManyRedirects: Outcome.BAD_REQUEST,
-    httpx.HTTPStatusError: Outcome.BAD_REQUEST,
-    httpx.InvalidURL: Outcome.BAD_REQUEST,
-    httpx.CookieConflict: Outcome.BAD_REQUEST,
-    httpx.StreamError: Outcome.BAD_REQUEST,
-    httpx.StreamConsumed: Outcome.BAD_REQUEST,
-    httpx.StreamClosed: Outcome.BAD_REQUEST,
-    httpx.ResponseNotRead: Outcome.BAD_REQUEST,
-    httpx.RequestNotRead: Outcome.BAD_REQUEST,
-    httpcore.TimeoutException: Outcome.TIMEOUT,
-    httpcore.ConnectTimeout: Outcome.TIMEOUT,
-    httpcore.ReadTimeout: Outcome.TIMEOUT,
-    httpcore.WriteTimeout: Outcome.TIMEOUT,
-    httpcore.PoolTimeout: Outcome.BAD_REQUEST,
-    httpcore.NetworkError: Outcome.UNREACHABLE,
-    httpcore.ConnectError: Outcome.UNREACHABLE,
-    httpcore.ReadError: Outcome.UNREACHABLE,
-    httpcore.WriteError: Outcome.UNREACHABLE,
-    httpcore.ProxyError: Outcome.UNREACHABLE,
-    httpcore.UnsupportedProtocol: Outcome.BAD_REQUEST,
-    httpcore.ConnectionNotAvailable: Outcome.BAD_REQUEST,
-    httpcore.ProtocolError: Outcome.SERVER_ERROR,
-    httpcore.LocalProtocolError: Outcome.BAD_REQUEST,
-    httpcore.RemoteProtocolError: Outcome.SERVER_ERROR,
+#: What is our own fault is `bad_request`: a request that cannot be sent, an address or a proxy that is none.
+OUTCOMES: dict[type[Exception], Outcome] = {
+    h11.LocalProtocolError: Outcome.BAD_REQUEST,
+    h11.RemoteProtocolError: Outcome.SERVER_ERROR,
+    ConnectError: Outcome.UNREACHABLE,
+    ReadError: Outcome.UNREACHABLE,
+    NoResponseError: Outcome.UNREACHABLE,
+    ProxyError: Outcome.UNREACHABLE,
+    UnusableProxyError: Outcome.BAD_REQUEST,
+    UnusableUrlError: Outcome.BAD_REQUEST,
 }
+#: These the prober tells itself, and nobody raises the base of h11's.
+TOLD_ELSEWHERE = {ResponseTooLargeError, UndecodableBodyError, h11.ProtocolError}
 
 
 def test_every_exception_of_the_transport_has_its_outcome() -> None:
-    """A new exception in httpx or httpcore is looked at before it has one."""
-    assert {kind: outcome_of_exception(kind) for kind in OUTCOMES} == OUTCOMES
-    assert {*exceptions_of(httpx), *exceptions_of(httpcore)} == set(OUTCOMES)
+    """A new exception of h11 or of the transport is looked at before it has one."""
+    names = [f"probes.transport.{module.name}" for module in iter_modules(transport.__path__)]
+    modules = [h11, *map(import_module, names)]
+
+    assert {error for module in modules for error in exceptions_of(module)} == {*OUTCOMES, *TOLD_ELSEWHERE}
+    for kind, outcome in OUTCOMES.items():
+        assert classify_exception(kind("x"), target("http://x"), "x").outcome is outcome, kind
 
 
 @pytest.mark.parametrize("error", [24, 12, 99], ids=["too many files", "no memory", "no local ports"])
 def test_a_starved_machine_is_our_fault(error: int) -> None:
     """A connection that our own machine could not open is not the provider's."""
     try:
-        raise httpx.ConnectError("x") from OSError(error, "x")
-    except httpx.ConnectError as raised:
+        raise ConnectError("x") from OSError(error, "x")
+    except ConnectError as raised:
         verdict = classify_exception(raised, target("http://x"), "x")
 
     assert verdict.outcome is Outcome.BAD_REQUEST

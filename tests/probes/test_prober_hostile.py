@@ -17,7 +17,7 @@ from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.prober import Prober
 from probes.target import Check, Timeouts
-from probes.transport.backend import Address
+from probes.transport.sockets import Address
 from tests.support.servers import (
     ANSWER,
     CHUNKED,

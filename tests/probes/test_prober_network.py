@@ -243,6 +243,111 @@ async def test_a_proxy_over_tls(authority: trustme.CA, bundle: Path) -> None:
     assert (seen.outcome, in_order(seen)) == (Outcome.OK, True), seen.detail
 
 
+class SocksProxy:
+    """A SOCKS5 proxy that leads everything to one server; `asked` holds where it was to lead."""
+
+    def __init__(self, url: str, *, credentials: tuple[bytes, bytes] | None = None, reply: int = 0) -> None:
+        self._port = int(url.rpartition(":")[2])
+        self._credentials = credentials
+        self._reply = reply
+        self.asked: list[tuple[int, bytes, int]] = []
+
+    async def behave(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Agrees on a method, hears the password, answers piece by piece, and tunnels."""
+        _, count = await reader.readexactly(2)
+        wanted = 2 if self._credentials else 0
+        writer.write(bytes([5, wanted if wanted in await reader.readexactly(count) else 255]))
+        if self._credentials:
+            _, length = await reader.readexactly(2)
+            name = await reader.readexactly(length)
+            password = await reader.readexactly((await reader.readexactly(1))[0])
+            writer.write(bytes([1, (name, password) != self._credentials]))
+        _, _, _, kind = await reader.readexactly(4)
+        length = {1: 4, 4: 16}.get(kind) or (await reader.readexactly(1))[0]
+        host = await reader.readexactly(length)
+        self.asked.append((kind, host, int.from_bytes(await reader.readexactly(2))))
+        for piece in (bytes([5, self._reply, 0, 3]), b"\x05", b"proxy\0", b"\x50"):
+            writer.write(piece)
+            await writer.drain()
+        there, back = await asyncio.open_connection("127.0.0.1", self._port)
+        await asyncio.gather(pump(reader, back), pump(there, writer))
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("credentials", [None, (b"me", b"p@ss")])
+async def test_a_socks_proxy(
+    scheme: str, credentials: tuple[bytes, bytes] | None, authority: trustme.CA, bundle: Path
+) -> None:
+    """It looks up the provider's name; the phases are the provider's."""
+    tls = server_tls(authority, "llm.invalid") if scheme == "https" else None
+    async with serving(answering(), tls) as url:
+        way = SocksProxy(url, credentials=credentials)
+        async with serving(way.behave) as proxy:
+            address = proxy.replace("http://", "socks5://me:p%40ss@" if credentials else "socks5h://")
+            seen = await new_prober(bundle, proxy=address).probe(target(f"{scheme}://llm.invalid/v1"), Check.CHAT)
+
+    assert (seen.outcome, in_order(seen)) == (Outcome.OK, True), seen.detail
+    assert way.asked == [(3, b"llm.invalid", 443 if scheme == "https" else 80)]
+
+
+@pytest.mark.parametrize(
+    ("host", "asked"),
+    [
+        ("10.1.2.3", (1, bytes([10, 1, 2, 3]), 80)),
+        ("[2001:db8::1]:8080", (4, b"\x20\x01\r\xb8" + bytes(11) + b"\1", 8080)),
+    ],
+)
+async def test_a_socks_proxy_is_told_addresses_as_such(host: str, asked: tuple[int, bytes, int]) -> None:
+    """An address of either family is no name that the proxy would have to look up."""
+    async with serving(answering()) as url:
+        way = SocksProxy(url)
+        async with serving(way.behave) as proxy:
+            prober = new_prober(proxy=proxy.replace("http:", "socks5:"))
+            seen = await prober.probe(target(f"http://{host}/v1"), Check.CHAT)
+
+    assert (seen.outcome, way.asked) == (Outcome.OK, [asked]), seen.detail
+
+
+@pytest.mark.parametrize(
+    ("credentials", "reply", "said"),
+    [
+        ((b"me", b"other"), 0, "it refused the password"),
+        (None, 0, "it does not let us in by a password"),
+        ((b"me", b"hush"), 5, "connection refused"),
+        ((b"me", b"hush"), 99, "reply 99"),
+    ],
+)
+async def test_a_socks_proxy_that_refuses_is_named(
+    credentials: tuple[bytes, bytes] | None, reply: int, said: str
+) -> None:
+    """The sentence says what it said, and not the password."""
+    async with serving(answering()) as url:
+        way = SocksProxy(url, credentials=credentials, reply=reply)
+        async with serving(way.behave) as proxy:
+            behind = new_prober(proxy=proxy.replace("http://", "socks5://me:hush@"))
+            seen = await behind.probe(target("http://llm.invalid/v1"), Check.CHAT)
+
+    assert seen.outcome is Outcome.UNREACHABLE
+    assert seen.detail == f"the proxy did not connect to llm.invalid (through the proxy 127.0.0.1): {said}"
+    assert "hush" not in repr(seen)
+
+
+async def test_a_proxy_that_speaks_no_socks_is_named() -> None:
+    """An HTTP server in the place of a SOCKS proxy, and one that hangs up, are told as the proxy's fault."""
+    for first in (b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\5"):
+
+        async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, first: bytes = first) -> None:
+            await reader.readexactly(3)
+            writer.write(first)
+            await writer.drain()
+
+        async with serving(behave) as proxy:
+            behind = new_prober(proxy=proxy.replace("http:", "socks5:"))
+            seen = await behind.probe(target("http://llm.invalid/v1"), Check.CHAT)
+
+        assert (seen.outcome, "the proxy did not connect" in seen.detail) == (Outcome.UNREACHABLE, True), seen.detail
+
+
 @pytest.mark.slow
 async def test_a_tunnel_that_leads_to_nobody() -> None:
     """A proxy that opens the tunnel and then goes silent: no answer of the provider, and no first byte of it."""
@@ -270,10 +375,10 @@ async def test_a_proxy_that_fails_is_named() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "gopher://127.0.0.1:1"])
-async def test_a_proxy_that_cannot_be_used_is_our_fault(proxy: str) -> None:
+async def test_a_proxy_that_cannot_be_used_is_our_fault() -> None:
     """A kind of proxy that we do not speak blames nobody but us, in words that say what to do."""
-    seen = await new_prober(environment={"ALL_PROXY": proxy}).probe(target("http://llm.invalid/v1"), Check.CHAT)
+    gopher = new_prober(environment={"ALL_PROXY": "gopher://127.0.0.1:1"})
+    seen = await gopher.probe(target("http://llm.invalid/v1"), Check.CHAT)
 
     assert seen.outcome is Outcome.BAD_REQUEST
     assert "socks" in seen.detail

@@ -14,7 +14,7 @@ from probes.observation import Observation
 from probes.outcome import Blame, Outcome
 from probes.prober import Prober
 from probes.target import Check, Target, Timeouts
-from probes.transport.backend import Address
+from probes.transport.sockets import Address
 from tests.support.servers import (
     ANSWER,
     DONE,

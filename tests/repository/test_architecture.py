@@ -22,8 +22,8 @@ TOP_PACKAGES = {
 }
 #: Who may import a library, as path patterns; nobody else does.
 OWNERS = {
-    "httpx": ["probes/prober.py", "probes/transport/*", "probes/transport_errors.py", "controller/demo/*"],
-    "httpcore": ["probes/transport/*", "probes/transport_errors.py"],
+    "httpx": ["controller/demo/*"],
+    "h11": ["probes/transport/http_transport.py", "probes/transport_errors.py"],
     "genai_prices": ["probes/pricing.py"],
     "botocore": ["probes/dialects/aws_signing.py"],
     "apprise": ["monitor/config/*", "controller/alerts/channels/apprise_process.py"],

@@ -51,7 +51,7 @@ def new_exchange(dialect: str, check: Check, status: int, content_type: str) -> 
     provider = Provider(name="p", dialect=dialect, base_url="http://x", api_key=Secret(""))
     now = datetime.now(UTC)
     exchange = Exchange(target=Target(provider=provider, model="m"), check=check, started_at=now, monotonic=monotonic)
-    exchange.receive_headers(status, [("content-type", content_type)])
+    exchange.receive_headers(status, {"content-type": content_type})
     return exchange
 
 

@@ -22,8 +22,6 @@ from itertools import cycle
 from pathlib import Path
 from typing import Final
 
-import httpx
-
 from probes import prober
 from probes.checks import Task
 from probes.classifier import Classification, classify_response
@@ -33,6 +31,7 @@ from probes.outcome import Outcome
 from probes.target import Check, Provider, Secret, Target
 from probes.transcript import build_transcript
 from probes.transport.decoding import CAP, UndecodableBodyError
+from probes.transport.sockets import ReadError
 from tests.probes.test_outcome import NONCE
 from tests.support.mutations import Case, mutant
 from tests.support.oddities import KEY
@@ -61,7 +60,7 @@ async def _chunks(case: Case) -> AsyncIterator[bytes]:
         yield case.body[start : start + length]
         start += length
     if case.aborted:
-        raise httpx.ReadError("aborted")
+        raise ReadError("aborted")
 
 
 async def read(case: Case, *, shown: bool = True) -> Outcome:
@@ -94,12 +93,12 @@ async def read(case: Case, *, shown: bool = True) -> Outcome:
 
 
 async def _received(case: Case, exchange: Exchange) -> Classification | None:
-    headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in case.headers]
+    headers = {name.lower(): value.encode("latin-1", "replace").decode("latin-1") for name, value in case.headers}
     try:
-        return await prober.read_response(case.status, httpx.Headers(headers), _chunks(case), exchange)
+        return await prober.read_response(case.status, headers, _chunks(case), exchange)
     except UndecodableBodyError as error:
         return exchange.interrupted(Classification(Outcome.SERVER_ERROR, str(error)))
-    except httpx.ReadError as error:
+    except ReadError as error:
         return exchange.interrupted(Classification(Outcome.UNREACHABLE, str(error)))
 
 

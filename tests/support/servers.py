@@ -15,7 +15,7 @@ import trustme
 from probes.observation import Observation
 from probes.prober import Prober
 from probes.target import Provider, Secret, Target, Timeouts
-from probes.transport.backend import Resolve, resolve_by_system
+from probes.transport.sockets import Resolve, resolve_by_system
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

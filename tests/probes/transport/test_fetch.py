@@ -11,6 +11,7 @@ import pytest
 
 from probes.transport.decoding import CAP
 from probes.transport.fetch import FetchResult, ask_endpoints, fetch_page
+from tests.support.servers import serving
 
 Answer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 TLS = ssl.create_default_context()
@@ -20,21 +21,14 @@ TLS = ssl.create_default_context()
 async def served(answer: Answer) -> AsyncIterator[str]:
     """The address of a server that hands each request's head to `answer`, and then hangs up."""
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            await answer(head.lower(), writer)
-            await writer.drain()
-        except (OSError, asyncio.IncompleteReadError):
-            pass  # the client has seen enough
-        finally:
-            writer.close()
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        await answer(head.lower(), writer)
+        writer.close()
+        await writer.wait_closed()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
+    async with serving(behave) as url:
+        yield url
 
 
 def reply(body: bytes = b"", *, status: str = "200 OK", **headers: str) -> bytes:
@@ -234,13 +228,15 @@ async def test_an_unreachable_proxy_is_nothing_and_not_asked_for_this_machine() 
 
 async def test_to_be_cancelled_is_to_stop() -> None:
     """The one exception that goes through."""
+    asked = asyncio.Event()
 
     async def answer(_: str, writer: asyncio.StreamWriter) -> None:
+        asked.set()
         await asyncio.Event().wait()
 
     async with served(answer) as url:
         task = asyncio.create_task(get(url))
-        await asyncio.sleep(0)
+        await asked.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -253,24 +249,17 @@ async def test_any_http_answer_counts_and_nothing_else() -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 500 Oops\r\n\r\n")
         await writer.drain()
-        writer.close()
 
     async def noise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"220 mail\r\n\r\n")
         await writer.drain()
-        writer.close()
 
-    async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def silence(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.read()
-        writer.close()
 
-    servers = [await asyncio.start_server(behave, "127.0.0.1", 0) for behave in (error, noise, silence)]
-    urls = [f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}" for server in servers]
     nonsense = ["http://127.0.0.1:1", "no-scheme", "http://[", "http://x.invalid"]
-
-    assert await ask_endpoints([*urls[:2], *nonsense], timeout_s=30, tls=TLS) == {urls[0]}
-    assert await ask_endpoints(urls[2:], timeout_s=0.2, tls=TLS) == frozenset()
+    async with serving(error) as broken, serving(noise) as noisy, serving(silence) as silent:
+        assert await ask_endpoints([broken, noisy, *nonsense], timeout_s=30, tls=TLS) == {broken}
+        assert await ask_endpoints([silent], timeout_s=0.2, tls=TLS) == frozenset()
     assert await ask_endpoints([], timeout_s=0.2, tls=TLS) == frozenset()
-    for server in servers:
-        server.close()

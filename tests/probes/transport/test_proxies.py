@@ -20,7 +20,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def found(url: str, configured: str | None = None) -> str | None:
     """The address of the proxy."""
     proxy = Proxies(configured).proxy_for(url)
-    return str(proxy.url) if proxy else None
+    return f"{proxy.url.scheme}://{proxy.url.authority}" if proxy else None
 
 
 @pytest.mark.parametrize("spelling", [str.upper, str.lower])

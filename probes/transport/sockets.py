@@ -1,4 +1,4 @@
-"""Sockets for httpcore that record when each phase was reached and bound what is read.
+"""Sockets that record when each phase was reached and bound what is read.
 
 Bytes are time-stamped as the event loop delivers them, before anything processes them, so that the work of other
 probes does not count. They are passed on in small chunks, one per turn of the loop, up to a limit in all: whatever a
@@ -10,12 +10,10 @@ import errno
 import socket
 import ssl
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, TypeAlias
-
-import httpcore
 
 from probes.transport.shared_calls import SharedCalls
 
@@ -37,6 +35,14 @@ _NO_ROUTE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETUNREAC
 
 class ResponseTooLargeError(Exception):
     """The other side has sent more bytes than the limit allows."""
+
+
+class ConnectError(Exception):
+    """There is no connection, or no TLS over it; the cause is the system's error, where there is one."""
+
+
+class ReadError(Exception):
+    """The connection broke while it was read; the cause is the system's error."""
 
 
 def resolve_by_system(host: str, port: int) -> Sequence[Address]:
@@ -82,8 +88,11 @@ class SocketTimings:
     """When the bytes that were read last arrived; once the end was read, when that did."""
 
 
-class TimedBackend(httpcore.AsyncNetworkBackend):
-    """Makes the connections of one probe; reads at most `limit` bytes from them, then raises ResponseTooLargeError."""
+class TimedSockets:
+    """Makes the connections of one probe; reads at most `limit` bytes from them, then raises ResponseTooLargeError.
+
+    No deadline is kept here: that of the probe cancels it.
+    """
 
     def __init__(
         self, resolver: Resolver, timings: SocketTimings, *, limit: int, monotonic: Callable[[], float]
@@ -93,23 +102,16 @@ class TimedBackend(httpcore.AsyncNetworkBackend):
         self.timings = timings
         self.monotonic = monotonic
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ARG002, ASYNC109 - the signature is httpcore's, the deadline the probe's
-        local_address: str | None = None,  # noqa: ARG002 - the same
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002 - the same
-    ) -> httpcore.AsyncNetworkStream:
-        """A connection to the first address of the host that accepts one; raises httpcore.ConnectError."""
+    async def connect(self, host: str, port: int) -> "Stream":
+        """A connection to the first address of the host that accepts one; raises ConnectError."""
         try:
             addresses = await self._resolver.addresses(host, port)
             self.timings.resolved_at = self.monotonic()
             connected = await first_connected(addresses)
             self.timings.tcp_at = self.timings.connected_at = self.monotonic()
-            _, stream = await asyncio.get_running_loop().create_connection(lambda: _Stream(self), sock=connected)
+            _, stream = await asyncio.get_running_loop().create_connection(lambda: Stream(self), sock=connected)
         except OSError as error:
-            raise httpcore.ConnectError(str(error)) from error
+            raise ConnectError(str(error)) from error
         return stream
 
 
@@ -165,10 +167,10 @@ def _close(task: asyncio.Task[socket.socket]) -> None:
         task.result().close()
 
 
-class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
-    """One connection, whose bytes are time-stamped and buffered until httpcore reads; its deadlines are the probe's."""
+class Stream(asyncio.Protocol):
+    """One connection, whose bytes are time-stamped and buffered until they are read."""
 
-    def __init__(self, sockets: TimedBackend) -> None:
+    def __init__(self, sockets: TimedSockets) -> None:
         self._sockets = sockets
         self._transport: Any = None
         self._chunks: deque[tuple[float, bytes]] = deque()
@@ -179,10 +181,12 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._writable: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by asyncio: write at once, and tell when all is written."""
         self._transport = transport
         self._transport.set_write_buffer_limits(high=1, low=0)  # at 0, TLS would pause with nothing to write, for good
 
     def data_received(self, data: bytes) -> None:
+        """Called by asyncio: note when the bytes came."""
         at = self._sockets.monotonic()
         self._chunks.extend((at, data[start : start + _CHUNK]) for start in range(0, len(data), _CHUNK))
         self._buffered += len(data)
@@ -191,28 +195,32 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         _wake(self._arrival)
 
     def eof_received(self) -> None:
+        """Called by asyncio: note when the other side ended."""
         self._ended_at = self._sockets.monotonic()
         _wake(self._arrival)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Called by asyncio: who waits for something gets the error."""
         self._ended_at = self._ended_at or self._sockets.monotonic()
         self._error = exc
         _wake(self._arrival)
         _wake(self._writable)
 
     def pause_writing(self) -> None:
+        """Called by asyncio: the system takes no more for now."""
         self._writable = asyncio.get_running_loop().create_future()
 
     def resume_writing(self) -> None:
+        """Called by asyncio: the system has taken all."""
         _wake(self._writable)
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002, ASYNC109 - httpcore's
-        """The next chunk, empty at the end; raises the error that broke the connection."""
+    async def read(self, most: int = _CHUNK) -> bytes:
+        """The next chunk of at most `most` bytes, empty at the end; raises ReadError, or what broke the connection."""
         if self._chunks:
             await asyncio.sleep(0)  # a backlog must not keep other probes from reading theirs
         while not self._chunks:
             if isinstance(self._error, OSError):
-                raise httpcore.ReadError(str(self._error)) from self._error
+                raise ReadError(str(self._error)) from self._error
             if self._error is not None:
                 raise self._error
             if self._ended_at is not None:
@@ -220,7 +228,11 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
                 return b""
             self._arrival = asyncio.get_running_loop().create_future()
             await self._arrival
-        self._sockets.timings.received_at, chunk = self._chunks.popleft()
+        at, chunk = self._chunks.popleft()
+        if len(chunk) > most:
+            self._chunks.appendleft((at, chunk[most:]))
+            chunk = chunk[:most]
+        self._sockets.timings.received_at = at
         self._buffered -= len(chunk)
         if self._buffered <= _MOST_BUFFERED:
             self._transport.resume_reading()  # which does nothing where reading was not paused
@@ -229,40 +241,41 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
             raise ResponseTooLargeError
         return chunk
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109 - httpcore's
+    async def read_exactly(self, count: int) -> bytes:
+        """So many bytes; fewer only where the other side has sent no more."""
+        data = b""
+        while len(data) < count and (chunk := await self.read(count - len(data))):
+            data += chunk
+        return data
+
+    async def write(self, data: bytes) -> None:
         """Waits until the operating system has accepted all that was written."""
-        self._transport.write(buffer)
+        self._transport.write(data)
         if self._writable is not None:
             await self._writable
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
+        """Closes the connection at once, whatever is on its way."""
         self._transport.abort()
 
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ARG002, ASYNC109 - httpcore's
-    ) -> httpcore.AsyncNetworkStream:
-        stream = _Stream(self._sockets)
+    async def start_tls(self, context: ssl.SSLContext, server_hostname: str) -> "Stream":
+        """The encrypted stream over this one, which is not used any more; raises ConnectError."""
+        stream = Stream(self._sockets)
         try:
             secured = await asyncio.get_running_loop().start_tls(
                 self._transport,
                 stream,
-                ssl_context,
+                context,
                 server_hostname=server_hostname,
                 ssl_handshake_timeout=_NO_DEADLINE_S,
             )
         except OSError as error:  # includes ssl.SSLError
-            raise httpcore.ConnectError(str(error)) from error
+            raise ConnectError(str(error)) from error
         if secured is None:
-            raise httpcore.ConnectError("the connection ended with its handshake")
+            raise ConnectError("the connection ended with its handshake")
         self._sockets.timings.connected_at = self._sockets.monotonic()
         stream.connection_made(secured)
         return stream
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._transport.get_extra_info(info) if info == "ssl_object" else None
 
 
 def _wake(future: asyncio.Future[None] | None) -> None:

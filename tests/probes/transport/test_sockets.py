@@ -11,11 +11,11 @@ from contextlib import contextmanager
 import pytest
 import trustme
 
-from probes.transport.backend import (
+from probes.transport.sockets import (
     Address,
     Resolver,
     SocketTimings,
-    TimedBackend,
+    TimedSockets,
     alternate_families,
     first_connected,
     parse_numeric,
@@ -143,13 +143,13 @@ async def test_what_comes_early_does_not_hold_up_what_is_sent() -> None:
         writer.close()
 
     server = await asyncio.start_server(behave, "127.0.0.1", 0, ssl=server_tls(authority, "127.0.0.1"))
-    sockets = TimedBackend(Resolver(), SocketTimings(), limit=1000, monotonic=time.monotonic)
-    plain = await sockets.connect_tcp("127.0.0.1", server.sockets[0].getsockname()[1])
+    sockets = TimedSockets(Resolver(), SocketTimings(), limit=1000, monotonic=time.monotonic)
+    plain = await sockets.connect("127.0.0.1", server.sockets[0].getsockname()[1])
     secured = await plain.start_tls(trusting, "127.0.0.1")
     await asyncio.sleep(0.1)  # the tickets come by themselves, and nothing tells of them
     async with asyncio.timeout(20):
         await secured.write(b"first")
         await secured.write(b"second")
         await heard.wait()
-    await secured.aclose()
+    secured.close()
     server.close()
