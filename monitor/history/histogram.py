@@ -6,7 +6,6 @@ g = (1 + a) / (1 - a) and a = 5 %. The value 2 g^i / (g + 1) is within a of ever
 """
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import ceil, log
@@ -19,6 +18,8 @@ _LOG_GROWTH: Final = log(_GROWTH)
 #: Shorter durations count as this, and longer ones as that: 300 buckets at most, whatever a clock says.
 _SHORTEST_S: Final = 1e-6
 _LONGEST_S: Final = 1e6
+#: The text of a histogram of no durations.
+_NOTHING: Final = "{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +31,19 @@ class Histogram:
     @classmethod
     def of(cls, durations_s: Iterable[float]) -> Self:
         """The histogram of these durations, in seconds."""
-        return cls(Counter(map(_bucket, durations_s)))
+        return cls(count_each(map(_bucket, durations_s)))
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """The histogram that `text` was written from; raises ValueError when it was not."""
+        if text == _NOTHING:
+            return cls()
         return cls({int(bucket): int(count) for bucket, count in json.loads(text).items()})
 
     def text(self) -> str:
         """The histogram as a JSON object: counts by bucket."""
-        return json.dumps(dict(self.counts), separators=(",", ":"))
+        counts = ",".join([f'"{bucket}":{count}' for bucket, count in self.counts.items()])
+        return f"{{{counts}}}"
 
     @property
     def total(self) -> int:
@@ -62,6 +66,14 @@ class Histogram:
 
 EMPTY: Final = Histogram()
 """Without durations."""
+
+
+def count_each(values: Iterable[K]) -> dict[K, int]:
+    """How often each value comes; as `Counter` has it, which takes longer for the few of a batch."""
+    counts: dict[K, int] = {}
+    for value in values:
+        counts[value] = counts.get(value, 0) + 1
+    return counts
 
 
 def sum_counts(some: Mapping[K, int], others: Mapping[K, int]) -> Mapping[K, int]:

@@ -1,12 +1,11 @@
 """What all probes of an hour or a day came to: how they ended, how long the answers took, tokens and cost."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
-from monitor.history.histogram import EMPTY, Histogram, sum_counts
+from monitor.history.histogram import EMPTY, Histogram, count_each, sum_counts
 from probes.observation import Observation
 from probes.outcome import ANSWERED, EXCLUDED, Outcome
 
@@ -90,7 +89,7 @@ class Rollup:
         asked = [o for o in every if not o.failed_here]
         answers = [o for o in asked if o.outcome in ANSWERED]
         return cls(
-            asked=Counter(o.outcome.value for o in asked),
+            asked=count_each(o.outcome.value for o in asked),
             failed_here=len(every) - len(asked),
             duration=Histogram.of(o.duration_s for o in answers),
             first_token=Histogram.of(o.first_token_s for o in answers if o.first_token_s is not None),

@@ -5,12 +5,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, RowMapping, func, select
 
 from monitor.history.histogram import Histogram
-from monitor.history.rollup import SPANS, Rollup, span_start
+from monitor.history.rollup import HOUR, SPANS, Rollup, span_start
 from monitor.storage.column_conversions import from_ms, storable, to_ms
 from monitor.storage.rollup_tables import ROLLUPS
 from monitor.storage.tables import OVERRIDES
@@ -19,8 +20,10 @@ from probes.observation import Observation
 
 #: Target, span in seconds, start in epoch milliseconds, check, region.
 _Key = tuple[str, int, int, str, str]
-_KEY: Final = list(ROLLUPS.primary_key.columns)
+_KEY: Final = tuple(column.name for column in ROLLUPS.primary_key.columns)
+_key_of: Final = itemgetter(*_KEY)
 _LARGEST: Final = 2**63 - 1
+_JSON: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class MaintenanceSpan(NamedTuple):
@@ -36,19 +39,29 @@ def add_to_rollups(connection: Connection, observations: Iterable[Observation]) 
 
     What was observed during a maintenance counts as failed on this side: availability leaves it out.
     """
-    groups: dict[_Key, list[Observation]] = defaultdict(list)
     added = list(observations)
     spans = maintenance_spans(connection, [observation.started_at for observation in added])
-    for observation in (_left_out(each, spans) for each in added):
-        for span in SPANS:
-            start_ms = to_ms(span_start(observation.started_at, span))
-            key = storable(observation.target), int(span.total_seconds()), start_ms
-            groups[*key, storable(observation.check), storable(observation.region)].append(observation)
-    if groups:
-        stored = rows_of(connection, ROLLUPS, list(groups))
-        before = {tuple(row[c] for c in _KEY): rollup_of(row) for row in stored}
-        rows = [row_of(key, before.get(key, Rollup()) + Rollup.of(each)) for key, each in groups.items()]
+    sums = _sums_of(_left_out(each, spans) for each in added)
+    if sums:
+        stored = rows_of(connection, ROLLUPS, list(sums))
+        before = {_key_of(row): rollup_of(row) for row in stored}
+        rows = [row_of(key, before[key] + new if key in before else new) for key, new in sums.items()]
         replace_rows(connection, ROLLUPS, rows)
+
+
+def _sums_of(observations: Iterable[Observation]) -> dict[_Key, Rollup]:
+    """The sums of these by hour and by day; a day is the sum of its hours."""
+    of_hours: dict[tuple[datetime, str, str, str], list[Observation]] = defaultdict(list)
+    for each in observations:
+        of_hours[span_start(each.started_at, HOUR), each.target, each.check, each.region].append(each)
+    sums: dict[_Key, Rollup] = {}
+    for (hour, target, check, region), alike in of_hours.items():
+        part = Rollup.of(alike)
+        for span in SPANS:
+            whose, start_ms = storable(target), to_ms(span_start(hour, span))
+            key = whose, int(span.total_seconds()), start_ms, storable(check), storable(region)
+            sums[key] = sums[key] + part if key in sums else part
+    return sums
 
 
 def maintenance_spans(connection: Connection, instants: Collection[datetime]) -> list[MaintenanceSpan]:
@@ -91,7 +104,7 @@ def rollup_of(row: RowMapping) -> Rollup:
 def row_of(key: _Key, rollup: Rollup) -> dict[str, Any]:
     """The row of a rollup; `key` is target, span in seconds, start in epoch milliseconds, check and region."""
     return {
-        **dict(zip((column.name for column in _KEY), key, strict=True)),
+        **dict(zip(_KEY, key, strict=True)),
         "failed_here": rollup.failed_here,
         **sum_columns(rollup),
     }
@@ -100,7 +113,7 @@ def row_of(key: _Key, rollup: Rollup) -> dict[str, Any]:
 def sum_columns(rollup: Rollup) -> dict[str, Any]:
     """The columns that the rollups of probes and of requests share."""
     return {
-        "asked": json.dumps(dict(rollup.asked), separators=(",", ":")),
+        "asked": _JSON(dict(rollup.asked)),
         "duration": rollup.duration.text(),
         "first_token": rollup.first_token.text(),
         # A provider may claim any number of tokens.
