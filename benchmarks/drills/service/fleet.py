@@ -98,8 +98,10 @@ class FleetDrill:
             except BrokenPromiseError as error:
                 report.wrong.append(str(error))
             finally:
-                _look_back(fleet, slack, report)
-                fleet.close()
+                try:
+                    _look_back(fleet, slack, report)
+                finally:
+                    fleet.close()
                 if report.wrong:
                     report.logs.append(mkdtemp(prefix=f"hotspare-fleet-{seed}-"))
                     for machine in fleet.machines:
