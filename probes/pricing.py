@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 
 #: Before the names of Google's own models at Vertex's OpenAI endpoint.
 _VERTEX_PREFIX = "google/"
+#: The owner whose models the list finds at others.
+_BY_MODEL = "litellm"
 #: A provider that claims more than this for one probe is not believed.
 _MOST_TOKENS = 1_000_000
 #: A cost is believed up to this, or up to so many times the usual cost.
@@ -153,7 +155,28 @@ def _listings(target: Target) -> Iterator[tuple[str, str]]:
     listed = dialect.price_list_id if dialect else None
     owners = dict.fromkeys((provider.base_url, provider.preset, provider.name, listed))
     models = dict.fromkeys((target.model, target.model.removeprefix(_VERTEX_PREFIX)))
-    return ((owner, model) for owner in owners if owner for model in models)
+    return ((owner, model) for owner in owners if owner and _is_listed(owner) for model in models)
+
+
+@cache
+def _is_listed(owner: str) -> bool:
+    """Whether the list has anything of this owner: of one that it has not, each model would be looked for and kept."""
+    if owner.lower() == _BY_MODEL:
+        return True
+    try:
+        from genai_prices import data_snapshot  # noqa: PLC0415 - as below
+
+        data_snapshot.get_snapshot().find_provider(None, *_whose(owner))
+    except LookupError:
+        return False
+    except Exception:  # noqa: BLE001 - whoever looks up a model of it reports that
+        return True
+    return True
+
+
+def _whose(owner: str) -> tuple[str | None, str | None]:
+    """The owner as the list has it: a name, or an address."""
+    return (None, owner) if "://" in owner else (owner, None)
 
 
 @cache
@@ -161,8 +184,7 @@ def _look_up_context(owner: str, model: str) -> int | None:
     try:
         from genai_prices import data_snapshot  # noqa: PLC0415 - as below
 
-        whose = (None, owner) if "://" in owner else (owner, None)
-        return data_snapshot.get_snapshot().find_provider_model(model, None, *whose)[1].context_window
+        return data_snapshot.get_snapshot().find_provider_model(model, None, *_whose(owner))[1].context_window
     except LookupError:
         return None
     except Exception as error:  # noqa: BLE001 - a broken price list must not cost a routing file

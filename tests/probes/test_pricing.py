@@ -4,7 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from probes.pricing import believable_usd, context_tokens, cost_usd, costs_money, usual_usd, warm_up
+from probes.pricing import (
+    _look_up_context,
+    believable_usd,
+    context_tokens,
+    cost_usd,
+    costs_money,
+    usual_usd,
+    warm_up,
+)
 from probes.target import Check, Price, Provider, Secret, Target
 
 OPENAI = "https://api.openai.com/v1"
@@ -51,6 +59,7 @@ def target(name: str, base_url: str, dialect: str = "openai-chat", price: Price 
         pytest.param(target("x/grok-4.20-0309-non-reasoning", "https://api.x.ai/v1"), 3.75e-3, id="xAI"),
         pytest.param(target("o/openai/gpt-6-luna", "https://openrouter.ai/api/v1"), 6e-4, id="OpenRouter"),
         pytest.param(target("openai/gpt-6-luna", "http://127.0.0.1:8000/v1"), 6e-4, id="a gateway of that name"),
+        pytest.param(target("LiteLLM/openai/gpt-6-luna", "http://127.0.0.1:4000/v1"), 6e-4, id="LiteLLM, by the model"),
     ],
 )
 def test_a_known_model_has_its_price(whose: Target, usd: float) -> None:
@@ -71,6 +80,15 @@ def test_a_price_may_follow_the_clock() -> None:
     asked = cost_usd(target("d/deepseek-v4-flash", "https://api.deepseek.com"), Check.CHAT, 1000, 1000)
 
     assert asked == pytest.approx(1.5e-3) or asked == pytest.approx(0.75e-3)
+
+
+async def test_nothing_is_kept_of_models_whose_owner_the_list_has_not() -> None:
+    """A list of thousands of targets of one's own takes no memory."""
+    await warm_up()
+    before = _look_up_context.cache_info().currsize
+    own = [target(f"mine/model-{number}", "http://127.0.0.1:8000/v1") for number in range(10)]
+    assert [context_tokens(each) for each in own] == [None] * 10
+    assert _look_up_context.cache_info().currsize == before
 
 
 @pytest.mark.parametrize(
