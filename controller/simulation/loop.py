@@ -32,7 +32,7 @@ from controller.simulation.neutral_endpoints import NeutralEndpoints
 from controller.simulation.reported_traffic import ReportedTraffic
 from controller.simulation.scenario import Scenario
 from controller.simulation.silence_checks import SilenceChecks
-from controller.simulation.simulated_target import SimulatedTarget, simulated_targets
+from controller.simulation.simulated_target import SimulatedTarget, by_provider, simulated_targets
 from controller.simulation.world import Timeline
 from monitor.detection.detector import Detector
 from monitor.detection.fresh_evidence import SHORTEST_HANG_S
@@ -97,9 +97,7 @@ class _SeedRun:
         self._throttled = False
         """Whether any provider has ever asked us to slow down; before, no target can be resting."""
         self._all = tuple(self._targets.values())
-        self._siblings = {
-            name: frozenset(t for t in self._all if t.provider == name) for name in {t.provider for t in self._all}
-        }
+        self._siblings = by_provider(self._all)
         self._fast_forward = FastForward(self._detector, self._targets)
         self._traffic = self._reported_traffic(timelines, seed) if scenario.traffic_reported else None
         self._states: dict[str, Decision] = {}

@@ -1,6 +1,6 @@
 """One target in virtual time: when its regular probes are due, and what a probe observes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from math import ceil, exp, inf
 from random import Random
@@ -294,3 +294,9 @@ def simulated_targets(
         )
         for place, target in enumerate(scenario.settings.targets)
     }
+
+
+def by_provider(targets: Sequence[SimulatedTarget]) -> dict[str, dict[SimulatedTarget, None]]:
+    """These targets by the name of their provider, as sets that keep the order: of equals the first is asked first."""
+    names = dict.fromkeys(target.provider for target in targets)
+    return {name: dict.fromkeys(target for target in targets if target.provider == name) for name in names}

@@ -97,3 +97,13 @@ def test_the_same_happens_with_every_probe_made_one_by_one(made_up: Scenario) ->
         skipping = run_seed(made_up, timelines, seed)
         assert run_seed(made_up, timelines, seed, probes.append) == skipping
         assert len(probes) == skipping.probes
+
+
+@pytest.mark.slow
+def test_one_seed_gives_one_result_where_answers_come_at_the_same_instants() -> None:
+    """Of targets that answered last at the same instant, the first one is asked first."""
+    equally_long = LatencyDistribution(median_s=1.25, p99_s=1.25)
+    made_up = world(background=QuietBehaviour(failure_rate=0.02, latency=equally_long), interval_s=10.0, hours=2.0)
+    timelines = build_timelines(made_up, 0)
+    first, *others = (run_seed(made_up, timelines, 0) for _ in range(4))
+    assert others == [first] * 3
