@@ -12,12 +12,28 @@ is only given its state (`settle`) before something else is judged.
 """
 
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from statistics import fmean
 
+from controller.simulation.scenario import Scenario
 from controller.simulation.simulated_target import SimulatedTarget
 from monitor.detection.answered_runs import AnsweredRun, CleanRun, answered_run, uneventful_states
 from monitor.detection.detector import Detector
+from monitor.detection.fresh_evidence import SHORTEST_HANG_S
 from monitor.detection.target_state import TargetState
 from monitor.health import TargetHealth
+
+#: From so many of the probes of quiet time on that fail, that are slow or may hang, or that end after the next one of
+#: their target is due, it takes longer to look for those that can be skipped than to make them all: measured with ten
+#: targets of one provider.
+_MOST_FAILURES, _MOST_SLOW, _MOST_OVERDUE = 0.08, 0.025, 0.3
+
+
+def is_worthwhile(scenario: Scenario) -> bool:
+    """Whether so many probes of quiet time can be skipped that it takes less time than to make them one by one."""
+    targets, longer_than = scenario.settings.targets, scenario.background.latency.longer_than
+    slow = fmean(longer_than(min(target.slow_s, target.timeouts.total_s, SHORTEST_HANG_S)) for target in targets)
+    overdue = fmean(longer_than(target.interval_s) for target in targets)
+    return scenario.background.failure_rate < _MOST_FAILURES and slow < _MOST_SLOW and overdue < _MOST_OVERDUE
 
 
 class FastForward:

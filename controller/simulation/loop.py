@@ -26,7 +26,7 @@ from controller.routing.refuge import refuge_probes
 from controller.routing.spend_where_used import spend_where_used
 from controller.simulation.burst_forward import BurstForward
 from controller.simulation.event_queue import BURST, CYCLE, DUE, OBSERVED, SILENCE, TRAFFIC, EventQueue
-from controller.simulation.fast_forward import FastForward
+from controller.simulation.fast_forward import FastForward, is_worthwhile
 from controller.simulation.needed_cycles import NeededCycles
 from controller.simulation.neutral_endpoints import NeutralEndpoints
 from controller.simulation.reported_traffic import ReportedTraffic
@@ -103,6 +103,7 @@ class _SeedRun:
         self._states: dict[str, Decision] = {}
         self._decisions: list[tuple[float, Decision]] = []
         self._on_probe = on_probe
+        self._may_skip = on_probe is None and is_worthwhile(scenario)
         self._ends_after = ends_after
         self._until_s = scenario.duration_s
         self._events = EventQueue(self._all)
@@ -134,7 +135,7 @@ class _SeedRun:
 
     def _run_events(self) -> None:
         """Handle event after event; one long function, because every regular probe of quiet times passes through it."""
-        heap, until_s, may_skip = self._events.heap, self._until_s, not self._on_probe
+        heap, until_s, may_skip = self._events.heap, self._until_s, self._may_skip
         skipped, observe, burst_probes = self._fast_forward, self._detector.observe, self._detector.burst_probes
         is_blind = self._endpoints.is_blind if self._endpoints.can_fail else None
         while True:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from controller.simulation.fast_forward import is_worthwhile
 from controller.simulation.loop import run_seed
 from controller.simulation.scenario import BlipStream, LatencyDistribution, QuietBehaviour, Scenario
 from controller.simulation.world import build_timelines
@@ -107,3 +108,24 @@ def test_one_seed_gives_one_result_where_answers_come_at_the_same_instants() -> 
     timelines = build_timelines(made_up, 0)
     first, *others = (run_seed(made_up, timelines, 0) for _ in range(4))
     assert others == [first] * 3
+
+
+@pytest.mark.parametrize(
+    ("background", "worthwhile"),
+    [
+        pytest.param(QuietBehaviour(), True, id="as by default"),
+        pytest.param(QuietBehaviour(failure_rate=0.05), True, id="noisy"),
+        pytest.param(QuietBehaviour(failure_rate=0.1), False, id="a tenth fails"),
+        pytest.param(QuietBehaviour(latency=LatencyDistribution(median_s=2.0, p99_s=20.0)), False, id="often long"),
+    ],
+)
+def test_where_hardly_any_stretch_is_quiet_none_is_looked_for(background: QuietBehaviour, worthwhile: bool) -> None:
+    """It would take longer than to make every probe."""
+    assert is_worthwhile(world(background=background)) is worthwhile
+
+
+def test_nor_where_most_answers_come_after_the_next_probe_is_due() -> None:
+    """At one interval they do, at another not."""
+    background = QuietBehaviour(latency=LatencyDistribution(median_s=0.9, p99_s=4.0))
+    assert is_worthwhile(world(background=background, interval_s=2.0))
+    assert not is_worthwhile(world(background=background, interval_s=1.0))
