@@ -48,6 +48,8 @@ _log = logging.getLogger(__name__)
 _BYTES_PER_TURN = 4096
 _PIECES_PER_TURN = 16
 _MOST_CALLS_SHOWN = 8
+#: For each byte a letter or digit that is not mistaken for another.
+_LETTERS = (b"bcdfghjkmnpqrstvwxz23456789" * 10)[:256]
 _LONGEST_MODEL = 100
 
 
@@ -228,7 +230,7 @@ async def read_response(
 
 def random_nonce() -> str:
     """Eight random characters without vowels, so that they make no word."""
-    return "".join(secrets.choice("bcdfghjkmnpqrstvwxz23456789") for _ in range(8))
+    return secrets.token_bytes(8).translate(_LETTERS).decode()
 
 
 def complete_classification(classification: Classification, exchange: Exchange) -> Classification:

@@ -52,6 +52,8 @@ def clean(text: str, key: Secret | None = None, *, limit: int = 500) -> str:
 
     Masked are `key`, every piece of it of eight characters or more, and whatever looks like a key.
     """
+    if not text:
+        return ""
     line = _mask(" ".join("".join(_visible(text[:_LONGEST_INPUT])).split()), key)
     return line if len(line) <= limit else line[: limit - 1] + "…"
 

@@ -52,14 +52,15 @@ class Proxies:
     def proxy_for(self, url: str) -> Proxy | None:
         """The proxy for this address; None: connect directly. Raises UnusableProxyError."""
         parts = urlsplit(url)
-        host = parts.hostname or ""
-        if _is_loopback(host):
+        proxy_url = self._configured
+        if proxy_url is None:
+            proxy_url = self._environment.get(parts.scheme) or self._environment.get("all") or None
+        if proxy_url is None or _is_loopback(host := parts.hostname or ""):
             return None
         if self._configured is not None:
             return _parse_proxy(self._configured, "network.proxy")
-        proxy_url = self._environment.get(parts.scheme) or self._environment.get("all")
         port = parts.port or HTTP_PORTS.get(parts.scheme)
-        if not proxy_url or is_excepted(host, port, self._environment.get("no", "")):
+        if is_excepted(host, port, self._environment.get("no", "")):
             return None
         return _parse_proxy(proxy_url if "://" in proxy_url else f"http://{proxy_url}", "the environment")
 
