@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import certifi
 import h11
+import httpx
 
 from probes.transport.http_url import HttpUrl
 from probes.transport.proxies import Proxy, ProxyError
@@ -138,18 +138,16 @@ def _decode(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def tls_context(ca_bundle: Path | None) -> ssl.SSLContext:
-    """A context that trusts `ca_bundle` alone, else what certifi, the system, SSL_CERT_FILE and SSL_CERT_DIR name.
+    """A context that trusts `ca_bundle` alone, else what httpx, the system, SSL_CERT_FILE and SSL_CERT_DIR name.
 
     Raises ValueError for an unusable bundle, OSError for an unusable SSL_CERT_FILE.
     """
-    variable, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
-    file = ca_bundle or variable or (None if folder else certifi.where())
     try:
-        context = ssl.create_default_context(cafile=file, capath=None if file else folder)
+        context = ssl.create_default_context(cafile=ca_bundle) if ca_bundle else httpx.create_ssl_context()
     except OSError as error:  # includes ssl.SSLError
         if ca_bundle is not None:
             raise ValueError(f"network.ca_bundle {str(ca_bundle)!r}: {_EXPECTED_FILE}: {error}") from error
-        raise OSError(f"SSL_CERT_FILE {variable!r}: {_EXPECTED_FILE}: {error}") from error
+        raise OSError(f"SSL_CERT_FILE {os.environ.get('SSL_CERT_FILE')!r}: {_EXPECTED_FILE}: {error}") from error
     if ca_bundle is None:
         context.load_default_certs()
     context.set_alpn_protocols(["http/1.1"])

@@ -1,16 +1,18 @@
 """Splits an address into what a connection and a request need (pure)."""
 
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
-from urllib.parse import quote, urlsplit
 
-import idna
+import httpx
 
-#: The schemes that a request may have, each with its port.
-HTTP_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
-#: What stands for itself in a request line; whoever wrote the address has escaped what means something else (`%2F`).
-_PLAIN: Final = "!$%&'()*+,-./:;=?@[\\]^_|~"
+HTTP_SCHEMES: Final = frozenset({"http", "https"})
+SOCKS_SCHEMES: Final = frozenset({"socks5", "socks5h"})
+_LAST_PORT: Final = 65_535
+#: A name, or an IPv6 address without its brackets.
+_HOST: Final = re.compile(r"[^][/?#@%]+")
+_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 
 class UnusableUrlError(ValueError):
@@ -49,23 +51,23 @@ class HttpUrl:
         return f"{self.scheme}://{self.authority}{self.target}"
 
 
-def parse_url(url: str, ports: Mapping[str, int] = HTTP_PORTS) -> HttpUrl:
-    """The parts of an address with one of the schemes that `ports` has the ports of; raises UnusableUrlError."""
+@lru_cache(maxsize=4096)
+def parse_url(url: str, schemes: frozenset[str] = HTTP_SCHEMES) -> HttpUrl:
+    """The parts of an address with one of these schemes; raises UnusableUrlError."""
     try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-        if not host.isascii():
-            host = idna.encode(host).decode()
-    except ValueError as error:
+        found = httpx.URL(url)
+    except httpx.InvalidURL as error:
         raise UnusableUrlError(f"{url!r} is no address: {error}") from error
-    if parts.scheme not in ports or not host:
-        raise UnusableUrlError(f"{url!r} is not {' or '.join(f'{scheme}://' for scheme in ports)} and a host")
-    default_port = ports[parts.scheme]
-    path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+    host = found.raw_host.decode("ascii").lower()
+    if not _HOST.fullmatch(host) or not 0 < (found.port or 1) <= _LAST_PORT:
+        raise UnusableUrlError(f"{url!r} is no address: expected a host, and a port up to {_LAST_PORT}")
+    if found.scheme not in schemes:
+        raise UnusableUrlError(f"{url!r} is not {' or '.join(f'{scheme}://' for scheme in sorted(schemes))} and a host")
+    default_port = _PORTS[found.scheme]
     return HttpUrl(
-        scheme=parts.scheme,
+        scheme=found.scheme,
         host=host,
-        port=default_port if port is None else port,
+        port=default_port if found.port is None else found.port,
         default_port=default_port,
-        target=quote(path, safe=_PLAIN),
+        target=found.raw_path.decode("ascii"),
     )

@@ -8,11 +8,12 @@ from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 from urllib.request import getproxies
 
-from probes.transport.http_url import HTTP_PORTS, HttpUrl, UnusableUrlError, parse_url
+from probes.transport.http_url import HTTP_SCHEMES, SOCKS_SCHEMES, HttpUrl, UnusableUrlError, parse_url
 
 #: `[address]:port` or `name:port`, the port optional. An entry that does not match is an address with colons.
 _ENTRY = re.compile(r"(?:\[([^]]*)\]|([^:\[]*))(?::([0-9]{1,5}))?")
-_PORTS: Final = {**HTTP_PORTS, "socks5": 1080, "socks5h": 1080}
+_PORTS: Final = {"http": 80, "https": 443}
+_SCHEMES: Final = ("http", "https", "socks5", "socks5h")
 
 
 class UnusableProxyError(ValueError):
@@ -35,7 +36,7 @@ class Proxy:
     @property
     def is_socks(self) -> bool:
         """Whether it speaks SOCKS5 and not HTTP."""
-        return self.url.scheme not in HTTP_PORTS
+        return self.url.scheme in SOCKS_SCHEMES
 
 
 class Proxies:
@@ -59,7 +60,7 @@ class Proxies:
             return None
         if self._configured is not None:
             return _parse_proxy(self._configured, "network.proxy")
-        port = parts.port or HTTP_PORTS.get(parts.scheme)
+        port = parts.port or _PORTS.get(parts.scheme)
         if is_excepted(host, port, self._environment.get("no", "")):
             return None
         return _parse_proxy(proxy_url if "://" in proxy_url else f"http://{proxy_url}", "the environment")
@@ -96,9 +97,9 @@ def _is_loopback(host: str) -> bool:
 
 def _parse_proxy(url: str, origin: str) -> Proxy:
     try:
-        address, parts = parse_url(url, _PORTS), urlsplit(url)
+        address, parts = parse_url(url, HTTP_SCHEMES | SOCKS_SCHEMES), urlsplit(url)
     except UnusableUrlError:
-        expected = ", ".join(f"{scheme}://host" for scheme in _PORTS)
+        expected = ", ".join(f"{scheme}://host" for scheme in _SCHEMES)
         raise UnusableProxyError(f"the proxy of {origin} is not one of {expected}") from None
     if parts.username is None:
         return Proxy(url=address)

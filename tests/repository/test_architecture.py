@@ -22,7 +22,7 @@ TOP_PACKAGES = {
 }
 #: Who may import a library, as path patterns; nobody else does.
 OWNERS = {
-    "httpx": ["controller/demo/*"],
+    "httpx": ["probes/transport/*", "controller/demo/*"],
     "h11": ["probes/transport/http_transport.py", "probes/transport_errors.py"],
     "genai_prices": ["probes/pricing.py"],
     "botocore": ["probes/dialects/aws_signing.py"],
