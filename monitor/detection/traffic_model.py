@@ -91,8 +91,8 @@ class TrafficModel:
 
     @property
     def fresh(self) -> float:
-        """The evidence of requests that began after the longest blip must be over."""
-        return math.log(self._leap / self.fresh_chance)
+        """The evidence of requests that began after the longest blip must be over; infinite: it never suffices."""
+        return math.log(self._leap / self.fresh_chance) if self.fresh_chance else math.inf
 
     @property
     def _leap(self) -> float:

@@ -1,5 +1,6 @@
 """The parameters of traffic: how they follow from the promise, the blips and the rate of requests."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -39,3 +40,8 @@ def test_where_there_are_no_blips_chance_alone_must_be_kept_out() -> None:
     found = bounds(replace(MODEL, blips=Blips(per_day=0.0)))
     assert found.forgotten == found.highest
     assert 0 < found.fresh < bounds(MODEL).fresh
+
+
+def test_where_traffic_has_no_share_of_the_promise_nothing_suffices() -> None:
+    """As of a target whose reports are not listened to."""
+    assert bounds(replace(MODEL, false_per_day=0.0)).fresh == math.inf
