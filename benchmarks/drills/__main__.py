@@ -164,12 +164,12 @@ def _fail_fleet(args: argparse.Namespace) -> int:
             return not interrupts
 
         report = drill.play(go_on)
-    head = f"{report.log.faults.total()} faults of {args.fleets} x {args.machines} machines"
+    head = f"{sum(report.log.faults.values())} faults of {args.fleets} x {args.machines} machines"
     return _end(asdict(report), [f"{head}:", *_fleet_lines(report)], report.wrong, as_json=args.json)
 
 
 def _fleet_lines(report: FleetReport) -> Iterator[str]:
-    for kind, count in report.log.faults.most_common():
+    for kind, count in Counter(report.log.faults).most_common():
         times = sorted(report.log.takeovers_s.get(kind, ()))
         yield f"  {kind}: {count}" + (f", taken over in {_spread(times)}" if times else "")
     counts = f"{report.epochs} epochs, {report.decisions} decisions, {report.incidents} incidents"

@@ -24,9 +24,9 @@ _READ: Final = text(f"""SELECT l.holder, l.epoch, l.until_ms, {_NOW_MS} AS now_m
  FROM (SELECT 1) AS one LEFT JOIN leases AS l ON l.name = :name""")  # noqa: S608 - our own words
 _TAKE: Final = text(f"""
 INSERT INTO leases AS l (name, holder, epoch, until_ms)
-VALUES (:name, :holder, CAST(:above AS bigint) + 1, {_NOW_MS} + :ttl_ms)
+VALUES (:name, :holder, greatest(CAST(:above AS bigint) + 1, {_NOW_MS}), {_NOW_MS} + :ttl_ms)
 ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until_ms = excluded.until_ms,
- epoch = greatest(l.epoch, CAST(:above AS bigint)) + 1
+ epoch = greatest(l.epoch + 1, excluded.epoch)
  WHERE l.epoch = :seen AND (l.until_ms <= {_NOW_MS} OR (:early AND l.until_ms = :until_ms))
 RETURNING epoch""")  # noqa: S608 - our own words
 _RENEW: Final = text(f"""UPDATE leases SET until_ms = {_NOW_MS} + :ttl_ms
@@ -94,7 +94,9 @@ class LeaseStore:
     def take(self, holder: str, seen: LeaseReading, *, above: int = 0, early: bool = False) -> HeldLease | None:
         """Take it under an epoch above its last one and above `above`; None where it goes on, or is another's by now.
 
-        `early`: also before it is over, unless it was renewed since it was `seen`.
+        That is the database's time in milliseconds, where it is above both: a database that failed over and lost who
+        took the lease in the last second gives nobody that epoch again. `early`: also before it is over, unless it was
+        renewed since it was `seen`.
         """
         values = {"holder": holder, "seen": seen.epoch, "until_ms": seen.until_ms, "above": above, "early": early}
         values["ttl_ms"] = self._ttl_ms

@@ -78,9 +78,10 @@ class Machine:
 
 
 def decisions(url: str) -> list[tuple[int, int, str]]:
-    """The epoch, generation and target of each, oldest first."""
+    """How many epochs there were by then, the generation and the target of each, oldest first."""
+    query = "SELECT dense_rank() OVER (ORDER BY epoch), generation, target FROM decisions ORDER BY id"
     with psycopg.connect(url.replace("+psycopg", "")) as connection:
-        return connection.execute("SELECT epoch, generation, target FROM decisions ORDER BY id").fetchall()
+        return connection.execute(query).fetchall()
 
 
 def test_a_machine_takes_over_from_one_that_was_killed(lab: Lab, server: PostgresServer) -> None:
@@ -89,7 +90,7 @@ def test_a_machine_takes_over_from_one_that_was_killed(lab: Lab, server: Postgre
     first = Machine(lab, url, "first")
     lab.until(lambda: first.serving() == OPENAI, "the first leads")
     second = Machine(lab, url, "second")
-    lab.until(lambda: second.order() == first.order() == (1, 1), "the second publishes its table")
+    lab.until(lambda: second.order() == first.order() > (1, 1), "the second publishes its table")
     assert "standing_by" in second.log()
 
     lab.first.state.chaos.error_rates = {500: 1.0}
@@ -98,10 +99,10 @@ def test_a_machine_takes_over_from_one_that_was_killed(lab: Lab, server: Postgre
     lab.until(lambda: len(lab.slack.messages) == 1, "Slack told")
 
     first.process.kill()
-    killed_s = time.monotonic()
-    lab.until(lambda: second.order()[0] == 2, "takeover")
+    killed_s, (epoch, generation) = time.monotonic(), first.order()
+    lab.until(lambda: second.order()[0] > epoch, "takeover")
     assert time.monotonic() - killed_s < 20.0
-    assert (second.serving(), second.order()) == (ANTHROPIC, (2, first.order()[1]))
+    assert (second.serving(), second.order()[1]) == (ANTHROPIC, generation)
 
     first.start()
     lab.until(lambda: first.order() == second.order(), "the first stands by")
@@ -112,9 +113,10 @@ def test_a_machine_takes_over_from_one_that_was_killed(lab: Lab, server: Postgre
     assert len(lab.slack.messages) == 1
     assert [(epoch, target) for epoch, _, target in decisions(url)] == [(1, OPENAI), (1, ANTHROPIC), (2, OPENAI)]
 
+    epoch = second.order()[0]
     second.process.send_signal(signal.SIGTERM)
     assert second.process.wait(PATIENCE_S) == 0
-    lab.until(lambda: first.order()[0] == 3, "a lease that is given back is taken at once")
+    lab.until(lambda: first.order()[0] > epoch, "a lease that is given back is taken at once")
     assert "Traceback" not in first.log() + second.log()
 
 
@@ -124,9 +126,9 @@ def test_a_leader_that_was_paused_is_deposed(lab: Lab, server: PostgresServer) -
     first = Machine(lab, url, "first")
     lab.until(lambda: first.serving() == OPENAI, "the first leads")
     second = Machine(lab, url, "second")
-    lab.until(lambda: second.order() == (1, 1), "the second publishes its table")
+    lab.until(lambda: second.order() == first.order(), "the second publishes its table")
     first.process.send_signal(signal.SIGSTOP)
-    lab.until(lambda: second.order() == (2, 1), "takeover")
+    lab.until(lambda: second.order() > first.order(), "takeover")
     lab.first.state.chaos.error_rates = {500: 1.0}
     lab.until(lambda: second.serving() == ANTHROPIC, "failover")
     first.process.send_signal(signal.SIGCONT)
@@ -143,9 +145,9 @@ def test_what_a_deposed_leader_has_probed_is_not_lost(lab: Lab, server: Postgres
     first = Machine(lab, wire.url, "first")
     lab.until(lambda: first.serving() == OPENAI, "the first leads")
     second = Machine(lab, url, "second")
-    lab.until(lambda: second.order() == (1, 1), "the second publishes its table")
+    lab.until(lambda: second.order() == first.order(), "the second publishes its table")
     wire.held, cut_s = Way.THERE, time.time()
-    lab.until(lambda: second.order()[0] == 2, "takeover")
+    lab.until(lambda: second.order() > first.order(), "takeover")
     # A lease goes on for ten seconds at least: the second has probed nothing by then.
     window = (OPENAI, round(1000 * (cut_s + 3)), round(1000 * (cut_s + 8)))
     wanted = "SELECT count(*) FROM observations WHERE target = %s AND started_ms BETWEEN %s AND %s"

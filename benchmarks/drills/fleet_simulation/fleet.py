@@ -40,12 +40,14 @@ class SimulatedFleet:
         """What was probed for a leader elsewhere: by which process, when, and what it saw."""
         self.slack = RememberingSlack(self.world)
         self.restarts_s: dict[int, float] = {}
+        self.lease_held: tuple[float, SimulatedProcess | None] = 0.0, None
+        """When the lease of who leads was taken or renewed last, and by which process."""
         self.waits_for_epoch: tuple[SimulatedMachine, float] | None = None
         """Who stands still until another leads, and how long after that it goes on."""
         database = folder / "shared.db"
         database.write_bytes(_tables())
         self.server: SimulatedServer = SimulatedServer(self.timeline, database, history.seed)
-        self.server.on_lease = self.epoch_taken
+        self.server.on_lease = self.hold_lease
         self.machines = [SimulatedMachine(self, number, folder / f"m{number}") for number in range(history.machines)]
         self.hosts = [
             FollowingHost(
@@ -107,9 +109,10 @@ class SimulatedFleet:
         channel.restart()
         return channel
 
-    def epoch_taken(self) -> None:
-        """Somebody has taken the lease of who leads."""
-        if self.waits_for_epoch:
+    def hold_lease(self, process: SimulatedProcess | None, is_new: bool) -> None:
+        """Somebody has taken the lease of who leads, or renewed it."""
+        self.lease_held = self.timeline.now_s, process
+        if is_new and self.waits_for_epoch:
             (machine, after_s), self.waits_for_epoch = self.waits_for_epoch, None
             self.timeline.at(self.timeline.now_s + after_s, machine.go_on)
 

@@ -9,7 +9,7 @@ from typing import Final
 from benchmarks.drills.simulation.fault_history import QUIET_S, FaultHistory
 from benchmarks.drills.simulation.history import OUTCOMES, PROVIDERS
 
-FAULTS_S: Final = 110.0
+FAULTS_S: Final = 60.0
 REGIONS: Final = ("eu", "us")
 
 

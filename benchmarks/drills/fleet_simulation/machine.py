@@ -79,6 +79,11 @@ class SimulatedMachine:
         process, now_s = self.process, self.fleet.timeline.now_s
         return process is not None and process.still_until_s <= now_s and not self.link.is_broken
 
+    @property
+    def can_lead(self) -> bool:
+        """Whether it is well, and its connection for the lease as well."""
+        return self.is_well and not self.link.lease_cuts
+
     def start(self) -> None:
         """Start the service, unless it runs."""
         if self.process is not None:

@@ -77,7 +77,8 @@ class Probes:
 
     def _extra(self, burst: BurstProbe) -> None:
         self._planned.pop(burst.slot, None)
-        known = [each for each in burst.targets if self._detector().knows(each)]
+        ours = {each.id for each in self._targets}
+        known = [each for each in burst.targets if each in ours and self._detector().knows(each)]
         free = (each for each in known if burst.afresh or each not in self._in_flight)
         if (target := next(free, None)) is not None:
             self._begin(target, afresh=burst.afresh)

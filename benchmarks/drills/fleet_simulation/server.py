@@ -29,6 +29,7 @@ _LOOK_S: Final = 0.02
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _WRITING: Final = ("INSERT", "UPDATE", "DELETE", "COMMENT", "WITH")
 _TAKING: Final = "\nINSERT INTO leases"
+_RENEWING: Final = "UPDATE leases SET until_ms = "
 _DAY: Final = timedelta(days=1)
 
 
@@ -48,7 +49,7 @@ class SimulatedServer:
         self.sessions: dict[int, Session] = {}
         self.service_lock: Session | None = None
         self.after_commit: Callable[[Session], None] = lambda _: None
-        self.on_lease: Callable[[], None] = lambda: None
+        self.on_lease: Callable[[SimulatedProcess | None, bool], None] = lambda _process, _new: None
         """Is called where the lease of who leads is taken."""
         self._pids = count(100)
         self._free: list[sqlite3.Connection] = []
@@ -260,8 +261,8 @@ class SimulatedServer:
                 cursor = session.sqlite.execute(sql, values)
                 names = tuple(column[0] for column in cursor.description or ())
                 rows = cursor.fetchall() if names else []
-                if rows and sql.startswith(_TAKING) and values["name"] == LEADER:
-                    self.on_lease()
+                if rows and sql.startswith((_TAKING, _RENEWING)) and values["name"] == LEADER:
+                    self.on_lease(session.process, sql.startswith(_TAKING))
                 return Rows(names, rows, len(rows) if names else cursor.rowcount)
             except sqlite3.IntegrityError as error:
                 raise refusal("23505", str(error)) from error

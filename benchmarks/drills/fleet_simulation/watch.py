@@ -30,6 +30,8 @@ _READY_S: Final = 240.0
 _AUTOMATIC: Final = frozenset({"failover", "least_bad"})
 _SLOW: Final = frozenset({FaultKind.SLOW_WAY})
 _LONG_WELL_S: Final = 40.0
+#: What was reported to a leader that is well is stored within this time.
+_CAUGHT_UP_S: Final = 10.0
 _HINDERS: Final = frozenset({FaultKind.SLOW_WAY, FaultKind.LEASE_CUT, FaultKind.DATABASE_CLOCK, FaultKind.COMMIT_LOST})
 _CLOCKS: Final = frozenset({FaultKind.CLOCK, FaultKind.DATABASE_CLOCK})
 
@@ -51,7 +53,7 @@ class Watch:
         self._last_decision = self._epoch = self._generation = 0
         self._targets: dict[str, str] = {}
         self._well_since: dict[int, float] = {}
-        self._database_since = self._led_until = 0.0
+        self._database_since = self._led_until = self._held_until = 0.0
         self._could_since: dict[str, float] = {}
         self._exposed: dict[str, float] = {}
         self._failing: frozenset[str] = frozenset()
@@ -180,7 +182,7 @@ class Watch:
         if self._history.near(now_s, _HINDERS):
             self._hindered_until = now_s
         for machine in fleet.machines:
-            if machine.is_well and now_s - machine.started_s >= _STARTED_S:
+            if machine.can_lead and now_s - machine.started_s >= _STARTED_S:
                 self._well_since.setdefault(machine.number, now_s)
             else:
                 self._well_since.pop(machine.number, None)
@@ -212,13 +214,20 @@ class Watch:
         if self._history.near(now_s, _SLOW):
             self._slow_until = now_s  # to begin takes some thirty messages, for which no time is promised
         well_since_s = min(self._well_since.values(), default=now_s)
-        since_s = max(self._led_until, self._database_since, self._slow_until, well_since_s)
+        self._note_lost_lease()
+        since_s = max(self._led_until, self._database_since, self._slow_until, well_since_s, self._held_until)
         if self.leads() is not None:
             if now_s - since_s > 2 * _LOOK_S and self._led_until:
                 self.takeovers_s.append(now_s - since_s)
             self._led_until = now_s
         elif self._leaderless_is_new(now_s - since_s):
             self._note(f"nobody has led for {now_s - since_s:.0f} s, and somebody could have")
+
+    def _note_lost_lease(self) -> None:
+        """Of one whose holder can lead no more: it may have held it without leading, and its renewal unanswered."""
+        held_s, holder = self._fleet.lease_held
+        if not any(machine.process is holder and machine.can_lead for machine in self._fleet.machines):
+            self._held_until = held_s
 
     def _look_at_deposition(self) -> None:
         """Whoever leads, and is well, goes on leading."""
@@ -279,6 +288,9 @@ class Watch:
         if leader is None or leader.lead is None:
             yield "nobody leads"
             return
+        began_s = max(self._well_since.get(leader.number, fleet.timeline.now_s), self._database_since)
+        if fleet.timeline.now_s - began_s < _CAUGHT_UP_S:
+            yield f"{leader.name}, or the database, has just begun, or gone on"
         orders = {self._files.get(path) for path in self._region_of}
         if len(orders) > 1:
             yield f"the files are of {sorted(orders, key=str)}"
@@ -351,7 +363,7 @@ class Watch:
         lost = [
             (process.name, at_s)
             for process, at_s, seen in self._fleet.reports
-            if not process.is_dead and at_s < self._fleet.timeline.now_s - 10
+            if not process.is_dead and at_s < self._fleet.timeline.now_s - _CAUGHT_UP_S
             for each in seen
             if not each.under_way
             and (each.target, to_ms(each.started_at), str(each.check), _region(each.target)) not in stored

@@ -2,6 +2,7 @@
 
 import random
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -43,7 +44,7 @@ class FleetReport:
             takeovers_s.setdefault(kind, []).extend(times)
         names = [name for name in self.__dataclass_fields__ if name != "log"]
         return FleetReport(
-            log=FaultLog(faults=self.log.faults + other.log.faults, takeovers_s=takeovers_s),
+            log=FaultLog(faults=dict(Counter(self.log.faults) + Counter(other.log.faults)), takeovers_s=takeovers_s),
             **{name: getattr(self, name) + getattr(other, name) for name in names},
         )
 

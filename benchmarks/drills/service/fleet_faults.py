@@ -3,7 +3,6 @@
 import random
 import signal
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,7 +26,7 @@ _SLOW_S: Final = 5.0
 class FaultLog:
     """What was done, and how long it took until somebody else led."""
 
-    faults: Counter[str] = field(default_factory=Counter)
+    faults: dict[str, int] = field(default_factory=dict)
     takeovers_s: dict[str, list[float]] = field(default_factory=dict)
     """By fault: from that of a leader to the first file under a later epoch."""
 
@@ -44,7 +43,7 @@ class FleetFaults:
 
     def play(self, kind: str) -> None:
         """Until it is over; machines that died are not started again by it."""
-        self.log.faults[kind] += 1
+        self.log.faults[kind] = self.log.faults.get(kind, 0) + 1
         FAULTS[kind](self)
 
     def kill_leader(self) -> None:
