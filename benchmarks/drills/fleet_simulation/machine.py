@@ -81,8 +81,8 @@ class SimulatedMachine:
 
     @property
     def can_lead(self) -> bool:
-        """Whether it is well, and its connection for the lease as well."""
-        return self.is_well and not self.link.lease_cuts
+        """Whether it is well, its connection for the lease as well, and nobody has told it to end."""
+        return self.is_well and not self.link.lease_cuts and not self._stopped.is_set()
 
     def start(self) -> None:
         """Start the service, unless it runs."""
