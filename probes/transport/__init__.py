@@ -1,4 +1,4 @@
 """HTTP over sockets of our own: phases are timed, sizes and deadlines are bounded.
 
-In: one request. Out: its response, or an exception of httpcore or of its own. `fetch` serves everything but probes.
+In: one request. Out: its response, or an exception of h11 or of its own. `fetch` serves everything but probes.
 """
