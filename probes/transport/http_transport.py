@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import h11
-import httpx
 
 from probes.transport.http_url import HttpUrl
+from probes.transport.plain_httpx import httpx
 from probes.transport.proxies import Proxy, ProxyError
 from probes.transport.sockets import Stream, TimedSockets
 from probes.transport.socks import open_socks_tunnel

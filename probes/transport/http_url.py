@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-import httpx
+from probes.transport.plain_httpx import httpx
 
 HTTP_SCHEMES: Final = frozenset({"http", "https"})
 SOCKS_SCHEMES: Final = frozenset({"socks5", "socks5h"})

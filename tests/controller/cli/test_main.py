@@ -131,6 +131,17 @@ def test_the_command_starts_without_what_it_does_not_need() -> None:
 
 
 @pytest.mark.slow
+def test_the_service_starts_without_what_it_does_not_need() -> None:
+    """Nothing that draws on a terminal, which a library would bring along."""
+    code = (
+        "import sys, controller.service.service, controller.service.configured_parts, controller.service.probing\n"
+        "print(sorted({'rich', 'click', 'pygments', 'streamlit', 'alembic', 'slack_sdk'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error(config: Path) -> None:
     """`hotspare once | head -0` ends quietly."""
     command = f"{sys.executable} -m controller.cli.main once -c {config} | true"
