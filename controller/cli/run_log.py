@@ -54,6 +54,8 @@ def log_to_stderr(form: LogFormat = LogFormat.AUTO, level: str = "info", secrets
     logging.basicConfig(level=level.upper(), handlers=[BackgroundHandler(handler)])
     for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # It warns of every skipped probe; the service logs those itself, less often.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
 def secrets_in(value: object) -> Iterator[Secret]:

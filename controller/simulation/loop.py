@@ -1,6 +1,6 @@
 """Runs one seed from its start to its end: the service's own detector, pacing, blindness and policy, driven by events.
 
-What the service does by its schedule, queues and its clock happens here at the same times:
+What the service does by APScheduler, queues and its clock happens here at the same times:
 
 1. Probes are due at their phases and intervals. One that is due while another of its target is in flight is skipped.
 2. An observation is handed to the detector when the probe ends; where our own network may be the cause, the neutral

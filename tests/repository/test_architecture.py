@@ -27,6 +27,7 @@ OWNERS = {
     "genai_prices": ["probes/pricing.py"],
     "botocore": ["probes/dialects/aws_signing.py"],
     "apprise": ["monitor/config/*", "controller/alerts/channels/apprise_process.py"],
+    "apscheduler": ["monitor/scheduler.py"],
     "yaml": ["monitor/config/document.py"],
     "alembic": ["monitor/storage/migrations/*"],
     "mcp": ["controller/mcp_server.py"],

@@ -1,7 +1,7 @@
 """The service in virtual time: simulated answers in; the real control cycle, database, routing file and Slack delivery.
 
-What the service does with its schedule, queues and its clock happens here in one thread, at the times of a clock that
-is set by hand. Slack is the demo's server on loopback.
+What the service does with APScheduler, queues and its clock happens here in one thread, at the times of a clock that is
+set by hand. Slack is the demo's server on loopback.
 """
 
 import asyncio

@@ -123,7 +123,7 @@ def test_the_command_starts_without_what_it_does_not_need() -> None:
         "from controller.cli.main import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "slow = {'sqlmodel', 'sqlalchemy', 'httpx', 'streamlit', 'slack_sdk', 'rich', 'pydantic'}\n"
+        "slow = {'sqlmodel', 'sqlalchemy', 'httpx', 'streamlit', 'apscheduler', 'slack_sdk', 'rich', 'pydantic'}\n"
         "print(sorted(slow & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
