@@ -12,7 +12,7 @@ from monitor.storage.held_file import HeldFile, held_row, observation_of_held
 from probes.observation import Observation
 
 #: So many are stored in one cycle.
-_AT_ONCE: Final = 250
+_AT_ONCE: Final = 500
 
 
 class _Held(NamedTuple):

@@ -93,7 +93,7 @@ def test_many_are_stored_in_steps_in_the_order_of_the_database(held: HeldFile) -
     while step := waiting.take_due(now, timedelta(seconds=60)):
         steps.append(step)
         assert len(held.read()) == 1_200
-    assert [len(step) for step in steps] == [250] * 4 + [200]
+    assert [len(step) for step in steps] == [500, 500, 200]
     targets = [each.target for step in steps for each in step]
     assert held.read() == []
     assert sorted(targets, reverse=True) == [each.target for step in steps[::-1] for each in step]
