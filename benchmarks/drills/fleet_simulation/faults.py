@@ -63,8 +63,12 @@ def _pause_until_deposed(fleet: SimulatedFleet, fault: Fault, whom: SimulatedMac
     return None
 
 
-def _hold_transaction(_: SimulatedFleet, fault: Fault, whom: SimulatedMachine) -> Over:
-    whom.link.holds_in, whom.link.hold = fault.steps, lambda: whom.pause(fault.lasts_s)
+def _hold_transaction(fleet: SimulatedFleet, fault: Fault, whom: SimulatedMachine) -> Over:
+    def hold() -> None:
+        fleet.hold_lease(whom.process, False)  # nobody takes it before the server ends the transaction
+        whom.pause(fault.lasts_s)
+
+    whom.link.holds_in, whom.link.hold = fault.steps, hold
     return lambda: setattr(whom.link, "holds_in", None)
 
 

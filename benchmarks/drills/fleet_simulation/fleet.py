@@ -110,7 +110,7 @@ class SimulatedFleet:
         return channel
 
     def hold_lease(self, process: SimulatedProcess | None, is_new: bool) -> None:
-        """Somebody has taken the lease of who leads, or renewed it."""
+        """Somebody has taken the lease of who leads, renewed it, or keeps others from taking it."""
         self.lease_held = self.timeline.now_s, process
         if is_new and self.waits_for_epoch:
             (machine, after_s), self.waits_for_epoch = self.waits_for_epoch, None
