@@ -138,7 +138,7 @@ def proxy_faults(addresses: Iterable[str], configured: str | None) -> list[Machi
             continue
         if proxy is None:
             continue
-        host, port = proxy.url.host, proxy.url.port or (443 if proxy.url.scheme == "https" else 80)
+        host, port = proxy.url.host, proxy.url.port
         try:
             socket.create_connection((host, port), timeout=_ANSWER_S).close()
         except OSError as error:

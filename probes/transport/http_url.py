@@ -7,12 +7,12 @@ from typing import Final
 
 from probes.transport.plain_httpx import httpx
 
+#: The usual port of each scheme.
+PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 HTTP_SCHEMES: Final = frozenset({"http", "https"})
-SOCKS_SCHEMES: Final = frozenset({"socks5", "socks5h"})
 _LAST_PORT: Final = 65_535
 #: A name, or an IPv6 address without its brackets.
 _HOST: Final = re.compile(r"[^][/?#@%]+")
-_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 
 class UnusableUrlError(ValueError):
@@ -63,7 +63,7 @@ def parse_url(url: str, schemes: frozenset[str] = HTTP_SCHEMES) -> HttpUrl:
         raise UnusableUrlError(f"{url!r} is no address: expected a host, and a port up to {_LAST_PORT}")
     if found.scheme not in schemes:
         raise UnusableUrlError(f"{url!r} is not {' or '.join(f'{scheme}://' for scheme in sorted(schemes))} and a host")
-    default_port = _PORTS[found.scheme]
+    default_port = PORTS[found.scheme]
     return HttpUrl(
         scheme=found.scheme,
         host=host,

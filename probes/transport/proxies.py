@@ -8,12 +8,11 @@ from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 from urllib.request import getproxies
 
-from probes.transport.http_url import HTTP_SCHEMES, SOCKS_SCHEMES, HttpUrl, UnusableUrlError, parse_url
+from probes.transport.http_url import HTTP_SCHEMES, PORTS, HttpUrl, UnusableUrlError, parse_url
 
 #: `[address]:port` or `name:port`, the port optional. An entry that does not match is an address with colons.
 _ENTRY = re.compile(r"(?:\[([^]]*)\]|([^:\[]*))(?::([0-9]{1,5}))?")
-_PORTS: Final = {"http": 80, "https": 443}
-_SCHEMES: Final = ("http", "https", "socks5", "socks5h")
+_SCHEMES: Final = frozenset(PORTS)
 
 
 class UnusableProxyError(ValueError):
@@ -36,7 +35,7 @@ class Proxy:
     @property
     def is_socks(self) -> bool:
         """Whether it speaks SOCKS5 and not HTTP."""
-        return self.url.scheme in SOCKS_SCHEMES
+        return self.url.scheme not in HTTP_SCHEMES
 
 
 class Proxies:
@@ -60,7 +59,7 @@ class Proxies:
             return None
         if self._configured is not None:
             return _parse_proxy(self._configured, "network.proxy")
-        port = parts.port or _PORTS.get(parts.scheme)
+        port = parts.port or PORTS.get(parts.scheme)
         if is_excepted(host, port, self._environment.get("no", "")):
             return None
         return _parse_proxy(proxy_url if "://" in proxy_url else f"http://{proxy_url}", "the environment")
@@ -97,9 +96,9 @@ def _is_loopback(host: str) -> bool:
 
 def _parse_proxy(url: str, origin: str) -> Proxy:
     try:
-        address, parts = parse_url(url, HTTP_SCHEMES | SOCKS_SCHEMES), urlsplit(url)
+        address, parts = parse_url(url, _SCHEMES), urlsplit(url)
     except UnusableUrlError:
-        expected = ", ".join(f"{scheme}://host" for scheme in _SCHEMES)
+        expected = ", ".join(f"{scheme}://host" for scheme in PORTS)
         raise UnusableProxyError(f"the proxy of {origin} is not one of {expected}") from None
     if parts.username is None:
         return Proxy(url=address)
