@@ -219,6 +219,7 @@ class Cycle:
             if store.database.in_doubt:
                 # What hung may have come about after all: what it stored is not stored again.
                 self._incidents.resume(now)
+                self._adopt_own_decisions()
                 store.forget_stored()
                 store.database.resolve_doubt()
             if store.database.replaced:
@@ -231,6 +232,12 @@ class Cycle:
             store.report_caught_up(taken, now)
         except DatabaseError as error:
             log.debug("database_not_caught_up: %s", error)
+
+    def _adopt_own_decisions(self) -> None:
+        """Go on from what was decided under this epoch, and is journalled though the commit had no answer."""
+        epoch, generation = self.publisher.epoch, self.publisher.generation
+        stored = self._journal.routes().values()
+        self._take_effect([each for each in stored if 0 < epoch == each.epoch and each.generation > generation])
 
     def _read_late(self, store: BufferedStore, now: datetime) -> None:
         """Read what could not be read at the start; where the routes are by now is the newer."""
@@ -331,16 +338,19 @@ class Cycle:
         self._stop_drills(verdicts, now)
         facts = self._facts(verdicts, routes, loss, now)
         self._commit(facts)
-        self._routes = routes
-        if decisions:
-            self.publisher.generation = generation
-            self.publisher.changed = True
+        self._take_effect(decisions)
+        self._waiting_routes.log_stuck(facts.stuck)
+
+    def _take_effect(self, decisions: Sequence[Decision]) -> None:
+        """What is stored is where the routes are, and is published next."""
         for decision in decisions:
+            self._routes = self._routes | {decision.route: decision}
+            self.publisher.generation = max(self.publisher.generation, decision.generation)
+            self.publisher.changed = True
             event = "route_would_move" if decision.dry_run else "route_moved"
             to, reason = format_destination(decision), plain_reason(decision.reason)
             log.info("%s route=%s target=%s move=%s: %s", event, decision.route, to, decision.move, reason)
             self.on_decision(decision)
-        self._waiting_routes.log_stuck(facts.stuck)
 
     def _facts(
         self,

@@ -58,6 +58,11 @@ def is_fault(error: psycopg.Error) -> bool:
     return code.startswith(_FAULTS) if code else isinstance(error, psycopg.OperationalError)
 
 
+def ends_session(error: psycopg.Error) -> bool:
+    """Whether the connection is lost, or the server ended it: a COMMIT that was under way may have come about."""
+    return not error.sqlstate or error.sqlstate.startswith(("08", "57P"))
+
+
 def can_still_read(error: psycopg.Error) -> bool:
     """Whether what cannot be written can be read all the same: it is locked, full or read-only."""
     return _code(error).startswith(("25006", "53100", "55"))

@@ -16,7 +16,7 @@ from monitor.storage.lease_fence import LeaseFence
 from monitor.storage.lock import HeldError
 from monitor.storage.postgres_connection import Connector
 from monitor.storage.postgres_engine import SERVICE_LOCK, Limits, prepare, shown, writer_engine
-from monitor.storage.postgres_errors import can_still_read, is_fault
+from monitor.storage.postgres_errors import can_still_read, ends_session, is_fault
 from monitor.storage.transactions import is_reading, reading
 from monitor.storage.writer_database import BUSY_S, START_S, WriterDatabase
 
@@ -168,7 +168,7 @@ class PostgresWriter(WriterDatabase):
     def _note_fault(self, context: ExceptionContext) -> None:
         error = context.original_exception
         if isinstance(error, psycopg.Error) and is_fault(error):
-            # It may have been the answer to a COMMIT that was lost.
-            self._in_doubt |= context.connection is not None and error.sqlstate is None
+            # It may have been the answer to a COMMIT that was lost, or one that waited for a replica.
+            self._in_doubt |= context.connection is not None and ends_session(error)
             self._readable = can_still_read(error)
             self._note(str(context.chained_exception or error))

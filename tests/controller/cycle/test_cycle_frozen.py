@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection, event
 
 from controller.journal import Journal
 from monitor.health import Health
@@ -36,6 +38,20 @@ class LeadingStage(Stage):
         self.cycle.publisher.epoch = 3
         self.cycle.publisher.share = lambda table: self.shared.append(table["generation"])
 
+    def lose_answer_to_next_decision(self) -> None:
+        """The transaction with the next decision is committed, and the connection is lost instead of an answer."""
+        decided, lost = len(self.journal.decisions()), False
+
+        def lose(connection: Connection) -> None:
+            nonlocal lost
+            driver: Any = connection.connection.dbapi_connection
+            if not lost and driver.execute("SELECT count(*) FROM decisions").fetchall() > [(decided,)]:
+                lost = True
+                driver.commit()
+                driver.close()
+
+        event.listen(self.database.engine, "commit", lose)
+
 
 @pytest.fixture
 def stage(tmp_path: Path, postgres: PostgresServer) -> Iterator[LeadingStage]:
@@ -64,6 +80,21 @@ def test_no_route_moves_until_the_database_is_back(stage: LeadingStage) -> None:
     assert stage.store.states()[A].health.health is Health.DOWN
     assert len(stage.store.observations(A, after=T0 - timedelta(days=1))) == 7
     assert stage.shared[-1] == 2
+
+
+def test_a_decision_whose_commit_had_no_answer_stands(stage: LeadingStage) -> None:
+    """It is in the journal once, and is published as it stands there."""
+    told: list[str] = []
+    stage.cycle.on_decision = lambda decision: told.append(decision.target)
+    stage.lose_answer_to_next_decision()
+    with pytest.raises(DatabaseError, match="connection is closed"):
+        stage.play(OUTAGE)
+    assert (stage.target(), told) == (A, [])
+    stage.run((".", C), at_s=MOVED_S)
+    assert (stage.target(), told) == (C, [C])
+    assert [(each.target, each.generation) for each in stage.journal.decisions()] == [(C, 2), (A, 1)]
+    assert (stage.table()["epoch"], stage.table()["generation"], stage.shared[-1]) == (3, 2, 2)
+    assert len(stage.journal.incidents()) == 1
 
 
 def test_nobody_begins_to_lead_without_having_read_all(stage: LeadingStage) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import make_url
 from monitor.storage.database import DatabaseError
 from monitor.storage.lock import HeldError
 from monitor.storage.postgres_engine import SERVICE_LOCK
+from monitor.storage.postgres_errors import ends_session
 from monitor.storage.postgres_writer import PostgresWriter
 from monitor.storage.store import Store
 from tests.support.databases import Seconds
@@ -190,3 +191,21 @@ def test_a_network_that_is_cut_is_no_lock_for_ever(url: str, seconds: Seconds) -
     assert (count(database), database.replaced) == (1, None)
     database.close()
     wire.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "ends"),
+    [
+        (psycopg.OperationalError("the connection is closed"), True),
+        (psycopg.errors.AdminShutdown(), True),
+        (psycopg.errors.CrashShutdown(), True),
+        (psycopg.errors.ConnectionFailure(), True),
+        (psycopg.errors.LockNotAvailable(), False),
+        (psycopg.errors.DiskFull(), False),
+        (psycopg.errors.ReadOnlySqlTransaction(), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_commit_is_in_doubt_where_the_session_has_ended(error: psycopg.Error, ends: bool) -> None:
+    """Also one that the server ends: it may have waited for a replica only."""
+    assert ends_session(error) == ends
