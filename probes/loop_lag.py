@@ -83,8 +83,10 @@ class LoopLag:
 
     def _tick(self, due: float, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
+        late_s = now - due
         for watch in self._watches:
-            watch.record_tick(due, now)
+            if late_s > watch.worst_s or late_s > _STALL_S:  # else it changes nothing: a hundred times a second
+                watch.record_tick(due, now)
         self._arm(loop)
 
     def _arm(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -31,6 +31,12 @@ _LONGEST = {
     "ended_by": LONGEST_AUTHOR,
     "ended_reason": LONGEST_REASON,
 }
+#: Read in every cycle: built once, it is compiled once.
+_UNFINISHED = (
+    select(OVERRIDES)
+    .where(or_(OVERRIDES.c.ended_ms.is_(None), OVERRIDES.c.heeded_ms.is_(None)))
+    .order_by(OVERRIDES.c.id)
+)
 _OVERRIDE = RowMapper(Override, "id", *_LONGEST)
 _DECISION = RowMapper(Decision, "weights", "dry_run", longest={"reason": 2_000})
 
@@ -59,11 +65,10 @@ class OverrideStore:
 
     def unfinished(self) -> list[StoredOverride]:
         """Those that nobody ended, expired ones included, and those whose end is not published; oldest first."""
-        query = select(OVERRIDES).where(or_(OVERRIDES.c.ended_ms.is_(None), OVERRIDES.c.heeded_ms.is_(None)))
         with self._reading.connect() as connection:
             return [
                 StoredOverride(_override(row), row.heeded_ms is not None, maybe_from_ms(row.warned_ms))
-                for row in connection.execute(query.order_by(OVERRIDES.c.id))
+                for row in connection.execute(_UNFINISHED)
             ]
 
     def in_force(self, now: datetime) -> list[Override]:

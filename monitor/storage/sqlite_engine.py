@@ -183,8 +183,14 @@ def _engine(
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if is_durable(connection) else 'NORMAL'}")
-        connection.exec_driver_sql("BEGIN" if is_reading(connection) else begin)
+        if is_reading(connection):
+            connection.exec_driver_sql("BEGIN")
+            return
+        synchronous = "FULL" if is_durable(connection) else "NORMAL"
+        if connection.info.get("synchronous") != synchronous:
+            connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
+            connection.info["synchronous"] = synchronous
+        connection.exec_driver_sql(begin)
 
     @event.listens_for(engine, "handle_error")
     def translate(context: ExceptionContext) -> DatabaseError | None:

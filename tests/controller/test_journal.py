@@ -8,6 +8,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection as DatabaseConnection
 from sqlalchemy import Engine, event
 
 from controller.alerts.delivery import Receipt
@@ -166,16 +167,15 @@ def test_an_incident_of_another_database_is_added_under_its_number(journal: Jour
 @ON_SQLITE
 def test_everything_in_the_journal_survives_a_power_cut(engine: Engine, journal: Journal) -> None:
     """Every transaction of the journal is `synchronous=FULL`."""
-    levels: set[str] = set()
+    full, levels = 2, list[int]()
 
-    @event.listens_for(engine, "before_cursor_execute")
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if statement.startswith("PRAGMA synchronous="):
-            levels.add(statement.partition("=")[2])
+    @event.listens_for(engine, "commit")
+    def note(connection: DatabaseConnection) -> None:
+        levels.append(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
 
     journal.commit([_decision(1)], [_incident()])
     journal.skip_stale_alerts(NOW)
-    assert levels == {"FULL"}
+    assert levels == [full, full]
 
 
 def test_an_incident_is_undelivered_until_its_latest_revision_was_told(engine: Engine, journal: Journal) -> None:

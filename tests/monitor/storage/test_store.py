@@ -8,6 +8,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection as DatabaseConnection
 from sqlalchemy import Engine, event, func, select
 
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
@@ -205,17 +206,16 @@ def test_states_and_transitions_are_kept_together_or_not_at_all(store: Store) ->
 @ON_SQLITE
 def test_a_transition_survives_a_power_cut(engine: Engine, store: Store) -> None:
     """A transaction with a transition waits for the disk, one with states only does not."""
-    levels: list[str] = []
+    full, normal, levels = 2, 1, list[int]()
 
-    @event.listens_for(engine, "before_cursor_execute")
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if statement.startswith("PRAGMA synchronous="):
-            levels.append(statement.partition("=")[2])
+    @event.listens_for(engine, "commit")
+    def note(connection: DatabaseConnection) -> None:
+        levels.append(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
 
     store.save_states([_state()], [_transition()])
     store.save_states([_state()], [])
     store.record([_observation()])
-    assert levels == ["FULL", "NORMAL", "NORMAL"]
+    assert levels == [full, normal, normal]
 
 
 def test_the_sign_of_life_is_the_latest_one(store: Store) -> None:
