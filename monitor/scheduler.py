@@ -1,15 +1,15 @@
 """Executes the pacing with APScheduler: every target at its interval and phase, extra probes when asked for."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
-from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, JobEvent
+from apscheduler.executors.debug import DebugExecutor
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.date import DateTrigger
-from apscheduler.triggers.interval import IntervalTrigger
 
 from monitor.detection.pacing import context_due, phases
 from probes.context_check import CONTEXT
@@ -17,25 +17,34 @@ from probes.target import Target
 
 log = logging.getLogger(__name__)
 
-_WHY = {
-    EVENT_JOB_MAX_INSTANCES: "the previous probe of this target was still under way",
-    EVENT_JOB_ERROR: "the probe itself failed to run",
-}
 
+class _Every(BaseTrigger):  # type: ignore[misc]
+    """Every interval from `first` on; of the runs that a clock set forward has made late only the last.
 
-class _SkippingTrigger(IntervalTrigger):  # type: ignore[misc]
-    """An interval trigger that leaves out what a clock set forward has made late.
-
-    APScheduler walks through every missed run, 17 million of them for 400 days at two seconds.
+    APScheduler's own walks through every missed run, 17 million of them for 400 days at two seconds.
     """
 
+    __slots__ = ("_first", "_interval")
+
+    def __init__(self, interval_s: float, first: datetime) -> None:
+        self._first, self._interval = first, timedelta(seconds=interval_s)
+
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
-        """The next run; of those before `now` only the last."""
-        following: datetime | None = super().get_next_fire_time(previous_fire_time, now)
-        if previous_fire_time is None or following is None or following >= now:
-            return following
-        missed: timedelta = (now - following) // self.interval * self.interval
-        return following + missed
+        """The run after that one; of those before `now` only the last."""
+        if previous_fire_time is None:
+            return self._first
+        following = previous_fire_time + self._interval
+        missed = max(0, (now - following) // self._interval)
+        return following + missed * self._interval
+
+
+class _Timetable(AsyncIOScheduler):  # type: ignore[misc]
+    """Calls its jobs on the event loop on which it was started, and may be used there only."""
+
+    def wakeup(self) -> None:
+        """As APScheduler has it, which goes by a socket so that other threads may ask; that is dear for each probe."""
+        self._stop_timer()
+        self._start_timer(self._process_jobs())
 
 
 class ProbeScheduler:
@@ -50,21 +59,24 @@ class ProbeScheduler:
     def __init__(
         self,
         targets: Sequence[Target],
-        probe: Callable[..., Awaitable[None]],
+        probe: Callable[..., Coroutine[None, None, None]],
         skipped: Callable[[str, str], None],
     ) -> None:
         self._targets = {target.id: target for target in targets}
         self._probe = probe
         self._skipped = skipped
         self._asked: dict[str, int] = dict.fromkeys(self._targets, 0)
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self._beside: set[asyncio.Task[None]] = set()
-        """Probes that are made whatever else their target is asked."""
-        # No grace time: a probe that is a little late is still wanted. No jitter: it lengthens the period.
-        self._scheduler = AsyncIOScheduler(
-            timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        """The probes, by the job that has begun each."""
+        self._running: set[str] = set()
+        """The targets that are asked, but for what is asked beside."""
+        # No grace time: a probe that is a little late is still wanted. No jitter: it lengthens the period. A job only
+        # begins its probe: it is called at once, and costs no task of its own.
+        self._scheduler = _Timetable(
+            timezone=UTC,
+            executors={"default": DebugExecutor()},
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
-        self._scheduler.add_listener(self._did_not_happen, EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR)
 
     def start(self, now: datetime) -> None:
         """Begin: the first probes are due at once, the targets of a provider evenly over their interval."""
@@ -125,17 +137,14 @@ class ProbeScheduler:
     def _plan_context(self, targets: Sequence[Target], now: datetime) -> None:
         for target_id, first in context_due(targets, now).items():
             if check := self._targets[target_id].context_check:
-                trigger = _SkippingTrigger(seconds=check.every_s, start_date=first, timezone=UTC)
-                self._scheduler.add_job(
-                    self._context, trigger, args=[target_id], id=f"{target_id} {CONTEXT}", replace_existing=True
-                )
+                self._plan_job(f"{target_id} {CONTEXT}", _Every(check.every_s, first), self._context, target_id)
 
     def _add(self, target: Target, first: datetime) -> None:
-        trigger = _SkippingTrigger(seconds=target.interval_s, start_date=first, timezone=UTC)
-        # Without a time of its own, a first run that is due by now would wait a whole interval.
-        self._scheduler.add_job(
-            self._due, trigger, args=[target.id], id=target.id, next_run_time=first, replace_existing=True
-        )
+        self._plan_job(target.id, _Every(target.interval_s, first), self._due, target.id)
+
+    def _plan_job(self, job_id: str, trigger: BaseTrigger, begin: Callable[..., None], *args: object) -> None:
+        """Call `begin` with the job's id and these, in place of what that job did before."""
+        self._scheduler.add_job(begin, trigger, args=[job_id, *args], id=job_id, replace_existing=True)
 
     def add_burst_probe(self, slot: str, target_ids: Sequence[str], at: datetime, *, afresh: bool = False) -> None:
         """One extra probe at that time, instead of any that is planned in this slot.
@@ -143,25 +152,17 @@ class ProbeScheduler:
         It asks the first of these targets that is not being asked then, and none when all of them are; `afresh`: the
         first one, whatever it is being asked.
         """
-        job, args = (self._afresh, [target_ids[0]]) if afresh else (self._extra, [target_ids])
-        self._scheduler.add_job(
-            job, DateTrigger(at, timezone=UTC), args=args, id=f"{slot} extra", replace_existing=True
-        )
+        begin, asked = (self._afresh, target_ids[0]) if afresh else (self._extra, target_ids)
+        self._plan_job(f"{slot} extra", DateTrigger(at, timezone=UTC), begin, asked)
 
     def ask_context_again(self, target_id: str, at: datetime) -> None:
         """Ask the check `context` once at that time, beside its schedule."""
-        self._scheduler.add_job(
-            self._context,
-            DateTrigger(at, timezone=UTC),
-            args=[target_id],
-            id=f"{target_id} {CONTEXT} again",
-            replace_existing=True,
-        )
+        self._plan_job(f"{target_id} {CONTEXT} again", DateTrigger(at, timezone=UTC), self._context, target_id)
 
     async def stop(self, patience_s: float) -> None:
         """Start nothing more; wait for the probes under way at most so long, then cancel them."""
         self._scheduler.pause()
-        under_way = {*self._running.values(), *self._beside}
+        under_way = set(self._under_way.values())
         if under_way:
             _, late = await asyncio.wait(under_way, timeout=patience_s)
             for task in late:
@@ -169,51 +170,46 @@ class ProbeScheduler:
             await asyncio.gather(*late, return_exceptions=True)
         self._scheduler.shutdown(wait=False)
 
-    async def _due(self, target_id: str) -> None:
-        # An extra probe under way is as good as this one.
-        if target_id not in self._running and target_id in self._targets:
-            await self._ask(target_id)
+    def _due(self, job_id: str, target_id: str) -> None:
+        if target_id not in self._targets:
+            return
+        if job_id in self._under_way:
+            self._skipped(target_id, "the previous probe of this target was still under way")
+        elif target_id not in self._running:  # an extra probe under way is as good as this one
+            self._ask(job_id, target_id)
 
-    async def _extra(self, target_ids: Sequence[str]) -> None:
+    def _extra(self, job_id: str, target_ids: Sequence[str]) -> None:
         target_id = next((each for each in target_ids if each in self._targets and each not in self._running), None)
-        if target_id is not None:
-            await self._ask(target_id)
+        if target_id is not None and job_id not in self._under_way:
+            self._ask(job_id, target_id)
 
-    async def _ask(self, target_id: str) -> None:
-        task = asyncio.ensure_future(self._probe(*self._next_check(target_id)))
-        self._running[target_id] = task
-        try:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        finally:
-            del self._running[target_id]
+    def _afresh(self, job_id: str, target_id: str) -> None:
+        if target_id in self._targets and job_id not in self._under_way:
+            self._begin(job_id, self._probe(*self._next_check(target_id), afresh=True))
 
-    async def _afresh(self, target_id: str) -> None:
-        if target_id in self._targets:
-            await self._ask_beside(self._probe(*self._next_check(target_id), afresh=True))
-
-    async def _context(self, target_id: str) -> None:
+    def _context(self, job_id: str, target_id: str) -> None:
         target = self._targets.get(target_id)
-        if target and target.context_check:
-            await self._ask_beside(self._probe(target, CONTEXT))
+        if target and target.context_check and job_id not in self._under_way:
+            self._begin(job_id, self._probe(target, CONTEXT))
 
-    async def _ask_beside(self, probe: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(probe)
-        self._beside.add(task)
-        try:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        finally:
-            self._beside.remove(task)
+    def _ask(self, job_id: str, target_id: str) -> None:
+        self._running.add(target_id)
+        self._begin(job_id, self._probe(*self._next_check(target_id)), target_id)
+
+    def _begin(self, job_id: str, probe: Coroutine[None, None, None], target_id: str | None = None) -> None:
+        task = self._under_way[job_id] = asyncio.get_running_loop().create_task(probe)
+        task.add_done_callback(partial(self._ended, job_id, target_id))
+
+    def _ended(self, job_id: str, target_id: str | None, task: "asyncio.Task[None]") -> None:
+        del self._under_way[job_id]
+        if target_id is not None:
+            self._running.discard(target_id)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("probe_failed_to_run job=%s", job_id, exc_info=error)
+            if job_id in self._targets:
+                self._skipped(job_id, "the probe itself failed to run")
 
     def _next_check(self, target_id: str) -> tuple[Target, str]:
         target = self._targets[target_id]
         self._asked[target_id] += 1
         return target, target.checks[(self._asked[target_id] - 1) % len(target.checks)]
-
-    def _did_not_happen(self, event: JobEvent) -> None:
-        error = getattr(event, "exception", None)
-        if event.code == EVENT_JOB_ERROR:
-            log.error("probe_failed_to_run job=%s", event.job_id, exc_info=error)
-        if event.job_id in self._targets:
-            self._skipped(event.job_id, _WHY[event.code])
