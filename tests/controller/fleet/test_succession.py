@@ -14,10 +14,10 @@ ME, SAME_PLACE, OTHER = "web-1 pid 7 aaaa.1", "web-1 pid 6 aaaa.0", "web-2 pid 7
 @pytest.mark.parametrize(
     ("holder", "left_s", "locked", "unchanged_s", "expected"),
     [
-        (OTHER, 0.1, True, 19.9, False),
+        (OTHER, 0.1, True, 14.9, False),
         (OTHER, 0.1, False, 0.0, False),  # its connection may come back
         (OTHER, 0.0, True, 0.0, True),
-        (OTHER, 3600.0, True, 20.0, True),  # the database's clock was set back: nobody renews it
+        (OTHER, 3600.0, True, 15.0, True),  # the database's clock was set back: nobody renews it
         (SAME_PLACE, 10.0, False, 0.0, True),  # killed: we hold the folder of its routing file
         (SAME_PLACE, 10.0, True, 0.0, False),  # another machine of that name
         ("", -1.0, False, 0.0, True),
