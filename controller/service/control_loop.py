@@ -11,14 +11,25 @@ from controller.cycle.cycle import Cycle
 from controller.routing.policy import AFTER_DUE_S, GATHER_S, TICK_S
 from controller.service.background import BackgroundRecorder
 from monitor.connectivity.checker import ConnectivityChecker
+from monitor.detection.detector import Detector
 from monitor.detection.pacing import BurstProbe
+from monitor.health import Health
 from monitor.storage.database import DatabaseError
 from probes.observation import Observation
+from probes.outcome import Outcome
 
 log = logging.getLogger(__name__)
 
 _RETRY_S = 1.0
 _LAST_ATTEMPTS = 3
+
+
+def is_news(observation: Observation, detector: Detector) -> bool:
+    """Whether anything may follow from it before the next tick: not from a good answer of a target that is up."""
+    if observation.outcome is not Outcome.OK or detector.due is not None:
+        return True
+    known = detector.health.get(observation.target)
+    return known is None or known.health is not Health.UP
 
 
 @dataclass(kw_only=True)
@@ -76,14 +87,25 @@ class ControlLoop:
             task.cancel()
 
     async def _arrived(self) -> tuple[list[Observation], bool]:
-        """The observations that arrived, waiting for the first a little; and whether the end marker was among them."""
+        """The observations that arrived, and whether the end marker was among them.
+
+        It waits for the first, and for those that come in soon after it: `GATHER_S` where one of them is news, else
+        until the next tick.
+        """
         arrived: list[Observation | None] = []
+        loop = asyncio.get_running_loop()
+        tick_s = loop.time() + TICK_S
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._until_next_tick_s()):
                 arrived.append(await self.observations.get())
-        if arrived and arrived != [None]:
-            # A cycle costs the same for one observation as for many: those that come in together share one.
+        # A cycle costs the same for one observation as for many: those that come in together share one.
+        gathers = bool(arrived)
+        while gathers and None not in arrived:
             await asyncio.sleep(GATHER_S)
+            while not self.observations.empty():
+                arrived.append(self.observations.get_nowait())
+            detector = self.cycle.detection.detector
+            gathers = loop.time() < tick_s and not any(is_news(each, detector) for each in arrived if each)
         while not self.observations.empty():
             arrived.append(self.observations.get_nowait())
         return [observation for observation in arrived if observation], None in arrived
