@@ -167,12 +167,16 @@ def _close(task: asyncio.Task[socket.socket]) -> None:
         task.result().close()
 
 
-class Stream(asyncio.Protocol):
-    """One connection, whose bytes are time-stamped and buffered until they are read."""
+class Stream(asyncio.BufferedProtocol):
+    """One connection, whose bytes are time-stamped and buffered until they are read.
+
+    It is read into a buffer of its own: asyncio would take 256 KiB for each read, and give most of it back.
+    """
 
     def __init__(self, sockets: TimedSockets) -> None:
         self._sockets = sockets
         self._transport: Any = None
+        self._room = memoryview(bytearray(2 * _CHUNK))
         self._chunks: deque[tuple[float, bytes]] = deque()
         self._buffered = 0
         self._ended_at: float | None = None
@@ -185,9 +189,13 @@ class Stream(asyncio.Protocol):
         self._transport = transport
         self._transport.set_write_buffer_limits(high=1, low=0)  # at 0, TLS would pause with nothing to write, for good
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's
+        """Called by asyncio: where to put what comes next."""
+        return self._room
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Called by asyncio: note when the bytes came."""
-        at = self._sockets.monotonic()
+        at, data = self._sockets.monotonic(), bytes(self._room[:nbytes])
         self._chunks.extend((at, data[start : start + _CHUNK]) for start in range(0, len(data), _CHUNK))
         self._buffered += len(data)
         if self._buffered > _MOST_BUFFERED and self._transport is not None:
