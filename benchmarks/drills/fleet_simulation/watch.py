@@ -288,10 +288,10 @@ class Watch:
         if leader is None or leader.lead is None:
             yield "nobody leads"
             return
-        well_s = self._well_since.get(leader.number, fleet.timeline.now_s)
+        well_s = max(self._well_since.get(machine.number, fleet.timeline.now_s) for machine in fleet.machines)
         began_s = max(well_s, self._database_since, self._slow_until)
         if fleet.timeline.now_s - began_s < _CAUGHT_UP_S:
-            yield f"{leader.name}, the database, or a way to it has just begun, or gone on"
+            yield "a machine, the database, or a way to it has just begun, or gone on"
         orders = {self._files.get(path) for path in self._region_of}
         if len(orders) > 1:
             yield f"the files are of {sorted(orders, key=str)}"
