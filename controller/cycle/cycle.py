@@ -343,8 +343,9 @@ class Cycle:
 
     def _take_effect(self, decisions: Sequence[Decision]) -> None:
         """What is stored is where the routes are, and is published next."""
+        if decisions:
+            self._routes = self._routes | {decision.route: decision for decision in decisions}
         for decision in decisions:
-            self._routes = self._routes | {decision.route: decision}
             self.publisher.generation = max(self.publisher.generation, decision.generation)
             self.publisher.changed = True
             event = "route_would_move" if decision.dry_run else "route_moved"
