@@ -144,7 +144,7 @@ class ProbeScheduler:
 
     def _plan_job(self, job_id: str, trigger: BaseTrigger, begin: Callable[..., None], *args: object) -> None:
         """Call `begin` with the job's id and these, in place of what that job did before."""
-        self._scheduler.add_job(begin, trigger, args=[job_id, *args], id=job_id, replace_existing=True)
+        self._scheduler.add_job(self._run_job, trigger, args=[job_id, begin, *args], id=job_id, replace_existing=True)
 
     def add_burst_probe(self, slot: str, target_ids: Sequence[str], at: datetime, *, afresh: bool = False) -> None:
         """One extra probe at that time, instead of any that is planned in this slot.
@@ -170,26 +170,30 @@ class ProbeScheduler:
             await asyncio.gather(*late, return_exceptions=True)
         self._scheduler.shutdown(wait=False)
 
+    def _run_job(self, job_id: str, begin: Callable[..., None], *args: object) -> None:
+        """A job begins one probe at a time."""
+        if job_id not in self._under_way:
+            begin(job_id, *args)
+        elif job_id in self._targets:
+            self._skipped(job_id, "the previous probe of this target was still under way")
+
     def _due(self, job_id: str, target_id: str) -> None:
-        if target_id not in self._targets:
-            return
-        if job_id in self._under_way:
-            self._skipped(target_id, "the previous probe of this target was still under way")
-        elif target_id not in self._running:  # an extra probe under way is as good as this one
+        # An extra probe under way is as good as this one.
+        if target_id in self._targets and target_id not in self._running:
             self._ask(job_id, target_id)
 
     def _extra(self, job_id: str, target_ids: Sequence[str]) -> None:
         target_id = next((each for each in target_ids if each in self._targets and each not in self._running), None)
-        if target_id is not None and job_id not in self._under_way:
+        if target_id is not None:
             self._ask(job_id, target_id)
 
     def _afresh(self, job_id: str, target_id: str) -> None:
-        if target_id in self._targets and job_id not in self._under_way:
+        if target_id in self._targets:
             self._begin(job_id, self._probe(*self._next_check(target_id), afresh=True))
 
     def _context(self, job_id: str, target_id: str) -> None:
         target = self._targets.get(target_id)
-        if target and target.context_check and job_id not in self._under_way:
+        if target and target.context_check:
             self._begin(job_id, self._probe(target, CONTEXT))
 
     def _ask(self, job_id: str, target_id: str) -> None:

@@ -99,16 +99,18 @@ class ControlLoop:
             async with asyncio.timeout(self._until_next_tick_s()):
                 arrived.append(await self.observations.get())
         # A cycle costs the same for one observation as for many: those that come in together share one.
-        gathers = bool(arrived)
-        while gathers and None not in arrived:
+        while arrived and None not in arrived:
             await asyncio.sleep(GATHER_S)
-            while not self.observations.empty():
-                arrived.append(self.observations.get_nowait())
+            arrived += self._waiting()
             detector = self.cycle.detection.detector
-            gathers = loop.time() < tick_s and not any(is_news(each, detector) for each in arrived if each)
-        while not self.observations.empty():
-            arrived.append(self.observations.get_nowait())
+            if loop.time() >= tick_s or any(is_news(each, detector) for each in arrived if each):
+                break
+        arrived += self._waiting()
         return [observation for observation in arrived if observation], None in arrived
+
+    def _waiting(self) -> list[Observation | None]:
+        """What is in the queue by now."""
+        return [self.observations.get_nowait() for _ in range(self.observations.qsize())]
 
     def _until_next_tick_s(self) -> float:
         """How long to wait for observations; less than usual where a verdict only waits for its time."""
