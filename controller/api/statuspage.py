@@ -168,8 +168,8 @@ def _route_status(route: RouteView) -> str:
     return "partial_outage" if route.published is not None else _target_status(health)
 
 
-def _incidents(found: Iterable[Incident]) -> list[dict[str, Any]]:
-    return [_incident(incident) for incident in found]
+def _incidents(incidents: Iterable[Incident]) -> list[dict[str, Any]]:
+    return [_incident(incident) for incident in incidents]
 
 
 def _incident(incident: Incident) -> dict[str, Any]:

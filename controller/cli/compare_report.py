@@ -67,10 +67,10 @@ def _agreements(report: ComparisonReport) -> Iterator[str]:
             yield f"{one} and {other} agree on {_counts(found.same)}{right}"
 
 
-def _then_and_now(found: Change, between: str) -> str:
+def _then_and_now(change: Change, between: str) -> str:
     """`30 and 10 of 36, beyond chance (p = 3.6e-05)`."""
-    chance = "" if found.p == 1 else f", {'beyond' if found.is_real else 'within'} chance (p = {found.p:.2g})"
-    return f"{found.was.count} {between} {_counts(found.now)}{chance}"
+    chance = "" if change.p == 1 else f", {'beyond' if change.is_real else 'within'} chance (p = {change.p:.2g})"
+    return f"{change.was.count} {between} {_counts(change.now)}{chance}"
 
 
 def _remarks(each: CandidateFigures) -> Iterator[str]:

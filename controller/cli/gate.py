@@ -50,6 +50,6 @@ def run(args: argparse.Namespace) -> int:
     return output.BAD_NEWS if found else output.OK
 
 
-def _print(found: Sequence[str], console: Console) -> None:
-    for line in found or ["no trouble"]:
+def _print(troubles: Sequence[str], console: Console) -> None:
+    for line in troubles or ["no trouble"]:
         print_lines(console, wrap(Text(line), console.width, indent=2))

@@ -52,20 +52,20 @@ def _write(path: Path, text: str) -> None:
         raise RefusedError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def _try(args: argparse.Namespace, found: Sequence[tuple[Starter, str]]) -> int:
+def _try(args: argparse.Namespace, starters: Sequence[tuple[Starter, str]]) -> int:
     settings = load_settings(args.config, warns=True)
     checked = check.check_now(settings, offline=args.offline)
     forecast = plan.plan_with_progress(settings)
     document = {
         "config": str(args.config),
-        "keys": {starter.name: variable for starter, variable in found},
+        "keys": {starter.name: variable for starter, variable in starters},
         "check": check.check_document(settings, checked),
         "plan": forecast,
         "next": _NEXT.format(args.config),
     }
 
     def show(document: dict[str, Any], console: Console) -> None:
-        names = listed([f"{starter.name} ({variable})" for starter, variable in found])
+        names = listed([f"{starter.name} ({variable})" for starter, variable in starters])
         console.print(f"wrote {args.config}: {names}; one route, `chat`\n", markup=False)
         check.print_check(settings, checked, console)
         console.print()

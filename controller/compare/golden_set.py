@@ -218,12 +218,12 @@ def _unexpanded(node: Node) -> Node:
     return node
 
 
-def _named(found: GoldenSetDocument, root: Node, problems: Problems) -> Iterator[GoldenQuestion]:
+def _named(golden_set: GoldenSetDocument, root: Node, problems: Problems) -> Iterator[GoldenQuestion]:
     """The questions, those without a name by their numbers; a name that is there twice is reported."""
     listed = root.child("questions")
     nodes = listed.items if isinstance(listed, Sequence) else ()
     names: set[str] = set()
-    for number_, (question, node) in enumerate(zip(found.questions, nodes, strict=False), start=1):
+    for number_, (question, node) in enumerate(zip(golden_set.questions, nodes, strict=False), start=1):
         name = one_line(question.name, _LONGEST_NAME) or str(number_)
         if name in names:
             problems.problem(node.at("name"), f"{problems.shown(name)} is the name of two questions")

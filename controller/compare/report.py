@@ -116,13 +116,13 @@ def _candidate_document(candidate: CandidateFigures, report: ComparisonReport) -
     }
 
 
-def _agreement_document(pair: tuple[str, str], found: Agreement) -> dict[str, Any]:
-    right = found.right and {
-        "counts": [found.right.was.count, found.right.now.count],
-        "of": found.right.now.of,
-        **_test_document(found.right),
+def _agreement_document(pair: tuple[str, str], agreement: Agreement) -> dict[str, Any]:
+    right = agreement.right and {
+        "counts": [agreement.right.was.count, agreement.right.now.count],
+        "of": agreement.right.now.of,
+        **_test_document(agreement.right),
     }
-    return {"targets": [*pair], **_share_document(found.same), "right": right}
+    return {"targets": [*pair], **_share_document(agreement.same), "right": right}
 
 
 def _change_document(since: ChangeSince) -> dict[str, Any]:
@@ -131,8 +131,8 @@ def _change_document(since: ChangeSince) -> dict[str, Any]:
     return {"since": instant(since.at), **shares, **_test_document(found)}
 
 
-def _test_document(found: Change) -> dict[str, Any]:
-    return {"p": found.p, "is_real": found.is_real}
+def _test_document(change: Change) -> dict[str, Any]:
+    return {"p": change.p, "is_real": change.is_real}
 
 
 def _share_document(share: Share) -> dict[str, Any]:

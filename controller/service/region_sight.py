@@ -38,24 +38,24 @@ class RegionEvent:
     text: str
 
 
-def region_events(seen: RegionSight, told: str | None, now: datetime) -> Iterator[RegionEvent]:
-    """What is to be told of it; `told` is the kind of the last event about it, or None."""
-    blind_s = (now - seen.blind_since).total_seconds() if seen.blind_since else 0.0
-    if seen.silent_s >= SILENT_AFTER_S:
-        if told != SILENT:
-            last = f"{seen.reporter} was the last" if seen.reporter else "no machine of it ever has"
+def region_events(sight: RegionSight, last_kind: str | None, now: datetime) -> Iterator[RegionEvent]:
+    """What is to be told of it; `last_kind` is the kind of the last event about it, or None."""
+    blind_s = (now - sight.blind_since).total_seconds() if sight.blind_since else 0.0
+    if sight.silent_s >= SILENT_AFTER_S:
+        if last_kind != SILENT:
+            last = f"{sight.reporter} was the last" if sight.reporter else "no machine of it ever has"
             yield RegionEvent(
                 kind=SILENT,
-                text=f"region {seen.region}: nothing for {format_elapsed(seen.silent_s)} ({last}); its targets become"
+                text=f"region {sight.region}: nothing for {format_elapsed(sight.silent_s)} ({last}); its targets become"
                 " unknown, and its routes stay where they are. See that `hotspare run` runs there and reaches the"
                 " database",
             )
     elif blind_s >= _BLIND_AFTER_S:
-        if told != BLIND:
+        if last_kind != BLIND:
             yield RegionEvent(
                 kind=BLIND,
-                text=f"region {seen.region}: the network of {seen.reporter} has been lost for"
+                text=f"region {sight.region}: the network of {sight.reporter} has been lost for"
                 f" {format_elapsed(blind_s)}; failures there are not counted, and its routes stay where they are",
             )
-    elif told in {SILENT, BLIND} and not seen.blind_since:
-        yield RegionEvent(kind=WELL, text=f"region {seen.region}: {seen.reporter} reports what it probes again")
+    elif last_kind in {SILENT, BLIND} and not sight.blind_since:
+        yield RegionEvent(kind=WELL, text=f"region {sight.region}: {sight.reporter} reports what it probes again")

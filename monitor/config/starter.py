@@ -83,15 +83,15 @@ def left_out(variables: Collection[str]) -> tuple[str, ...]:
     return tuple(f"{variable} is left out: {why}" for variable, why in _LEFT_OUT.items() if variable in variables)
 
 
-def starter_yaml(found: Sequence[tuple[Starter, str]]) -> str:
+def starter_yaml(starters: Sequence[tuple[Starter, str]]) -> str:
     """A configuration with a model of each of these providers, and one route, `chat`, over all of them."""
     lines = []
-    for starter, variable in found:
+    for starter, variable in starters:
         lines += [f"  {starter.name}:", f"    {starter.speaks}", f"    api_key: ${{{variable}}}"]
         lines += [f"    region: ${{{starter.region}}}"] if starter.region else []
         lines += ["    models:", f"      {_quoted(starter.model)}: {{}}"]
     route = ["", "routes:", "  chat:", "    candidates:      # in order of preference"]
-    route += [f"      - {_quoted(f'{starter.name}/{starter.model}')}" for starter, _ in found]
+    route += [f"      - {_quoted(f'{starter.name}/{starter.model}')}" for starter, _ in starters]
     return "\n".join((_HEAD, *lines, *route, _TAIL))
 
 

@@ -91,14 +91,14 @@ class LeaseStore:
             time=measured,
         )
 
-    def take(self, holder: str, seen: LeaseReading, *, above: int = 0, early: bool = False) -> HeldLease | None:
+    def take(self, holder: str, reading: LeaseReading, *, above: int = 0, early: bool = False) -> HeldLease | None:
         """Take it under an epoch above its last one and above `above`; None where it goes on, or is another's by now.
 
         That is the database's time in milliseconds, where it is above both: a database that failed over and lost who
         took the lease in the last second gives nobody that epoch again. `early`: also before it is over, unless it was
-        renewed since it was `seen`.
+        renewed since that `reading`.
         """
-        values = {"holder": holder, "seen": seen.epoch, "until_ms": seen.until_ms, "above": above, "early": early}
+        values = {"holder": holder, "seen": reading.epoch, "until_ms": reading.until_ms, "above": above, "early": early}
         values["ttl_ms"] = self._ttl_ms
         with self._engine.connect() as connection:
             epoch = connection.scalar(_TAKE, {"name": self._name, **values})

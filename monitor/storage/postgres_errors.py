@@ -68,8 +68,8 @@ def can_still_read(error: psycopg.Error) -> bool:
     return _code(error).startswith(("25006", "53100", "55"))
 
 
-def _unreached(said: str) -> str:
-    return _NO_SOCKET if 'on socket "' in said and "No such file or directory" in said else _UNREACHABLE
+def _unreached(message: str) -> str:
+    return _NO_SOCKET if 'on socket "' in message and "No such file or directory" in message else _UNREACHABLE
 
 
 def _code(error: psycopg.Error) -> str:
