@@ -17,7 +17,7 @@ from probes.redaction import clean
 from probes.target import Target
 from probes.transport.http_transport import NoResponseError
 from probes.transport.proxies import ProxyError, UnusableProxyError
-from probes.transport.sockets import ConnectError, ReadError
+from probes.transport.stream import ConnectError, ReadError
 
 _log = logging.getLogger(__name__)
 

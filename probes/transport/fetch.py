@@ -20,7 +20,8 @@ from probes.transport.decoding import CAP, Decoder, UndecodableBodyError
 from probes.transport.http_transport import open_connection
 from probes.transport.http_url import parse_url
 from probes.transport.proxies import Proxies, UnusableProxyError
-from probes.transport.sockets import ConnectError, Resolver, ResponseTooLargeError, SocketTimings, TimedSockets
+from probes.transport.sockets import Resolver, ResponseTooLargeError, SocketTimings, TimedSockets
+from probes.transport.stream import ConnectError
 
 _log = logging.getLogger(__name__)
 

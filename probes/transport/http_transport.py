@@ -17,8 +17,9 @@ import h11
 from probes.transport.http_url import HttpUrl
 from probes.transport.plain_httpx import httpx
 from probes.transport.proxies import Proxy, ProxyError
-from probes.transport.sockets import Stream, TimedSockets
+from probes.transport.sockets import TimedSockets
 from probes.transport.socks import open_socks_tunnel
+from probes.transport.stream import Stream
 
 _EXPECTED_FILE = "expected a file of PEM certificates"
 #: The longest head, and the longest line that says how long a chunk is.
@@ -93,7 +94,7 @@ async def open_connection(
     stream = await sockets.connect(first.host, first.port)
     try:
         if first.scheme == "https":
-            stream = await stream.start_tls(tls, first.host)
+            stream = await sockets.start_tls(stream, tls, first.host)
         if proxy is None:
             yield HttpConnection(stream, host=url.authority, target=url.target)
         elif url.scheme == "http" and not proxy.is_socks:
@@ -101,7 +102,7 @@ async def open_connection(
         else:
             await _open_tunnel(stream, url, proxy)
             if url.scheme == "https":
-                stream = await stream.start_tls(tls, url.host)
+                stream = await sockets.start_tls(stream, tls, url.host)
             yield HttpConnection(stream, host=url.authority, target=url.target)
     finally:
         stream.close()

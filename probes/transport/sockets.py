@@ -9,6 +9,7 @@ import asyncio
 import errno
 import socket
 import ssl
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,33 +17,23 @@ from itertools import zip_longest
 from typing import Any, TypeAlias
 
 from probes.transport.shared_calls import SharedCalls
+from probes.transport.stream import CHUNK, ConnectError, ReadError, Stream, TlsStream
 
 #: Family and socket address, as `socket.connect` takes it.
 Address: TypeAlias = tuple[socket.AddressFamily, tuple[Any, ...]]
 #: Returns all addresses of a host name and a port, the best first; may block; raises OSError.
 Resolve: TypeAlias = Callable[[str, int], Sequence[Address]]
 
-_CHUNK = 2048
 #: Reading pauses while more bytes than this wait to be read.
 _MOST_BUFFERED = 64 * 1024
 #: How long one address may take before the next is tried beside it (RFC 8305).
 _HEAD_START_S = 0.25
-#: For the TLS handshake, which the deadline of the probe bounds.
-_NO_DEADLINE_S = 86400.0
 #: Errors that say more about this machine than about an address; raised only where there is no other.
 _NO_ROUTE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETUNREACH})
 
 
 class ResponseTooLargeError(Exception):
     """The other side has sent more bytes than the limit allows."""
-
-
-class ConnectError(Exception):
-    """There is no connection, or no TLS over it; the cause is the system's error, where there is one."""
-
-
-class ReadError(Exception):
-    """The connection broke while it was read; the cause is the system's error."""
 
 
 def resolve_by_system(host: str, port: int) -> Sequence[Address]:
@@ -102,16 +93,23 @@ class TimedSockets:
         self.timings = timings
         self.monotonic = monotonic
 
-    async def connect(self, host: str, port: int) -> "Stream":
+    async def connect(self, host: str, port: int) -> Stream:
         """A connection to the first address of the host that accepts one; raises ConnectError."""
         try:
             addresses = await self._resolver.addresses(host, port)
             self.timings.resolved_at = self.monotonic()
             connected = await first_connected(addresses)
             self.timings.tcp_at = self.timings.connected_at = self.monotonic()
-            _, stream = await asyncio.get_running_loop().create_connection(lambda: Stream(self), sock=connected)
+            _, stream = await asyncio.get_running_loop().create_connection(lambda: TcpStream(self), sock=connected)
         except OSError as error:
             raise ConnectError(str(error)) from error
+        return stream
+
+    async def start_tls(self, below: Stream, context: ssl.SSLContext, server_hostname: str) -> Stream:
+        """The encrypted connection over that one, which is not used any more; raises ConnectError."""
+        stream = TlsStream(below, context, server_hostname)
+        await stream.shake_hands()
+        self.timings.connected_at = self.monotonic()
         return stream
 
 
@@ -167,16 +165,25 @@ def _close(task: asyncio.Task[socket.socket]) -> None:
         task.result().close()
 
 
-class Stream(asyncio.BufferedProtocol):
+class _Room(threading.local):
+    """Where the bytes of one read are until they are copied, before the next one: one for each thread."""
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(2 * CHUNK))
+
+
+_room = _Room()
+
+
+class TcpStream(Stream, asyncio.BufferedProtocol):
     """One connection, whose bytes are time-stamped and buffered until they are read.
 
-    It is read into a buffer of its own: asyncio would take 256 KiB for each read, and give most of it back.
+    It is read into a small buffer that all of a thread share: asyncio would take 256 KiB for each read.
     """
 
     def __init__(self, sockets: TimedSockets) -> None:
         self._sockets = sockets
         self._transport: Any = None
-        self._room = memoryview(bytearray(2 * _CHUNK))
         self._chunks: deque[tuple[float, bytes]] = deque()
         self._buffered = 0
         self._ended_at: float | None = None
@@ -187,16 +194,16 @@ class Stream(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio: write at once, and tell when all is written."""
         self._transport = transport
-        self._transport.set_write_buffer_limits(high=1, low=0)  # at 0, TLS would pause with nothing to write, for good
+        self._transport.set_write_buffer_limits(high=0)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's
         """Called by asyncio: where to put what comes next."""
-        return self._room
+        return _room.view
 
     def buffer_updated(self, nbytes: int) -> None:
         """Called by asyncio: note when the bytes came."""
-        at, data = self._sockets.monotonic(), bytes(self._room[:nbytes])
-        self._chunks.extend((at, data[start : start + _CHUNK]) for start in range(0, len(data), _CHUNK))
+        at, data = self._sockets.monotonic(), bytes(_room.view[:nbytes])
+        self._chunks.extend((at, data[start : start + CHUNK]) for start in range(0, len(data), CHUNK))
         self._buffered += len(data)
         if self._buffered > _MOST_BUFFERED and self._transport is not None:
             self._transport.pause_reading()
@@ -209,6 +216,8 @@ class Stream(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio: who waits for something gets the error."""
+        # By this asyncio's transport refers to itself, so that thousands would wait for the collector of garbage.
+        vars(self._transport).pop("_read_ready_cb", None)
         self._ended_at = self._ended_at or self._sockets.monotonic()
         self._error = exc
         _wake(self._arrival)
@@ -222,7 +231,7 @@ class Stream(asyncio.BufferedProtocol):
         """Called by asyncio: the system has taken all."""
         _wake(self._writable)
 
-    async def read(self, most: int = _CHUNK) -> bytes:
+    async def read(self, most: int = CHUNK) -> bytes:
         """The next chunk of at most `most` bytes, empty at the end; raises ReadError, or what broke the connection."""
         if self._chunks:
             await asyncio.sleep(0)  # a backlog must not keep other probes from reading theirs
@@ -249,13 +258,6 @@ class Stream(asyncio.BufferedProtocol):
             raise ResponseTooLargeError
         return chunk
 
-    async def read_exactly(self, count: int) -> bytes:
-        """So many bytes; fewer only where the other side has sent no more."""
-        data = b""
-        while len(data) < count and (chunk := await self.read(count - len(data))):
-            data += chunk
-        return data
-
     async def write(self, data: bytes) -> None:
         """Waits until the operating system has accepted all that was written."""
         self._transport.write(data)
@@ -265,25 +267,6 @@ class Stream(asyncio.BufferedProtocol):
     def close(self) -> None:
         """Closes the connection at once, whatever is on its way."""
         self._transport.abort()
-
-    async def start_tls(self, context: ssl.SSLContext, server_hostname: str) -> "Stream":
-        """The encrypted stream over this one, which is not used any more; raises ConnectError."""
-        stream = Stream(self._sockets)
-        try:
-            secured = await asyncio.get_running_loop().start_tls(
-                self._transport,
-                stream,
-                context,
-                server_hostname=server_hostname,
-                ssl_handshake_timeout=_NO_DEADLINE_S,
-            )
-        except OSError as error:  # includes ssl.SSLError
-            raise ConnectError(str(error)) from error
-        if secured is None:
-            raise ConnectError("the connection ended with its handshake")
-        self._sockets.timings.connected_at = self._sockets.monotonic()
-        stream.connection_made(secured)
-        return stream
 
 
 def _wake(future: asyncio.Future[None] | None) -> None:

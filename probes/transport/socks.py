@@ -4,7 +4,8 @@ import socket
 from typing import Final
 
 from probes.transport.proxies import ProxyError
-from probes.transport.sockets import Stream, parse_numeric
+from probes.transport.sockets import parse_numeric
+from probes.transport.stream import Stream
 
 _VERSION, _CONNECT, _NO_PASSWORD, _PASSWORD = 5, 1, 0, 2
 _IPV4, _NAME, _IPV6 = 1, 3, 4

@@ -27,7 +27,8 @@ from probes.transport.decoding import UndecodableBodyError
 from probes.transport.http_transport import NoResponseError
 from probes.transport.http_url import UnusableUrlError
 from probes.transport.proxies import ProxyError, UnusableProxyError
-from probes.transport.sockets import ConnectError, ReadError, ResponseTooLargeError
+from probes.transport.sockets import ResponseTooLargeError
+from probes.transport.stream import ConnectError, ReadError
 from probes.transport_errors import classify_exception
 from tests.support.servers import (
     ANSWER,

@@ -31,7 +31,7 @@ from probes.outcome import Outcome
 from probes.target import Check, Provider, Secret, Target
 from probes.transcript import build_transcript
 from probes.transport.decoding import CAP, UndecodableBodyError
-from probes.transport.sockets import ReadError
+from probes.transport.stream import ReadError
 from tests.probes.test_outcome import NONCE
 from tests.support.mutations import Case, mutant
 from tests.support.oddities import KEY

@@ -1,6 +1,7 @@
 """Connections to names with several addresses, and names that are looked up once."""
 
 import asyncio
+import gc
 import socket
 import ssl
 import threading
@@ -143,9 +144,9 @@ async def test_what_comes_early_does_not_hold_up_what_is_sent() -> None:
         writer.close()
 
     server = await asyncio.start_server(behave, "127.0.0.1", 0, ssl=server_tls(authority, "127.0.0.1"))
-    sockets = TimedSockets(Resolver(), SocketTimings(), limit=1000, monotonic=time.monotonic)
+    sockets = TimedSockets(Resolver(), SocketTimings(), limit=10_000, monotonic=time.monotonic)
     plain = await sockets.connect("127.0.0.1", server.sockets[0].getsockname()[1])
-    secured = await plain.start_tls(trusting, "127.0.0.1")
+    secured = await sockets.start_tls(plain, trusting, "127.0.0.1")
     await asyncio.sleep(0.1)  # the tickets come by themselves, and nothing tells of them
     async with asyncio.timeout(20):
         await secured.write(b"first")
@@ -153,3 +154,60 @@ async def test_what_comes_early_does_not_hold_up_what_is_sent() -> None:
         await heard.wait()
     secured.close()
     server.close()
+
+
+def echo(listener: socket.socket, tls: ssl.SSLContext | None, length: int) -> None:
+    """Take one connection and send so many bytes back, then close it without a word."""
+    taken, _ = listener.accept()
+    with tls.wrap_socket(taken, server_side=True) if tls else taken as peer:
+        heard = b""
+        while len(heard) < length:
+            heard += peer.recv(65536)
+        peer.sendall(heard)
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_much_goes_both_ways_and_nothing_is_left_to_the_collector(*, encrypted: bool) -> None:
+    """A record of TLS is larger than a chunk. What refers to itself would stay for minutes, with its buffers."""
+    authority, sent, heard = trustme.CA(), bytes(range(256)) * 2_000, b""
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    sockets = TimedSockets(Resolver(), SocketTimings(), limit=2 * len(sent), monotonic=time.monotonic)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        tls = server_tls(authority, "127.0.0.1") if encrypted else None
+        other_side = threading.Thread(target=echo, args=(listener, tls, len(sent)))
+        other_side.start()
+        gc.collect()
+        with collecting_nothing():
+            stream = await sockets.connect(*listener.getsockname())
+            if encrypted:
+                stream = await sockets.start_tls(stream, trusting, "127.0.0.1")
+            await stream.write(sent)
+            while chunk := await stream.read():
+                heard += chunk
+            stream.close()
+            del stream
+            await asyncio.sleep(0.1)  # asyncio closes it in the next turn
+            gc.set_debug(gc.DEBUG_SAVEALL)
+            gc.collect()
+            left = {
+                type(each).__qualname__
+                for each in gc.garbage
+                if type(each).__module__.startswith(("asyncio", "probes"))
+            }
+        other_side.join()
+
+    assert heard == sent
+    assert not left
+
+
+@contextmanager
+def collecting_nothing() -> Iterator[None]:
+    """Collect no garbage meanwhile but when told to."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
