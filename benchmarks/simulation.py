@@ -19,7 +19,7 @@ from monitor.config.controller_settings import ControllerSettings
 from monitor.config.route import Route
 from monitor.detection import threshold
 from monitor.detection.detector import Detector
-from monitor.detection.parameters import target_parameters
+from monitor.detection.parameters import known_thresholds, target_parameters
 from probes.observation import Observation
 from probes.outcome import Outcome
 from tests.support.builders import settings, target
@@ -91,6 +91,7 @@ def _judging(scenario: Scenario) -> dict[str, float]:
 def _find_threshold(interval_s: float) -> float:
     threshold.keep_in({})
     threshold.threshold.cache_clear()
+    known_thresholds.cache_clear()
     return target_parameters(target("a/m1", interval_s=interval_s), ControllerSettings()).threshold(0.005)
 
 

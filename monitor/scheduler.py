@@ -70,6 +70,8 @@ class ProbeScheduler:
         """The probes, by the job that has begun each."""
         self._running: set[str] = set()
         """The targets that are asked, but for what is asked beside."""
+        # Of anything else than a partial, APScheduler keeps two texts for each job.
+        self._run = partial(self._run_job)
         # No grace time: a probe that is a little late is still wanted. No jitter: it lengthens the period. A job only
         # begins its probe: it is called at once, and costs no task of its own.
         self._scheduler = _Timetable(
@@ -144,7 +146,9 @@ class ProbeScheduler:
 
     def _plan_job(self, job_id: str, trigger: BaseTrigger, begin: Callable[..., None], *args: object) -> None:
         """Call `begin` with the job's id and these, in place of what that job did before."""
-        self._scheduler.add_job(self._run_job, trigger, args=[job_id, begin, *args], id=job_id, replace_existing=True)
+        self._scheduler.add_job(
+            self._run, trigger, args=[job_id, begin, *args], id=job_id, name=job_id, replace_existing=True
+        )
 
     def add_burst_probe(self, slot: str, target_ids: Sequence[str], at: datetime, *, afresh: bool = False) -> None:
         """One extra probe at that time, instead of any that is planned in this slot.

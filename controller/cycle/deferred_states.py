@@ -70,7 +70,8 @@ def is_quiet(before: TargetState, after: TargetState) -> bool:
         return False
     if after.last_started_at is None or before.last_started_at is None:
         return False
-    same = all(value is before.__dict__[name] for name, value in after.__dict__.items() if name not in _TIMES)
+    names = before.__dict__.keys() | after.__dict__.keys()
+    same = all(getattr(after, name) is getattr(before, name) for name in names if name not in _TIMES)
     return same and after.last_started_at >= before.last_started_at
 
 

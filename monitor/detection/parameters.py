@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 
@@ -45,6 +46,12 @@ _SAME_EVIDENCE_S = 1.0
 _ACROSS_SHARE = 1 / 4
 
 
+@cache
+def known_thresholds(model: AlarmModel, per_day: float, *, alone: bool) -> dict[float, float]:  # noqa: ARG001
+    """The thresholds found so far of targets like these, by background; `model` is that of any background."""
+    return {}
+
+
 def patience_s(interval_s: float, longest_probe_s: float) -> float:
     """As of `TargetParameters`."""
     return 3 * interval_s + longest_probe_s
@@ -84,7 +91,12 @@ class TargetParameters:
     probe: ProbeIdentity
     alone: bool = True
     late_threshold: float
-    _thresholds: dict[float, float] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _thresholds: dict[float, float] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Share the thresholds with those that are alike: there may be ten thousand."""
+        shared = known_thresholds(self.alarm_model(0.0), self.false_per_day, alone=self.alone)
+        object.__setattr__(self, "_thresholds", shared)
 
     @property
     def failed_s(self) -> float:

@@ -24,7 +24,7 @@ from monitor.health import (
     TargetHealth,
 )
 from probes.context_check import CONTEXT
-from probes.observation import Observation, hot_dataclass, replaced
+from probes.observation import Observation, compact, hot_dataclass, replaced
 from probes.outcome import Effect, Outcome
 
 #: The longest Retry-After that is obeyed: no target is left unprobed for longer.
@@ -126,7 +126,7 @@ class TargetState:
         """The state in this health, with this reason; `since` changes only when the health does."""
         sentence = f"{self.target} is {health}: {reason}"
         since, refuses_all = self.since if health is self.health else at, self.refuses_all and health is Health.UNUSABLE
-        return self.replace(health=health, reason=sentence, since=since, refuses_all=refuses_all)
+        return compact(self.replace(health=health, reason=sentence, since=since, refuses_all=refuses_all))
 
     def enter_unknown(self, at: datetime, reason: str) -> "TargetState":
         """The state as `unknown` and without evidence; unchanged while a verdict stands against the target."""
@@ -327,6 +327,6 @@ def to_json(state: TargetState) -> str:
 def from_json(text: str) -> TargetState | None:
     """The state; None when the text is none (another version's): its observations are then folded anew."""
     try:
-        return _ADAPTER.validate_json(text)
+        return compact(_ADAPTER.validate_json(text))
     except ValidationError:
         return None

@@ -1,6 +1,7 @@
 """A file of observations that wait in memory to be stored: a process that is killed loses none of them.
 
-Blocks are appended: a length and a CRC-32 (four bytes each, big-endian), then a JSON list of rows, compressed by zlib.
+Blocks are appended: a length and a CRC-32 (four bytes each, big-endian), then a JSON list, compressed by zlib: the
+names of the columns, and the rows.
 """
 
 import json
@@ -26,7 +27,11 @@ _HEAD: Final = struct.Struct(">II")
 #: We never write more; what lies beyond is not ours.
 _LARGEST: Final = 64 * 1024 * 1024
 _LARGEST_BLOCK: Final = 32 * 1024 * 1024
-_NOTHING: Final = dict.fromkeys(column.name for column in OBSERVATIONS.columns)
+_COLUMNS: Final = [column.name for column in OBSERVATIONS.columns]
+_NOTHING: Final = dict.fromkeys(_COLUMNS)
+#: So many rows make one block where all are written anew.
+_ROWS_OF_BLOCK: Final = 500
+_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def longest_hold(targets: int) -> timedelta:
@@ -40,14 +45,14 @@ def held_file_of(routing_file: Path) -> "HeldFile":
 
 
 def held_row(observation: Observation) -> str:
-    """The observation as a JSON object of its columns: a quarter of what the value takes in memory."""
-    row = {name: value for name, value in observation_row(observation).items() if value is not None}
-    return json.dumps(row, separators=(",", ":"))
+    """The observation as a JSON list of its columns: a sixth of what the value takes in memory."""
+    row = observation_row(observation)
+    return _json([row.get(name) for name in _COLUMNS])
 
 
 def observation_of_held(row: str) -> Observation:
     """The observation of such a row; its instants are kept to the millisecond."""
-    return observation_of(_NOTHING | json.loads(row))
+    return observation_of(dict(zip(_COLUMNS, json.loads(row), strict=True)))
 
 
 class HeldFile:
@@ -62,7 +67,7 @@ class HeldFile:
     def append(self, rows: Sequence[str]) -> bool:
         """Add these; False where that is not possible."""
         try:
-            self._write(self._path, _block(rows), os.O_APPEND)
+            self._write(self._path, rows, os.O_APPEND)
         except OSError:
             return False
         return True
@@ -72,7 +77,9 @@ class HeldFile:
         fresh = self._path.with_name(f"{self._path.name}.new")
         with suppress(OSError):
             if rows:
-                self._write(fresh, _block(rows), os.O_TRUNC)
+                fresh.unlink(missing_ok=True)
+                for begin in range(0, len(rows), _ROWS_OF_BLOCK):
+                    self._write(fresh, rows[begin : begin + _ROWS_OF_BLOCK], os.O_APPEND)
                 fresh.replace(self._path)
             else:
                 self._path.unlink()
@@ -87,7 +94,8 @@ class HeldFile:
         return list(_read(content))
 
     @staticmethod
-    def _write(path: Path, content: bytes, mode: int) -> None:
+    def _write(path: Path, rows: Sequence[str], mode: int) -> None:
+        content = _block(rows)
         descriptor = open_plain(path, os.O_WRONLY | os.O_CREAT | mode)
         try:
             before = os.fstat(descriptor).st_size
@@ -103,7 +111,7 @@ class HeldFile:
 
 
 def _block(rows: Sequence[str]) -> bytes:
-    packed = zlib.compress(f"[{','.join(rows)}]".encode())
+    packed = zlib.compress(f"[{','.join((_json(_COLUMNS), *rows))}]".encode())
     return _HEAD.pack(len(packed), zlib.crc32(packed)) + packed
 
 
@@ -116,6 +124,7 @@ def _read(content: bytes) -> Iterator[Observation]:
         if len(packed) < length or zlib.crc32(packed) != checksum:
             return
         rows = json.loads(zlib.decompressobj().decompress(packed, _LARGEST_BLOCK))
-        for row in rows:
+        for row in rows[1:]:
             with suppress(ValueError, TypeError):  # another version's
-                yield observation_of(_NOTHING | {name: value for name, value in row.items() if name in _NOTHING})
+                values = zip(rows[0], row, strict=True)
+                yield observation_of(_NOTHING | {name: value for name, value in values if name in _NOTHING})

@@ -23,6 +23,8 @@ _Key = tuple[str, int, int, str, str]
 _KEY: Final = tuple(column.name for column in ROLLUPS.primary_key.columns)
 _key_of: Final = itemgetter(*_KEY)
 _LARGEST: Final = 2**63 - 1
+#: So many observations are added together: their rollups take 30 kB each, for a moment.
+_AT_ONCE: Final = 100
 _JSON: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -41,8 +43,8 @@ def add_to_rollups(connection: Connection, observations: Iterable[Observation]) 
     """
     added = list(observations)
     spans = maintenance_spans(connection, [observation.started_at for observation in added])
-    sums = _sums_of(_left_out(each, spans) for each in added)
-    if sums:
+    for begin in range(0, len(added), _AT_ONCE):
+        sums = _sums_of(_left_out(each, spans) for each in added[begin : begin + _AT_ONCE])
         stored = rows_of(connection, ROLLUPS, list(sums))
         before = {_key_of(row): rollup_of(row) for row in stored}
         rows = [row_of(key, before[key] + new if key in before else new) for key, new in sums.items()]

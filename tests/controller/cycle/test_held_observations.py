@@ -124,3 +124,13 @@ def test_a_fifo_in_its_place_holds_nothing(held: HeldFile, tmp_path: Path) -> No
     os.mkfifo(tmp_path / "held")
     assert held.read() == []
     assert not held.append([held_row(each) for each in answers(0, A)])
+
+
+def test_what_waits_in_many_blocks_is_read_whole(held: HeldFile) -> None:
+    """All are written anew in blocks, each of which names its columns."""
+    good = answers(0, *(f"{A}{number}" for number in range(1_200)))
+    held.append([held_row(each) for each in answers(0, B)])
+    held.replace([held_row(each) for each in good])
+    assert held.read() == good
+    held.append([])
+    assert held.read() == good
