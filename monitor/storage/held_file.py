@@ -67,7 +67,7 @@ class HeldFile:
     def append(self, rows: Sequence[str]) -> bool:
         """Add these; False where that is not possible."""
         try:
-            self._write(self._path, rows, os.O_APPEND)
+            self._append(self._path, rows)
         except OSError:
             return False
         return True
@@ -79,7 +79,7 @@ class HeldFile:
             if rows:
                 fresh.unlink(missing_ok=True)
                 for begin in range(0, len(rows), _ROWS_OF_BLOCK):
-                    self._write(fresh, rows[begin : begin + _ROWS_OF_BLOCK], os.O_APPEND)
+                    self._append(fresh, rows[begin : begin + _ROWS_OF_BLOCK])
                 fresh.replace(self._path)
             else:
                 self._path.unlink()
@@ -94,9 +94,9 @@ class HeldFile:
         return list(_read(content))
 
     @staticmethod
-    def _write(path: Path, rows: Sequence[str], mode: int) -> None:
+    def _append(path: Path, rows: Sequence[str]) -> None:
         content = _block(rows)
-        descriptor = open_plain(path, os.O_WRONLY | os.O_CREAT | mode)
+        descriptor = open_plain(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             before = os.fstat(descriptor).st_size
             if before + len(content) > _LARGEST:
