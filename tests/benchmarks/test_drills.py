@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.drills.simulation.history import History, draw
+from benchmarks.drills.simulation.history import Fault, FaultKind, History, draw
 from benchmarks.drills.simulation.runner import play, play_all
 from benchmarks.drills.simulation.service import SimulatedService
 from benchmarks.drills.simulation.watch import MOST_CALM_S, Watch
@@ -43,6 +43,17 @@ def test_a_table_that_goes_back_is_found(tmp_path: Path) -> None:
         "generation 0 after 1",
         "the routing file is torn",
     ]
+
+
+def test_a_move_that_waits_for_the_disk_is_judged_by_when_it_was_decided() -> None:
+    """The standby was well then; while the routing file could not be written, it began to fail."""
+    faults = (
+        Fault(at_s=76.0, kind=FaultKind.ROUTING_DISK_ERROR, lasts_s=63.5),
+        Fault(at_s=78.7, kind=FaultKind.OUTAGE, subject="two/a", outcome="server_error", share=0.5, lasts_s=37.1),
+        Fault(at_s=103.9, kind=FaultKind.OUTAGE, subject="one/b", outcome="overloaded", lasts_s=118.7),
+        Fault(at_s=121.7, kind=FaultKind.KILL, steps=10),
+    )
+    assert play(History(seed=103646, faults=faults)).wrong == ()
 
 
 def test_a_service_that_never_runs_is_not_called_settled(tmp_path: Path) -> None:

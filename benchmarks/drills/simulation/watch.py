@@ -36,6 +36,8 @@ class Watch:
         self._seen: tuple[int, ...] | None = None
         self._generation = 0
         self._routes: dict[str, Any] = {}
+        self._decided: dict[str, tuple[str, float]] = {}
+        """Where each route stands after the last cycle and since when: it is published later where its disk fails."""
         self._exposed: dict[str, float] = {}
         self._failing: frozenset[str] = frozenset()
         self._process: object = None
@@ -84,6 +86,9 @@ class Watch:
             journalled = self._journalled()
             if journalled > self._generation:
                 self._note(f"the routing file is at generation {self._generation}, the journal at {journalled}")
+        for name, decision in process.cycle.routes.items():
+            if self._decided.get(name, ("",))[0] != decision.target:
+                self._decided[name] = decision.target, service.at_s
         self._look_at_health(process.cycle.detection.detector.health)
         for name in ROUTES:
             self._look_at_users(name)
@@ -122,7 +127,9 @@ class Watch:
                 continue
             if not any(self._recent(fault, before) for fault in self._history.faults):
                 self._note(f"{name} left {before}, which was well: {route['reason']}")
-            if self._history.whole_s(route["target"], at_s) > 30 and not self._history.whole_s(before, at_s):
+            target, since_s = self._decided.get(name, ("", at_s))
+            decided_s = since_s if target == route["target"] else at_s
+            if self._history.whole_s(route["target"], decided_s) > 30 and not self._history.whole_s(before, decided_s):
                 self._note(f"{name} went to {route['target']}, of which everything fails: {route['reason']}")
 
     def _recent(self, fault: Fault, target: str) -> bool:
