@@ -6,7 +6,7 @@ Each write is also cut in half.
 import signal
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -25,8 +25,11 @@ _CALLED_OFF_S: Final = 0.02
 #: A move and a start take 17 s; beside other work than theirs on all cores they took 60.
 _PATIENCE_S: Final = 300.0
 _EXPECTED: Final = (0, -signal.SIGKILL)
-#: A service without a past is killed in each; then one that goes on, again and again.
-PHASES: Final = ("first start", "start", "move", "return", "stop", "backup", "vacuum")
+_FIRST: Final = ("first start",)
+_LIFE: Final = ("start", "move", "return", "stop")
+_MAINTENANCE: Final = ("backup", "vacuum")
+#: A service without a past is killed in each step of the first; then those that go on, again and again.
+PHASES: Final = (*_FIRST, *_LIFE, *_MAINTENANCE)
 #: Of each phase; it is over long before.
 ALL: Final = range(1, 100_000)
 
@@ -54,10 +57,12 @@ def kill_at_each_step(
     enumerations = {
         (phase, torn): Enumeration(steps if phase in phases else range(0)) for phase in PHASES for torn in (False, True)
     }
+    works = {_FIRST: _die_at_first_start, _MAINTENANCE: _die_in_maintenance, _LIFE: _die_again_and_again}
     with ThreadPoolExecutor(jobs) as pool:
         reports = [
             report
-            for work in (_die_at_first_start, _die_again_and_again)
+            for of, work in works.items()
+            if not _are_over(enumerations, of)
             for running in [pool.submit(work, enumerations, on_kill) for _ in range(jobs)]
             for report in [running.result()]
         ]
@@ -91,7 +96,7 @@ def _course(enumerations: _Enumerations, on_kill: Callable[[], None]) -> Iterato
 
 def _die_at_first_start(enumerations: _Enumerations, on_kill: Callable[[], None]) -> KillReport:
     total = KillReport()
-    while not all(enumerations["first start", torn].is_over for torn in (False, True)):
+    while not _are_over(enumerations, _FIRST):
         with _course(enumerations, on_kill) as course:
             course.start("first start")
             course.end()
@@ -99,17 +104,26 @@ def _die_at_first_start(enumerations: _Enumerations, on_kill: Callable[[], None]
     return total
 
 
+def _die_in_maintenance(enumerations: _Enumerations, on_kill: Callable[[], None]) -> KillReport:
+    """In files that no service adds to: in a database that grows, each step would bring further ones."""
+    with _course(enumerations, on_kill) as course:
+        course.live()
+        while not _are_over(enumerations, _MAINTENANCE):
+            for action in _MAINTENANCE:
+                course.call(action)
+    return course.report
+
+
 def _die_again_and_again(enumerations: _Enumerations, on_kill: Callable[[], None]) -> KillReport:
     with _course(enumerations, on_kill) as course:
-        while not course.is_over(*PHASES):
-            if not course.has_past or not course.is_over("start", "move", "return", "stop"):
-                course.start("start")
-                course.move_and_return()
-                course.end()
-            for action in ("backup", "vacuum"):
-                if not course.is_over(action):
-                    course.call(action)
+        while not _are_over(enumerations, _LIFE):
+            course.live()
     return course.report
+
+
+def _are_over(enumerations: _Enumerations, phases: Iterable[str]) -> bool:
+    """Whether no step of these is left."""
+    return all(enumerations[phase, torn].is_over for phase in phases for torn in (False, True))
 
 
 class _Course:
@@ -124,10 +138,11 @@ class _Course:
         self._lab, self._counter, self._enumerations, self._on_kill = lab, counter, enumerations, on_kill
         self._copies = 0
 
-    @property
-    def has_past(self) -> bool:
-        """Whether a service has run."""
-        return self._lab.database.exists()
+    def live(self) -> None:
+        """One service, from its start to its end, with an outage."""
+        self.start("start")
+        self.move_and_return()
+        self.end()
 
     def start(self, phase: str) -> None:
         """From nothing, or what is there, to a routing file."""
@@ -160,10 +175,6 @@ class _Course:
             self.report.wrong += _faults(copy)
             copy.unlink()
         self.report.wrong += _faults(lab.database)
-
-    def is_over(self, *phases: str) -> bool:
-        """Whether no step of these is left."""
-        return all(self._enumerations[phase, torn].is_over for phase in phases for torn in (False, True))
 
     def _play(
         self,
