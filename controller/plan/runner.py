@@ -29,8 +29,11 @@ from controller.simulation.workers import ProgressCallback, process_map
 from monitor.config.settings import Settings
 from monitor.formatting import format_duration, format_elapsed
 
-#: By default a plan simulates about so many probes for the outages, and as many for the quiet time.
+#: By default a plan simulates about so many probes for the outages.
 _PROBES = 250_000.0
+#: And so many of quiet time, which shows what probes cost. False failovers are calculated: hardly any would come in a
+#: time that somebody waits for.
+_QUIET_PROBES = 100_000.0
 _FEWEST_SEEDS, _USUAL_SEEDS = 10, 250
 _QUIET_PERIODS = 8
 _SHORTEST_QUIET_S = 1800.0
@@ -101,7 +104,7 @@ def plan(
         traffic=traffic,
         prices=prices,
     )
-    quiet_s = inputs.seeds / usual * _PROBES / probes_per_s(settings.targets) / _QUIET_PERIODS
+    quiet_s = inputs.seeds / usual * _QUIET_PROBES / probes_per_s(settings.targets) / _QUIET_PERIODS
     quiet_s = max(_SHORTEST_QUIET_S, quiet_s)
     trials = list(product(range(inputs.seeds), tried, RATES))
     work: list[Callable[[], Any]] = [
