@@ -108,8 +108,8 @@ def _die_in_maintenance(enumerations: _Enumerations, on_kill: Callable[[], None]
     """In files that no service adds to: in a database that grows, each step would bring further ones."""
     with _course(enumerations, on_kill) as course:
         course.live()
-        while not _are_over(enumerations, _MAINTENANCE):
-            for action in _MAINTENANCE:
+        for action in _MAINTENANCE:
+            while not _are_over(enumerations, (action,)):
                 course.call(action)
     return course.report
 
