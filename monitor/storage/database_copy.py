@@ -7,6 +7,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from monitor.storage.lock import HeldError, refuse_replaced
+
 _PAGES_AT_ONCE: Final = 1_000
 _MOST_FAULTS: Final = 20
 
@@ -36,6 +38,7 @@ def copy_database(path: Path, to: Path, progress: Callable[[float, float], None]
         raise CopyError(f"{to} is there already: name a new file; nothing was overwritten")
     unfinished = to.with_name(f".{to.name}.{os.getpid()}.part")
     try:
+        refuse_replaced(path)
         unfinished.touch(mode=0o600)
         unfinished.chmod(path.stat().st_mode & 0o777)
         with closing(connect_to_file(path, "ro")) as source, closing(sqlite3.connect(unfinished)) as copy:
@@ -46,7 +49,7 @@ def copy_database(path: Path, to: Path, progress: Callable[[float, float], None]
             if found := faults(copy, "quick_check"):
                 raise CopyError(f"the copy of {path} is damaged: {found[0]}")
         os.link(unfinished, to)  # fails where somebody else has made the file meanwhile
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, HeldError) as error:
         raise CopyError(f"{to} cannot be written: {error}") from error
     finally:
         unfinished.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, BinaryIO, Final
 
 from monitor.clock import utc_now
 
@@ -26,10 +26,11 @@ class InstanceLock:
     """The exclusive use of a file, or of a folder, among cooperating processes, by `flock` on the thing itself.
 
     A lock is of the thing, not of its name: a link leads to the same lock, and a new thing under the old name is not
-    locked (`is_current`). Who holds it stands in the file `card` (`<path>.lock`), for people alone. Programs that the
-    holder starts do not inherit it; a bare `os.fork` does. SQLite holds POSIX locks of its own on a database, which the
-    kernel drops when *any* descriptor of that file is closed in the same process: acquire before the first connection,
-    and release after the last one is closed.
+    locked (`is_current`). Who holds which thing stands in the file `card` (`<path>.lock`), which is locked as well, so
+    that others can tell a new thing (`refuse_replaced`). Programs that the holder starts do not inherit it; a bare
+    `os.fork` does. SQLite holds POSIX locks of its own on a database, which the kernel drops when *any* descriptor of
+    that file is closed in the same process: acquire before the first connection, and release after the last one is
+    closed.
     """
 
     def __init__(self, path: Path, *, card: Path | None = None, folder: bool = False) -> None:
@@ -38,12 +39,14 @@ class InstanceLock:
         self._flags = os.O_RDONLY | (os.O_DIRECTORY if folder else os.O_CREAT | os.O_NONBLOCK) | os.O_CLOEXEC
         self._folder = folder
         self._descriptor: int | None = None
+        self._card_descriptor: int | None = None
 
     def acquire(self) -> None:
         """Take it; makes an empty file for its owner alone, or the folder, where there is none.
 
         Raises LockError, never waits.
         """
+        refuse_replaced(self._path, self._card)
         for _ in range(_TRIES):
             descriptor = self._open()
             try:
@@ -53,7 +56,7 @@ class InstanceLock:
                 raise
             self._descriptor = descriptor
             if self.is_current():
-                self._introduce()
+                self._introduce(os.fstat(descriptor).st_ino)
                 return
             self.release()  # replaced in this very moment
         raise LockError(f"{self._path} is replaced again and again: what else writes there?")
@@ -71,9 +74,10 @@ class InstanceLock:
 
     def release(self) -> None:
         """Let go of it; nothing happens when it is not held."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        for descriptor in (self._descriptor, self._card_descriptor):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._descriptor = self._card_descriptor = None
 
     def _open(self) -> int:
         try:
@@ -87,17 +91,36 @@ class InstanceLock:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             own = ", or give the routing file of this one a folder of its own" if self._folder else ""
-            raise HeldError(f"another hotspare{_who(self._card)} holds {self._path}: stop it first{own}") from error
+            raise HeldError(
+                f"another hotspare{_who(_holder(self._card))} holds {self._path}: stop it first{own}"
+            ) from error
         except OSError as error:
             local = "a network file system without locks cannot be used, put it on a local disk"
             raise LockError(f"{self._path} cannot be locked: {error.strerror}; {local}") from error
 
-    def _introduce(self) -> None:
-        """Write down who holds it; a full disk is no reason not to."""
+    def _introduce(self, inode: int) -> None:
+        """Write down who holds what, and lock that; a full disk is no reason not to hold it."""
         started_at = utc_now().isoformat(timespec="seconds").replace("+00:00", "Z")
-        holder = {"pid": os.getpid(), "host": socket.gethostname(), "started_at": started_at}
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "started_at": started_at, "inode": inode}
         with suppress(OSError):
-            self._card.write_text(json.dumps(holder), encoding="utf-8")
+            self._card_descriptor = os.open(self._card, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+            fcntl.flock(self._card_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(self._card_descriptor, 0)
+            os.write(self._card_descriptor, json.dumps(holder).encode())
+
+
+def refuse_replaced(path: Path, card: Path | None = None) -> None:
+    """Raise HeldError where a living process holds what stood at this path before, and not what stands there now.
+
+    The write-ahead log beside a database may be the former one's then: SQLite would read it into the new one. Opens
+    the card alone, and nothing that the caller may have locked.
+    """
+    card = card or path.with_name(f"{path.name}.lock")
+    holder = _holder(card)
+    with suppress(OSError):
+        if "inode" in holder and holder["inode"] != path.stat().st_ino and _is_locked(card):
+            then = "it goes on with the new one in a moment: try again, or stop it first"
+            raise HeldError(f"{path} was replaced while another hotspare{_who(holder)} uses it: {then}")
 
 
 @contextmanager
@@ -111,11 +134,32 @@ def instance_lock(path: Path, *, card: Path | None = None, folder: bool = False)
         lock.release()
 
 
-def _who(card: Path) -> str:
-    """Who wrote this, as part of a sentence; nothing where it does not say."""
+def _is_locked(card: Path) -> bool:
+    with _open_card(card) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _holder(card: Path) -> dict[str, Any]:
+    """What stands on a card; nothing where it does not say."""
     try:
-        with open(card, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        with _open_card(card) as file:
             holder = json.loads(file.read(1024))
+    except (OSError, ValueError):
+        return {}
+    return holder if isinstance(holder, dict) else {}
+
+
+def _open_card(card: Path) -> BinaryIO:
+    return open(card, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+
+
+def _who(holder: dict[str, Any]) -> str:
+    """Who that is, as part of a sentence."""
+    try:
         return f" (pid {holder['pid']} on {holder['host']}, since {holder['started_at']})"
-    except (OSError, ValueError, KeyError, TypeError):
+    except KeyError:
         return ""

@@ -15,6 +15,7 @@ from monitor.storage.bounded_sqlite import BoundedConnection, DiskCalls
 from monitor.storage.bounded_sqlite import connect as connect_bounded
 from monitor.storage.database_copy import CopyError, copy_database
 from monitor.storage.database_error import DatabaseError
+from monitor.storage.lock import HeldError, refuse_replaced
 from monitor.storage.schema import SCHEMA, migrate_to_newest, require_newest, revision_of
 from monitor.storage.transactions import give_up_unended, is_durable, is_reading, reading
 
@@ -166,6 +167,8 @@ def _engine(
         if mode == "rwc":
             with suppress(OSError):  # there is one, or SQLite says why there can be none
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE))
+        if mode == "rw":
+            _require_the_services_own(path)
         # Without isolation_level=None the driver would begin transactions by itself, and deferred ones.
         open_file = partial(connect_bounded, calls) if calls else sqlite3.connect
         connection = open_file(uri, uri=True, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
@@ -202,6 +205,14 @@ def _engine(
         return DatabaseError(_explanation(path, error))
 
     return engine
+
+
+def _require_the_services_own(path: Path) -> None:
+    """Raise DatabaseError where the service has yet to notice that another file was put in place."""
+    try:
+        refuse_replaced(path)
+    except HeldError as error:
+        raise DatabaseError(f"database {error}") from error
 
 
 def _explanation(path: Path, error: sqlite3.Error) -> str:

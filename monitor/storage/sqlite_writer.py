@@ -111,25 +111,27 @@ class SqliteWriter(WriterDatabase):
             connection.exec_driver_sql(f"PRAGMA application_id={self.lineage}")
 
     def _leave_former(self, now: datetime) -> str:
-        """Let go of the file, and move away what must not be opened again; says what was wrong with it."""
-        locked, damaged = self._lock.is_current(), self._damaged
-        self._lock.release()
+        """Move away what must not be opened again, and let go of the file; says what was wrong with it.
+
+        In this order: as long as the former file is held, nobody else opens the new one for writing.
+        """
         mark = now.strftime("%Y%m%dT%H%M%SZ")
         log_file = Path(f"{self._path}-wal")
-        if locked and damaged:
+        why = f"database {self._path} was deleted or replaced by someone else"
+        if self._damaged and self._lock.is_current():
             aside = self._path.with_name(f"{self._path.name}.damaged-{mark}")
             for suffix in ("", "-wal", "-shm"):
                 with suppress(FileNotFoundError):
                     Path(f"{self._path}{suffix}").rename(f"{aside}{suffix}")
-            self._damaged = False
-            return f"database {self._path} was damaged and is set aside as {aside.name}"
-        self._damaged = False
-        if self._log_inode is not None and _inode(log_file) == self._log_inode:
+            why = f"database {self._path} was damaged and is set aside as {aside.name}"
+        elif self._log_inode is not None and _inode(log_file) == self._log_inode:
             # It belongs to the file that is gone: SQLite would read it into the new one.
             log_file.rename(f"{self._path}.former-{mark}-wal")
             with suppress(FileNotFoundError):
                 Path(f"{self._path}-shm").unlink()
-        return f"database {self._path} was deleted or replaced by someone else"
+        self._damaged = False
+        self._lock.release()
+        return why
 
     def _give_lineage(self) -> None:
         with reading(self.engine).connect() as connection:

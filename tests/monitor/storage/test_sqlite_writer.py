@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from monitor.storage.database import DatabaseError, open_reader, open_writer
+from monitor.storage.database import DatabaseError, open_operator, open_reader, open_writer
+from monitor.storage.database_copy import CopyError, copy_database
 from monitor.storage.lock import HeldError
+from monitor.storage.maintenance import check
 from monitor.storage.sqlite_writer import SqliteWriter
 from monitor.storage.store import Store
 from tests.support.databases import Seconds
@@ -120,6 +122,41 @@ def test_one_that_was_deleted_or_replaced_is_gone_on_with(
     used = "the one in its place is used" if replaced == "by a backup" else "a new one was begun"
     assert database.replaced is not None
     assert used in database.replaced
+
+
+def test_nobody_writes_to_a_new_file_beside_the_log_of_the_former(
+    path: Path, database: SqliteWriter, seconds: Seconds
+) -> None:
+    """Until the service has moved that log away: SQLite would read it into the new file, whose indexes break."""
+    operator = open_operator(f"sqlite:///{path}")
+    open_writer(f"sqlite:///{path.with_name('fresh.db')}").dispose()
+    path.with_name("fresh.db").rename(path)
+    then = "hotspare.db was replaced while another hotspare .* uses it: it goes on with the new one in a moment"
+    with pytest.raises(DatabaseError, match=then):
+        Store(operator).add_event(NOW, "noted", "here", "by a command")
+    with pytest.raises(DatabaseError, match=then):
+        open_operator(f"sqlite:///{path}")
+    with pytest.raises(CopyError, match=then):
+        copy_database(path, path.with_name("copy.db"))
+    with pytest.raises(HeldError, match=then):
+        SqliteWriter(path).open()
+    with pytest.raises(DatabaseError):
+        add_event(database)
+    assert tries_again(database, seconds)
+    Store(operator).add_event(NOW, "noted", "here", "by a command")
+    add_event(database)
+    assert count(path) == 2
+    database.close()
+    assert check(f"sqlite:///{path}") == []
+
+
+def test_a_file_that_was_replaced_under_a_dead_service_is_anybodys(path: Path, database: SqliteWriter) -> None:
+    """What its lock file says is of no matter then."""
+    database.close()
+    open_writer(f"sqlite:///{path.with_name('fresh.db')}").dispose()
+    path.with_name("fresh.db").rename(path)
+    Store(open_operator(f"sqlite:///{path}")).add_event(NOW, "noted", "here", "by a command")
+    assert count(path) == 1
 
 
 @pytest.mark.parametrize("damage", ["overwritten", "cut off", "emptied"])
