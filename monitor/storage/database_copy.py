@@ -1,9 +1,10 @@
 """Copies the database's file whole, as of one instant."""
 
+import fcntl
 import os
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,8 @@ from monitor.storage.lock import HeldError, refuse_replaced
 
 _PAGES_AT_ONCE: Final = 1_000
 _MOST_FAULTS: Final = 20
+#: How the name of a copy ends until it is whole.
+_UNFINISHED: Final = ".hotspare-copy"
 
 
 class CopyError(Exception):
@@ -36,21 +39,36 @@ def copy_database(path: Path, to: Path, progress: Callable[[float, float], None]
     """
     if to.exists():
         raise CopyError(f"{to} is there already: name a new file; nothing was overwritten")
-    unfinished = to.with_name(f".{to.name}.{os.getpid()}.part")
     try:
         refuse_replaced(path)
-        unfinished.touch(mode=0o600)
-        unfinished.chmod(path.stat().st_mode & 0o777)
-        with closing(connect_to_file(path, "ro")) as source, closing(sqlite3.connect(unfinished)) as copy:
-            source.backup(
-                copy, pages=_PAGES_AT_ONCE, progress=lambda _, left, pages: progress(pages - left, pages), sleep=0.01
-            )
-            copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
-            if found := faults(copy, "quick_check"):
-                raise CopyError(f"the copy of {path} is damaged: {found[0]}")
-        os.link(unfinished, to)  # fails where somebody else has made the file meanwhile
+        with _unfinished(to) as unfinished:
+            unfinished.chmod(path.stat().st_mode & 0o777)
+            with closing(connect_to_file(path, "ro")) as source, closing(sqlite3.connect(unfinished)) as copy:
+                source.backup(
+                    copy, pages=_PAGES_AT_ONCE, progress=lambda _, left, all_: progress(all_ - left, all_), sleep=0.01
+                )
+                copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+                if found := faults(copy, "quick_check"):
+                    raise CopyError(f"the copy of {path} is damaged: {found[0]}")
+            os.link(unfinished, to)  # fails where somebody else has made the file meanwhile
     except (sqlite3.Error, OSError, HeldError) as error:
         raise CopyError(f"{to} cannot be written: {error}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
     return to.stat().st_size
+
+
+@contextmanager
+def _unfinished(to: Path) -> Iterator[Path]:
+    """An empty file beside `to` for the time of a block; those of processes that were killed are removed first."""
+    for left in filter(Path.is_file, to.parent.glob(f".*{_UNFINISHED}")):
+        with suppress(OSError), left.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its process lives
+            left.unlink()
+            Path(f"{left}-journal").unlink()
+    path = to.with_name(f".{to.name}.{os.getpid()}{_UNFINISHED}")
+    path.touch(mode=0o600)
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)

@@ -1,7 +1,11 @@
 """What an operator does with the file loses nothing, overwrites nothing, and finds what is damaged."""
 
+import os
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -62,7 +66,30 @@ def test_a_backup_is_the_database_as_of_one_instant(engine: Engine, url: str, tm
         maintenance.back_up(url, to, _no_progress)
     with pytest.raises(DatabaseError, match="cannot be written"):
         maintenance.back_up(url, tmp_path / "nowhere" / "copy.db", _no_progress)
-    assert not list(tmp_path.glob(".*.part"))
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_what_a_killed_backup_has_left_is_removed_by_the_next(engine: Engine, url: str, tmp_path: Path) -> None:
+    """It is as large as the database; that of a process that lives is not touched."""
+    program = (
+        "import os, signal, sys; from pathlib import Path; from monitor.storage.database_copy import copy_database\n"
+        "path = Path(sys.argv[1])\n"
+        "copy_database(path, path.with_name('first.db'), lambda *_: os.kill(os.getpid(), int(sys.argv[2])))\n"
+    )
+
+    def begin(number: signal.Signals) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-c", program, tmp_path / "hotspare.db", str(int(number))])
+
+    assert begin(signal.SIGKILL).wait() == -signal.SIGKILL
+    assert list(tmp_path.glob(".first.db.*"))
+    stopped = begin(signal.SIGSTOP)
+    os.waitid(os.P_PID, stopped.pid, os.WSTOPPED)
+    maintenance.back_up(url, tmp_path / "second.db", _no_progress)
+    assert {str(stopped.pid) in each.name for each in tmp_path.glob(".*")} == {True}
+    stopped.send_signal(signal.SIGCONT)
+    assert stopped.wait() == 0
+    assert (tmp_path / "first.db").exists()
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_a_damaged_file_is_found(engine: Engine, url: str, tmp_path: Path) -> None:
