@@ -78,15 +78,15 @@ def main() -> int:
 def _kill(args: argparse.Namespace) -> int:
     if args.steps:
         return _kill_at_steps(args)
-    with _progress("kills", args.kills) as on_kill:
-        report = kill_often(args.kills, args.seed, _COURSES_PER_JOB * args.jobs, on_kill)
+    with _progress("kills", args.kills) as go_on:
+        report = kill_often(args.kills, args.seed, _COURSES_PER_JOB * args.jobs, go_on)
     return _end(asdict(report), _kill_lines(report), report.wrong, as_json=args.json)
 
 
 def _kill_at_steps(args: argparse.Namespace) -> int:
     try:
-        with _progress("kills", None) as on_kill:
-            report = kill_at_each_step(_COURSES_PER_JOB * args.jobs, ALL[:: args.every], on_kill=on_kill)
+        with _progress("kills", None) as go_on:
+            report = kill_at_each_step(_COURSES_PER_JOB * args.jobs, ALL[:: args.every], go_on=go_on)
     except FileNotFoundError as error:
         print(error, file=sys.stderr)
         return 2
@@ -102,11 +102,17 @@ def _kill_lines(report: KillReport) -> tuple[str, ...]:
 
 
 @contextmanager
-def _progress(what: str, total: int | None) -> Iterator[Callable[[], None]]:
-    """What is called each time that one of them is over, from any thread."""
+def _progress(what: str, total: int | None) -> Iterator[Callable[[], bool]]:
+    """What is called each time that one of them is over, from any thread; it says whether to go on."""
+    interrupts = _interrupts()
     with Progress(console=_SCREEN, disable=not _SCREEN.is_terminal) as progress:
         task = progress.add_task(what, total=total)
-        yield lambda: progress.advance(task)
+
+        def go_on() -> bool:
+            progress.advance(task)
+            return not interrupts
+
+        yield go_on
 
 
 def _endure(args: argparse.Namespace) -> int:
@@ -156,13 +162,7 @@ def _fail_fleet(args: argparse.Namespace) -> int:
         kinds=args.only or (),
         gone_s=args.gone,
     )
-    interrupts = _interrupts()
-    with _progress("faults", args.kills) as on_fault:
-
-        def go_on() -> bool:
-            on_fault()
-            return not interrupts
-
+    with _progress("faults", args.kills) as go_on:
         report = drill.play(go_on)
     head = f"{sum(report.log.faults.values())} faults of {args.fleets} x {args.machines} machines"
     return _end(asdict(report), [f"{head}:", *_fleet_lines(report)], report.wrong, as_json=args.json)

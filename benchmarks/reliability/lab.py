@@ -141,7 +141,8 @@ class Lab:
         """Start a command of `hotspare` in the service's place; it is the last of `processes`."""
         prefix = self._link.command if self._link else []
         command = [*prefix, sys.executable, "-m", "controller.cli.main", *words, "-c", str(config or self.config)]
-        process = subprocess.Popen(command, stdout=self._log, stderr=self._log, env=self._environment)
+        # In a process group of its own: Ctrl-C is for the drill.
+        process = subprocess.Popen(command, stdout=self._log, stderr=self._log, env=self._environment, process_group=0)
         self.processes.append(process)
         return process
 

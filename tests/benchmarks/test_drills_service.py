@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,19 @@ def test_some_kills_hold() -> None:
     report = kill_often(6, seed=3, jobs=2)
     assert (report.kills, report.wrong) == (6, [])
     assert report.files > 100
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler")
+@pytest.mark.parametrize("options", [["--kills", "500"], ["--steps"]])
+def test_what_was_found_is_told_when_people_interrupt_it(options: list[str]) -> None:
+    """Ctrl-C ends it after the next kill."""
+    command = [sys.executable, "-m", "benchmarks.drills", "kills", *options, "--jobs", "1", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as drill:
+        time.sleep(8)
+        os.killpg(drill.pid, signal.SIGINT)
+        report = json.loads(drill.communicate()[0])
+    assert report["wrong"] == []
+    assert 1 <= report["kills"] < 100
 
 
 @pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler")

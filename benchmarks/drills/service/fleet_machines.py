@@ -60,7 +60,7 @@ class Machine:
         environment |= {"LD_PRELOAD": str(self.folder.parent / "clock.so"), "CLOCK_OFFSET": str(self._clock)}
         command = [sys.executable, "-m", "controller.cli.main", "run", "-c", str(self._config)]
         with self._log.open("ab") as log:
-            self.process = subprocess.Popen(command, stderr=log, env=environment)
+            self.process = subprocess.Popen(command, stderr=log, env=environment, process_group=0)
 
     def send(self, number: signal.Signals) -> None:
         """To the service, if it runs; one that is to end has ended then."""

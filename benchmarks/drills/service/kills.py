@@ -21,22 +21,26 @@ _START_S: Final = 1.0
 _TURNS: Final = (0.1, 0.8)
 
 
-def kill_often(kills: int, seed: int, jobs: int = 1, on_kill: Callable[[], None] = lambda: None) -> KillReport:
-    """Kill so many, in `jobs` courses side by side, each with files, providers and a Slack of its own."""
+def kill_often(kills: int, seed: int, jobs: int = 1, go_on: Callable[[], bool] = lambda: True) -> KillReport:
+    """Kill so many, in `jobs` courses side by side, each with files, providers and a Slack of its own.
+
+    `go_on` is asked after each kill, from any thread; False ends the drill.
+    """
     shares = [kills // jobs + (number < kills % jobs) for number in range(jobs)]
     with ThreadPoolExecutor(jobs) as pool:
-        works = [pool.submit(_course, share, seed + number, on_kill) for number, share in enumerate(shares)]
+        works = [pool.submit(_course, share, seed + number, go_on) for number, share in enumerate(shares)]
         return sum((work.result() for work in works), start=KillReport())
 
 
-def _course(kills: int, seed: int, on_kill: Callable[[], None]) -> KillReport:
+def _course(kills: int, seed: int, go_on: Callable[[], bool]) -> KillReport:
     report, dice, start_s = KillReport(), random.Random(seed), _START_S
     with TemporaryDirectory() as name, SlackServer(token=TOKEN) as slack:
         lab = Lab(Path(name), disks=False, faked_time=False, slack_url=slack.url, may_vanish=False)
         try:
             for report.kills in range(1, kills + 1):
                 start_s = _live_and_die(lab, dice, start_s, report)
-                on_kill()
+                if not go_on():
+                    break
             lab.servers.failing = set()
             lab.start()
             lab.until(lab.both_up, "both targets up in the end")

@@ -57,6 +57,11 @@ class Enumeration:
         """Whether no step is left."""
         return self._survivors >= _SURVIVORS or not self._steps
 
+    def end(self) -> None:
+        """Leave out what is left."""
+        with self._lock:
+            self._steps = range(0)
+
     def take(self) -> int:
         """The next step; 0 when none is left."""
         with self._lock:

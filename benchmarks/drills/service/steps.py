@@ -48,22 +48,29 @@ def kill_at_each_step(
     jobs: int,
     steps: range = ALL,
     phases: Collection[str] = PHASES,
-    on_kill: Callable[[], None] = lambda: None,
+    go_on: Callable[[], bool] = lambda: True,
 ) -> StepsReport:
     """Kill at each of these steps of each of these phases, in `jobs` courses side by side.
 
-    Raises FileNotFoundError where there is no C compiler.
+    `go_on` is asked after each kill, from any thread; False ends the drill. Raises FileNotFoundError where there is no
+    C compiler.
     """
     enumerations = {
         (phase, torn): Enumeration(steps if phase in phases else range(0)) for phase in PHASES for torn in (False, True)
     }
+
+    def note_kill() -> None:
+        if not go_on():
+            for enumeration in enumerations.values():
+                enumeration.end()
+
     works = {_FIRST: _die_at_first_start, _MAINTENANCE: _die_in_maintenance, _LIFE: _die_again_and_again}
     with ThreadPoolExecutor(jobs) as pool:
         reports = [
             report
             for of, work in works.items()
             if not _are_over(enumerations, of)
-            for running in [pool.submit(work, enumerations, on_kill) for _ in range(jobs)]
+            for running in [pool.submit(work, enumerations, note_kill) for _ in range(jobs)]
             for report in [running.result()]
         ]
     deaths = {phase: (enumerations[phase, False].deaths, enumerations[phase, True].deaths) for phase in PHASES}
