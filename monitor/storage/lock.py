@@ -148,7 +148,7 @@ def _holder(card: Path) -> dict[str, Any]:
     try:
         with _open_card(card) as file:
             holder = json.loads(file.read(1024))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return holder if isinstance(holder, dict) else {}
 

@@ -104,7 +104,7 @@ def test_a_program_started_by_the_holder_does_not_hold_it(path: Path) -> None:
     child.communicate()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 3}', "\0\ufffd" * 4000, None])
+@pytest.mark.parametrize("content", ["", "{", "[]", "[" * 1024, '{"pid": 3}', "\0\ufffd" * 4000, None])
 def test_a_holder_that_does_not_introduce_itself_is_still_a_holder(path: Path, content: str | None) -> None:
     """Whatever stands on the card, the lock counts, also without any: `rm *.lock` lets nobody in."""
     with locked(path):
