@@ -76,7 +76,11 @@ def expected_length(target: Target) -> int | None:
         return target.dimensions
     if target.parameters:
         return None
-    model = target.model.rpartition("/")[2]
+    return _length_of(target.model.rpartition("/")[2])
+
+
+@lru_cache(maxsize=4096)
+def _length_of(model: str) -> int | None:
     return next((length for pattern, length in _LENGTHS.items() if fnmatchcase(model, pattern)), None)
 
 

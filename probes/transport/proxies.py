@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -48,9 +49,13 @@ class Proxies:
     def __init__(self, configured: str | None = None) -> None:
         self._configured = configured
         self._environment: Mapping[str, str] = getproxies()
+        self._found = lru_cache(maxsize=4096)(self._find)
 
     def proxy_for(self, url: str) -> Proxy | None:
         """The proxy for this address; None: connect directly. Raises UnusableProxyError."""
+        return self._found(url)
+
+    def _find(self, url: str) -> Proxy | None:
         parts = urlsplit(url)
         proxy_url = self._configured
         if proxy_url is None:
