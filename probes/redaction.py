@@ -8,7 +8,7 @@ import base64
 import re
 import string
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import groupby
 from operator import itemgetter
 from typing import Final
@@ -23,6 +23,8 @@ _LONGEST_GAP: Final = 40
 _PIECE: Final = 8
 #: This many characters of base64 depend on eight characters of the key alone.
 _BASE64_PIECE: Final = 10
+#: In a longer text it pays to take the key to pieces first.
+_SHORT_TEXT: Final = 500
 #: A shorter key cannot be told from words.
 _SHORTEST_KEY: Final = 4
 _LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
@@ -91,8 +93,11 @@ def find_secret(secret: str, text: str) -> list[tuple[int, int]]:
         return []
     if len(secret) < _PIECE:
         return [match.span() for match in re.finditer(f"(?:{re.escape(secret)})+", text)]
-    plain = _pieces(secret.translate(_LOWER), _PIECE)
-    encoded = frozenset().union(*(_pieces(_base64(secret, before), _BASE64_PIECE) for before in range(3)))
+    lower, in_base64 = secret.translate(_LOWER), "\0".join(_base64(secret, before) for before in range(3))
+    plain: Container[str] = lower
+    encoded: Container[str] = in_base64
+    if len(text) > _SHORT_TEXT:
+        plain, encoded = _pieces(lower, _PIECE), _pieces(in_base64, _BASE64_PIECE)
     unescaped, starts = _unescape(text)
     spans = [(starts[start], starts[end]) for start, end in _find_pieces(unescaped, plain, encoded)]
     if unescaped != text:
@@ -101,12 +106,13 @@ def find_secret(secret: str, text: str) -> list[tuple[int, int]]:
 
 
 def _mask(text: str, key: Secret | None) -> str:
-    hidden = bytearray(len(text))
-    for start, end in find_secret(key.reveal(), text) if key else ():
-        hidden[start:end] = b"\1" * (end - start)
-    runs = groupby(zip(hidden, text, strict=True), key=itemgetter(0))
-    masked = "".join(MASK if secret else "".join(character for _, character in run) for secret, run in runs)
-    return _IS_CALLED_A_KEY.sub(rf"\1{MASK}", _LOOKS_LIKE_A_KEY.sub(MASK, masked))
+    if spans := find_secret(key.reveal(), text) if key else ():
+        hidden = bytearray(len(text))
+        for start, end in spans:
+            hidden[start:end] = b"\1" * (end - start)
+        runs = groupby(zip(hidden, text, strict=True), key=itemgetter(0))
+        text = "".join(MASK if secret else "".join(character for _, character in run) for secret, run in runs)
+    return _IS_CALLED_A_KEY.sub(rf"\1{MASK}", _LOOKS_LIKE_A_KEY.sub(MASK, text))
 
 
 def _pieces(text: str, size: int) -> frozenset[str]:
@@ -132,7 +138,7 @@ def _unescape(text: str) -> tuple[str, list[int]]:
     return "".join([*characters, text[copied:]]), [*starts, *range(copied, len(text) + 1)]
 
 
-def _find_pieces(text: str, plain: frozenset[str], encoded: frozenset[str]) -> Iterator[tuple[int, int]]:
+def _find_pieces(text: str, plain: Container[str], encoded: Container[str]) -> Iterator[tuple[int, int]]:
     for pieces, size, normal in (
         (plain, _PIECE, text.translate(_LOWER)),
         (encoded, _BASE64_PIECE, text.translate(_STANDARD_BASE64)),
