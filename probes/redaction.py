@@ -56,7 +56,10 @@ def clean(text: str, key: Secret | None = None, *, limit: int = 500) -> str:
     """
     if not text:
         return ""
-    line = _mask(" ".join("".join(_visible(text[:_LONGEST_INPUT])).split()), key)
+    line = text[:_LONGEST_INPUT]
+    if not (line.isascii() and line.isprintable()):
+        line = "".join(_visible(line))
+    line = _mask(" ".join(line.split()), key)
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
@@ -73,7 +76,8 @@ def clean_block(text: str, key: Secret | None = None, *, limit: int = 64_000) ->
 def clean_identifier(text: str, key: Secret | None = None) -> str | None:
     """A request id: at most 127 plain characters, masked as by `clean`; None when nothing is left."""
     plain = _NO_IDENTIFIER.sub("", clean(text[:1000], key, limit=1000))
-    return _mask(plain, key)[:127] or None
+    # Where nothing was taken out, no other key has come about.
+    return (plain if plain == text else _mask(plain, key))[:127] or None
 
 
 def one_line(text: str, limit: int) -> str:
