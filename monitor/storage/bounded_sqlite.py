@@ -32,6 +32,7 @@ class DiskCalls:
         self._calls: SimpleQueue[_Call] = SimpleQueue()
         self._lock = threading.Lock()
         self._hanging: _Call | None = None
+        self._later: list[Callable[[], object]] = []
         self._thread: threading.Thread | None = None
 
     @property
@@ -59,9 +60,21 @@ class DiskCalls:
                 if not call.is_done:
                     self._hanging, self.gave_up = call, True
                     raise _does_not_answer()
-        if call.error is not None:
-            raise call.error
-        return call.result  # type: ignore[no-any-return]
+        error, call.error = call.error, None
+        try:
+            if error is not None:
+                raise error
+            return call.result  # type: ignore[no-any-return]
+        finally:
+            del error  # which knows this frame: together they would stay, and the connection with them
+
+    def run_later(self, function: Callable[[], object]) -> None:
+        """Make the call once the one that hangs has returned, whatever comes of it; at once where none does."""
+        with self._lock:
+            if self.is_hanging:
+                self._later.append(function)
+                return
+        self.run(function)
 
     def _work(self) -> None:
         while True:
@@ -74,8 +87,16 @@ class DiskCalls:
                 if call.late:
                     with suppress(sqlite3.Error):
                         call.late()
-                self._hanging = None
+                self._make_late_calls()
             del call  # what it holds must not outlive it by a call
+
+    def _make_late_calls(self) -> None:
+        """Nothing hangs any more."""
+        with self._lock:
+            self._hanging, later, self._later = None, self._later, []
+        for function in later:
+            with suppress(sqlite3.Error):
+                function()
 
 
 class _Call:
@@ -131,9 +152,8 @@ class BoundedConnection(sqlite3.Connection):
             self.bounded(super().rollback)
 
     def close(self) -> None:
-        """As sqlite3 has it; what hangs is left to the process's end."""
-        if not self.calls.is_hanging:
-            self.bounded(super().close)
+        """As sqlite3 has it, or once what hangs has returned: as long as it is open it holds a lock."""
+        self.calls.run_later(super().close)
 
 
 class BoundedCursor(sqlite3.Cursor):

@@ -172,11 +172,15 @@ def _engine(
         # Without isolation_level=None the driver would begin transactions by itself, and deferred ones.
         open_file = partial(connect_bounded, calls) if calls else sqlite3.connect
         connection = open_file(uri, uri=True, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
-        if mode == "rwc" and not (path.exists() and path.stat().st_size):
-            # Only of use in a new file; an old one needs a VACUUM after it, and would be written for nothing.
-            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-        if mode == "rwc":
-            connection.execute(f"PRAGMA wal_autocheckpoint={_LOGGED_PAGES}")
+        try:
+            if mode == "rwc" and not (path.exists() and path.stat().st_size):
+                # Only of use in a new file; an old one needs a VACUUM after it, and would be written for nothing.
+                connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            if mode == "rwc":
+                connection.execute(f"PRAGMA wal_autocheckpoint={_LOGGED_PAGES}")
+        except BaseException:
+            connection.close()  # as long as it is open it holds a lock
+            raise
         return connection
 
     sizes = {"pool_size": 1, "max_overflow": 0} if pool is QueuePool else {}

@@ -1,9 +1,13 @@
 """A disk that neither works nor fails: each call has a deadline, and what was given up is not half done."""
 
+import gc
+import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ from monitor.health import Health, Transition
 from monitor.storage.bounded_sqlite import BoundedConnection, DiskCalls, connect
 from monitor.storage.buffered_store import BufferedStore
 from monitor.storage.database import DatabaseError
+from monitor.storage.sqlite_engine import prepare, writer_engine
 from monitor.storage.sqlite_writer import SqliteWriter
 from monitor.storage.store import Store
 from tests.support.builders import T0
@@ -73,11 +78,62 @@ def test_what_was_given_up_is_rolled_back(tmp_path: Path, released: threading.Ev
     connection.rollback()
     connection.close()
     released.set()
-    until(lambda: not calls.is_hanging)
-    calls.deadline_s = PATIENT_S
-    assert connection.execute("SELECT count(*) FROM t").fetchall() == [(0,)]
-    assert not connection.in_transaction
-    connection.close()
+    until(lambda: not files_open(tmp_path / "a.db"))
+    with closing(sqlite3.connect(tmp_path / "a.db", timeout=0)) as other:
+        assert other.execute("SELECT count(*) FROM t").fetchall() == [(0,)]
+
+
+def files_open(path: Path) -> list[str]:
+    """The descriptors of this process that lead to a file."""
+    return [link.name for link in Path("/proc/self/fd").iterdir() if os.path.realpath(link) == str(path)]
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """Cycles stay: the service collects them seldom."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("uncollected")
+def test_an_error_keeps_nothing_of_its_call() -> None:
+    """Once it is handled, what was called is gone."""
+
+    class Held:
+        def fail(self) -> None:
+            raise sqlite3.OperationalError
+
+    held = Held()
+    gone = weakref.ref(held)
+    with suppress(sqlite3.Error):
+        DiskCalls(PATIENT_S).run(held.fail)
+    del held
+    assert gone() is None
+
+
+@pytest.mark.usefixtures("uncollected")
+@pytest.mark.parametrize("content", ["emptied", "damaged"])
+def test_a_connection_that_cannot_be_used_is_closed(tmp_path: Path, content: str) -> None:
+    """What is open holds a lock on the file, also on one that is begun anew in its place."""
+    path = tmp_path / "hotspare.db"
+    path.write_bytes(b"" if content == "emptied" else b"no database" * 1000)
+    engine = writer_engine(path, 0, NoPragma(PATIENT_S))
+    for _ in range(2):
+        with pytest.raises(DatabaseError):
+            prepare(engine, path)
+    engine.dispose()
+    assert files_open(path) == []
+
+
+class NoPragma(DiskCalls):
+    """A disk on which no pragma succeeds."""
+
+    def run_with(self, late: Any, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """As of `DiskCalls`."""
+        if str(args).startswith("('PRAGMA"):
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().run_with(late, function, *args, **kwargs)
 
 
 def hang(database: SqliteWriter, released: threading.Event) -> None:
