@@ -2,7 +2,10 @@
 
 import fcntl
 import os
+import re
 import sqlite3
+import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -14,6 +17,9 @@ _PAGES_AT_ONCE: Final = 1_000
 _MOST_FAULTS: Final = 20
 #: How the name of a copy ends until it is whole.
 _UNFINISHED: Final = ".hotspare-copy"
+_TRIES: Final = 10
+_LOOK_S: Final = 0.01
+_NAME: Final = re.compile(rf"\..+\.[0-9]+{re.escape(_UNFINISHED)}")
 
 
 class CopyError(Exception):
@@ -58,17 +64,48 @@ def copy_database(path: Path, to: Path, progress: Callable[[float, float], None]
 
 @contextmanager
 def _unfinished(to: Path) -> Iterator[Path]:
-    """An empty file beside `to` for the time of a block; those of processes that were killed are removed first."""
-    for left in filter(Path.is_file, to.parent.glob(f".*{_UNFINISHED}")):
-        with suppress(OSError), left.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its process lives
-            left.unlink()
-            Path(f"{left}-journal").unlink()
+    """An empty file beside `to` for the time of a block; those of processes that were killed are removed first.
+
+    Where files cannot be locked (some network file systems) those stay.
+    """
+    _remove_abandoned(to.parent)
     path = to.with_name(f".{to.name}.{os.getpid()}{_UNFINISHED}")
-    path.touch(mode=0o600)
-    with path.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    descriptor = _open_locked(path)
+    try:
+        yield path
+    finally:
+        for each in (path, *_companions(path)):
+            each.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _open_locked(path: Path) -> int:
+    for _ in range(_TRIES):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            time.sleep(_LOOK_S)
+            continue
+        except OSError:
+            return descriptor
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)  # another process took it for one that was left, before it was locked
+    raise CopyError(f"{path} is in use by another process")
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for left in folder.glob(f".*{_UNFINISHED}"):
+        with suppress(OSError):
+            if _NAME.fullmatch(left.name) and stat.S_ISREG(left.lstat().st_mode):
+                with left.open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its process lives
+                    for each in (*_companions(left), left):
+                        each.unlink(missing_ok=True)
+
+
+def _companions(path: Path) -> list[Path]:
+    """What SQLite keeps beside a file while it writes it."""
+    return [Path(f"{path}{suffix}") for suffix in ("-journal", "-wal", "-shm")]

@@ -4,7 +4,8 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -12,6 +13,7 @@ from typing import Any, BinaryIO, Final
 from monitor.clock import utc_now
 
 _TRIES: Final = 5
+_LOOK_S: Final = 0.001
 
 
 class LockError(Exception):
@@ -26,7 +28,7 @@ class InstanceLock:
     """The exclusive use of a file, or of a folder, among cooperating processes, by `flock` on the thing itself.
 
     A lock is of the thing, not of its name: a link leads to the same lock, and a new thing under the old name is not
-    locked (`is_current`). Who holds which thing stands in the file `card` (`<path>.lock`), which is locked as well, so
+    locked (`is_current`). Who holds which thing stands in the file `card` (`<thing>.lock`), which is locked as well, so
     that others can tell a new thing (`refuse_replaced`). Programs that the holder starts do not inherit it; a bare
     `os.fork` does. SQLite holds POSIX locks of its own on a database, which the kernel drops when *any* descriptor of
     that file is closed in the same process: acquire before the first connection, and release after the last one is
@@ -35,7 +37,7 @@ class InstanceLock:
 
     def __init__(self, path: Path, *, card: Path | None = None, folder: bool = False) -> None:
         self._path = path.absolute()
-        self._card = (card or path.with_name(f"{path.name}.lock")).absolute()
+        self._given_card = card.absolute() if card else None
         self._flags = os.O_RDONLY | (os.O_DIRECTORY if folder else os.O_CREAT | os.O_NONBLOCK) | os.O_CLOEXEC
         self._folder = folder
         self._descriptor: int | None = None
@@ -44,9 +46,9 @@ class InstanceLock:
     def acquire(self) -> None:
         """Take it; makes an empty file for its owner alone, or the folder, where there is none.
 
-        Raises LockError, never waits.
+        Raises LockError; waits for milliseconds at the most.
         """
-        refuse_replaced(self._path, self._card)
+        _refuse_held(self._path, self._card)
         for _ in range(_TRIES):
             descriptor = self._open()
             try:
@@ -74,10 +76,20 @@ class InstanceLock:
 
     def release(self) -> None:
         """Let go of it; nothing happens when it is not held."""
-        for descriptor in (self._descriptor, self._card_descriptor):
+        for descriptor in (self._card_descriptor, self._descriptor):
             if descriptor is not None:
                 os.close(descriptor)
         self._descriptor = self._card_descriptor = None
+
+    def note_log(self, inode: int | None) -> None:
+        """Write down which log belongs to the file that is held, for `log_left_behind`."""
+        if self._card_descriptor is not None:
+            with suppress(OSError):
+                self._write(_holder(self._card) | {"log": inode})
+
+    @property
+    def _card(self) -> Path:
+        return self._given_card or _card_of(self._path)
 
     def _open(self) -> int:
         try:
@@ -101,26 +113,67 @@ class InstanceLock:
     def _introduce(self, inode: int) -> None:
         """Write down who holds what, and lock that; a full disk is no reason not to hold it."""
         started_at = utc_now().isoformat(timespec="seconds").replace("+00:00", "Z")
-        holder = {"pid": os.getpid(), "host": socket.gethostname(), "started_at": started_at, "inode": inode}
         with suppress(OSError):
-            self._card_descriptor = os.open(self._card, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
-            fcntl.flock(self._card_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(self._card_descriptor, 0)
-            os.write(self._card_descriptor, json.dumps(holder).encode())
+            self._card_descriptor = self._open_own_card()
+            for _ in range(_TRIES):
+                with suppress(BlockingIOError):  # somebody looks whether it is locked
+                    fcntl.flock(self._card_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                time.sleep(_LOOK_S)
+            holder = {"pid": os.getpid(), "host": socket.gethostname(), "started_at": started_at, "inode": inode}
+            self._write(holder)
+
+    def _open_own_card(self) -> int:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            return os.open(self._card, flags, 0o644)
+        except PermissionError:  # another user's, who ran it before
+            self._card.unlink()
+            return os.open(self._card, flags, 0o644)
+
+    def _write(self, holder: Mapping[str, object]) -> None:
+        assert self._card_descriptor is not None  # noqa: S101 - for the type
+        os.ftruncate(self._card_descriptor, 0)
+        os.pwrite(self._card_descriptor, json.dumps(holder).encode(), 0)
 
 
-def refuse_replaced(path: Path, card: Path | None = None) -> None:
-    """Raise HeldError where a living process holds what stood at this path before, and not what stands there now.
+def refuse_replaced(path: Path) -> None:
+    """Raise HeldError where the log beside a database may be that of another file, which was at its path before.
 
-    The write-ahead log beside a database may be the former one's then: SQLite would read it into the new one. Opens
-    the card alone, and nothing that the caller may have locked.
+    SQLite would read it into the new one. A living process holds the other one, or a dead one has left its log. Opens
+    no more than the lock file: nothing that the caller may have locked.
     """
-    card = card or path.with_name(f"{path.name}.lock")
+    _refuse_held(path, _card_of(path))
+    if log_left_behind(path) is not None:
+        then = "start the service, which moves it away"
+        raise HeldError(f"{path} was replaced, and the former one's log is beside it: {then}")
+
+
+def log_left_behind(path: Path) -> Path | None:
+    """The write-ahead log beside a database, where it belongs to what the last holder held, and that is elsewhere."""
+    holder, log = _holder(_card_of(path)), log_of(path)
+    with suppress(OSError):
+        if holder.get("log") == log.stat().st_ino and holder.get("inode") != path.stat().st_ino:
+            return log
+    return None
+
+
+def log_of(path: Path) -> Path:
+    """The write-ahead log of a database: beside the file itself, wherever a link to it is."""
+    return Path(f"{os.path.realpath(path)}-wal")
+
+
+def _refuse_held(path: Path, card: Path) -> None:
+    """Raise HeldError where a living process holds what stood at this path before, and not what stands there now."""
     holder = _holder(card)
     with suppress(OSError):
         if "inode" in holder and holder["inode"] != path.stat().st_ino and _is_locked(card):
-            then = "it goes on with the new one in a moment: try again, or stop it first"
+            then = "it takes the new one over in a moment; where it does not, stop it first"
             raise HeldError(f"{path} was replaced while another hotspare{_who(holder)} uses it: {then}")
+
+
+def _card_of(path: Path) -> Path:
+    return Path(f"{os.path.realpath(path)}.lock")
 
 
 @contextmanager
@@ -148,7 +201,7 @@ def _holder(card: Path) -> dict[str, Any]:
     try:
         with _open_card(card) as file:
             holder = json.loads(file.read(1024))
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}
     return holder if isinstance(holder, dict) else {}
 

@@ -15,7 +15,7 @@ from monitor.config.database_url import is_postgres, shown_url
 from monitor.storage.column_conversions import maybe_from_ms, to_ms
 from monitor.storage.database import DatabaseError, open_reader
 from monitor.storage.database_copy import CopyError, connect_to_file, copy_database, faults
-from monitor.storage.lock import instance_lock
+from monitor.storage.lock import instance_lock, refuse_replaced
 from monitor.storage.observation_reads import in_slots
 from monitor.storage.rollup_tables import ROLLUPS, ROUTE_ROLLUPS
 from monitor.storage.sqlite_engine import database_path
@@ -177,6 +177,7 @@ def vacuum(url: str) -> tuple[int, int]:
     `monitor.storage.lock.LockError` while the service runs.
     """
     path = _existing(url, "its autovacuum uses the space of removed rows again")
+    refuse_replaced(path)
     with instance_lock(path):
         before = path.stat().st_size
         free = shutil.disk_usage(path.parent).free

@@ -1,5 +1,7 @@
 """The service's SQLite file: locked, opened again, begun anew where it is gone, set aside where it is damaged."""
 
+import logging
+import os
 import secrets
 import sqlite3
 import time
@@ -12,13 +14,18 @@ from typing import Final
 from sqlalchemy import Connection
 from sqlalchemy.engine import ExceptionContext
 
+from monitor.clock import utc_now
 from monitor.storage.bounded_sqlite import DiskCalls
 from monitor.storage.database_error import DatabaseError
-from monitor.storage.lock import InstanceLock
+from monitor.storage.lock import InstanceLock, log_left_behind, log_of
 from monitor.storage.sqlite_engine import prepare, writer_engine
 from monitor.storage.transactions import is_reading, reading
 from monitor.storage.writer_database import BUSY_S, START_S, WriterDatabase
 
+log = logging.getLogger(__name__)
+
+#: A time in the name of a file.
+_MARK: Final = "%Y%m%dT%H%M%SZ"
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 #: What says something of the database or its disk, and nothing of the statement.
 _FAULTS: Final = _DAMAGED | {
@@ -75,7 +82,11 @@ class SqliteWriter(WriterDatabase):
         """A slow disk has a minute for each call."""
         deadline_s, self.calls.deadline_s = self.calls.deadline_s, START_S
         try:
+            left = log_left_behind(self._path)
             self._acquire()
+            if left:
+                log.warning("database_replaced: %s has the log of another file beside it, moved away", self._path)
+                _move_away(left, utc_now())
             prepare(self.engine, self._path)
             self._give_lineage()
         finally:
@@ -115,20 +126,16 @@ class SqliteWriter(WriterDatabase):
 
         In this order: as long as the former file is held, nobody else opens the new one for writing.
         """
-        mark = now.strftime("%Y%m%dT%H%M%SZ")
-        log_file = Path(f"{self._path}-wal")
         why = f"database {self._path} was deleted or replaced by someone else"
         if self._damaged and self._lock.is_current():
-            aside = self._path.with_name(f"{self._path.name}.damaged-{mark}")
+            file = Path(os.path.realpath(self._path))
+            aside = file.with_name(f"{file.name}.damaged-{now:{_MARK}}")
             for suffix in ("", "-wal", "-shm"):
                 with suppress(FileNotFoundError):
-                    Path(f"{self._path}{suffix}").rename(f"{aside}{suffix}")
+                    Path(f"{file}{suffix}").rename(f"{aside}{suffix}")
             why = f"database {self._path} was damaged and is set aside as {aside.name}"
-        elif self._log_inode is not None and _inode(log_file) == self._log_inode:
-            # It belongs to the file that is gone: SQLite would read it into the new one.
-            log_file.rename(f"{self._path}.former-{mark}-wal")
-            with suppress(FileNotFoundError):
-                Path(f"{self._path}-shm").unlink()
+        elif self._log_inode is not None and _inode(log_of(self._path)) == self._log_inode:
+            _move_away(log_of(self._path), now)
         self._damaged = False
         self._lock.release()
         return why
@@ -141,13 +148,15 @@ class SqliteWriter(WriterDatabase):
             with suppress(DatabaseError), self.engine.begin() as connection:
                 connection.exec_driver_sql(f"PRAGMA application_id={fresh}")
                 self.lineage = fresh
-        self._log_inode = _inode(Path(f"{self._path}-wal"))
+        self._log_inode = _inode(log_of(self._path))
+        with suppress(sqlite3.Error):
+            self.calls.run(self._lock.note_log, self._log_inode)
 
     def _require_all_pages(self) -> None:
         """Raise DatabaseError, and call it damaged, where the file ends before its last page."""
         with reading(self.engine).connect() as connection:
             wanted = _whole_bytes(connection)
-        wal = Path(f"{self._path}-wal")
+        wal = log_of(self._path)
         whole = self._path.stat().st_size >= wanted or (wal.exists() and wal.stat().st_size > 0)
         if not whole:
             self._damaged = True
@@ -184,6 +193,13 @@ class SqliteWriter(WriterDatabase):
         if code in _FAULTS or emptied:
             self._damaged |= code in _DAMAGED
             self._note(str(context.chained_exception or error))
+
+
+def _move_away(log_file: Path, now: datetime) -> None:
+    """The log of a file that is gone: SQLite would read it into the new one."""
+    path = str(log_file).removesuffix("-wal")
+    log_file.rename(f"{path}.former-{now:{_MARK}}-wal")
+    Path(f"{path}-shm").unlink(missing_ok=True)
 
 
 def _whole_bytes(connection: Connection) -> int:

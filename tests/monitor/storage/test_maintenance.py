@@ -80,16 +80,19 @@ def test_what_a_killed_backup_has_left_is_removed_by_the_next(engine: Engine, ur
     def begin(number: signal.Signals) -> subprocess.Popen[bytes]:
         return subprocess.Popen([sys.executable, "-c", program, tmp_path / "hotspare.db", str(int(number))])
 
+    finished, link = tmp_path / ".nightly.hotspare-copy", tmp_path / ".link.1.hotspare-copy"
+    maintenance.back_up(url, finished, _no_progress)
+    link.symlink_to(finished)
     assert begin(signal.SIGKILL).wait() == -signal.SIGKILL
     assert list(tmp_path.glob(".first.db.*"))
     stopped = begin(signal.SIGSTOP)
     os.waitid(os.P_PID, stopped.pid, os.WSTOPPED)
     maintenance.back_up(url, tmp_path / "second.db", _no_progress)
-    assert {str(stopped.pid) in each.name for each in tmp_path.glob(".*")} == {True}
+    assert {str(stopped.pid) in each.name for each in {*tmp_path.glob(".*")} - {finished, link}} == {True}
     stopped.send_signal(signal.SIGCONT)
     assert stopped.wait() == 0
     assert (tmp_path / "first.db").exists()
-    assert not list(tmp_path.glob(".*"))
+    assert {*tmp_path.glob(".*")} == {finished, link}
 
 
 def test_a_damaged_file_is_found(engine: Engine, url: str, tmp_path: Path) -> None:

@@ -2,7 +2,11 @@
 
 import os
 import resource
+import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -13,7 +17,7 @@ import pytest
 from monitor.storage.database import DatabaseError, open_operator, open_reader, open_writer
 from monitor.storage.database_copy import CopyError, copy_database
 from monitor.storage.lock import HeldError
-from monitor.storage.maintenance import check
+from monitor.storage.maintenance import check, vacuum
 from monitor.storage.sqlite_writer import SqliteWriter
 from monitor.storage.store import Store
 from tests.support.databases import Seconds
@@ -124,14 +128,34 @@ def test_one_that_was_deleted_or_replaced_is_gone_on_with(
     assert used in database.replaced
 
 
+def replace_file(path: Path) -> None:
+    """By a new database with one event; the log of the former one stays."""
+    fresh = path.with_name("fresh.db")
+    engine = open_writer(f"sqlite:///{fresh}")
+    Store(engine).add_event(NOW, "noted", "here", "restored")
+    engine.dispose()
+    fresh.rename(path)
+
+
+def link_to(path: Path) -> Path:
+    """Another name for it, in a folder of its own."""
+    link = path.parent / "links" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    return link
+
+
+@pytest.mark.parametrize("linked", [False, True])
 def test_nobody_writes_to_a_new_file_beside_the_log_of_the_former(
-    path: Path, database: SqliteWriter, seconds: Seconds
+    path: Path, seconds: Seconds, *, linked: bool
 ) -> None:
     """Until the service has moved that log away: SQLite would read it into the new file, whose indexes break."""
+    database = SqliteWriter(link_to(path) if linked else path, monotonic=seconds)
+    database.open()
+    add_event(database)
     operator = open_operator(f"sqlite:///{path}")
-    open_writer(f"sqlite:///{path.with_name('fresh.db')}").dispose()
-    path.with_name("fresh.db").rename(path)
-    then = "hotspare.db was replaced while another hotspare .* uses it: it goes on with the new one in a moment"
+    replace_file(path)
+    then = r"was replaced while another hotspare \(pid \d+ .* uses it: it takes the new one over in a moment"
     with pytest.raises(DatabaseError, match=then):
         Store(operator).add_event(NOW, "noted", "here", "by a command")
     with pytest.raises(DatabaseError, match=then):
@@ -139,24 +163,83 @@ def test_nobody_writes_to_a_new_file_beside_the_log_of_the_former(
     with pytest.raises(CopyError, match=then):
         copy_database(path, path.with_name("copy.db"))
     with pytest.raises(HeldError, match=then):
+        vacuum(f"sqlite:///{path}")
+    with pytest.raises(HeldError, match=then):
         SqliteWriter(path).open()
     with pytest.raises(DatabaseError):
         add_event(database)
     assert tries_again(database, seconds)
     Store(operator).add_event(NOW, "noted", "here", "by a command")
     add_event(database)
-    assert count(path) == 2
+    assert count(path) == 3
     database.close()
+    assert check(f"sqlite:///{path}") == []
+    assert [each.name for each in path.parent.glob("*former*")] == ["hotspare.db.former-20261128T120000Z-wal"]
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_the_log_that_a_killed_service_left_is_not_read_into_another_file(path: Path, *, linked: bool) -> None:
+    """A backup was put in place without removing it: commands wait for the service, which moves it away."""
+    given = link_to(path) if linked else path
+    program = (
+        "import os, signal, sys; from datetime import UTC, datetime; from pathlib import Path\n"
+        "from monitor.storage.sqlite_writer import SqliteWriter; from monitor.storage.store import Store\n"
+        "database = SqliteWriter(Path(sys.argv[1])); database.open()\n"
+        "for _ in range(99): Store(database.engine).add_event(datetime.now(UTC), 'noted', 'here', 'x' * 1000)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program, given], check=False).returncode == -signal.SIGKILL
+    replace_file(path)
+    for command in (open_operator, vacuum):
+        with pytest.raises((DatabaseError, HeldError), match="the former one's log is beside it: start the service"):
+            command(f"sqlite:///{given}")
+    database = SqliteWriter(given)
+    database.open()
+    assert count(path) == 1
+    add_event(database)
+    database.close()
+    assert check(f"sqlite:///{path}") == []
+    assert len(list(path.parent.glob("hotspare.db.former-*-wal"))) == 1
+
+
+def test_the_log_of_a_folder_that_was_copied_is_its_own(path: Path, database: SqliteWriter) -> None:
+    """The copy of a lock file names another inode, and what is in the log is not lost."""
+    moved = path.parent / "moved"
+    moved.mkdir()
+    for each in path.parent.glob("hotspare.db*"):
+        shutil.copy(each, moved)
+    add_event(database)
+    other = SqliteWriter(moved / "hotspare.db")
+    other.open()
+    assert count(moved / "hotspare.db") == 1
+    other.close()
+
+
+def test_a_damaged_file_behind_a_link_is_set_aside_itself(path: Path, seconds: Seconds) -> None:
+    """The link leads to the new one then."""
+    database = SqliteWriter(link_to(path), monotonic=seconds)
+    database.open()
+    add_event(database)
+    checkpoint(path)
+    path.write_bytes(os.urandom(path.stat().st_size))
+    for _ in range(4):
+        with suppress(DatabaseError):
+            add_event(database)
+        tries_again(database, seconds)
+    add_event(database)
+    database.close()
+    assert (path.parent / "links" / "link.db").is_symlink()
+    assert path.with_name("hotspare.db.damaged-20261128T120000Z").exists()
+    assert path.stat().st_mode & 0o777 == 0o600
     assert check(f"sqlite:///{path}") == []
 
 
 def test_a_file_that_was_replaced_under_a_dead_service_is_anybodys(path: Path, database: SqliteWriter) -> None:
     """What its lock file says is of no matter then."""
     database.close()
-    open_writer(f"sqlite:///{path.with_name('fresh.db')}").dispose()
-    path.with_name("fresh.db").rename(path)
+    replace_file(path)
     Store(open_operator(f"sqlite:///{path}")).add_event(NOW, "noted", "here", "by a command")
-    assert count(path) == 1
+    assert count(path) == 2
 
 
 @pytest.mark.parametrize("damage", ["overwritten", "cut off", "emptied"])
