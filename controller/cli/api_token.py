@@ -1,19 +1,28 @@
 """`hotspare token`: makes a token for the API, and the lines of the configuration that let it in."""
 
 import argparse
+import re
 import secrets
 
 from controller.api.access import PREFIX, hash_token
 from controller.cli import output
 from controller.cli.arguments import add_json
+from monitor.config.api_settings import HOLDER, HOLDER_EXPECTED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `token`."""
-    parser.add_argument("name", metavar="NAME", help="who will hold it: the author of what is done with it")
+    text = "who will hold it: the author of what is done with it"
+    parser.add_argument("name", type=_token_name, metavar="NAME", help=text)
     text = "read, or operate: also pin, drain, pause, acknowledge and note (default: read)"
     parser.add_argument("--scope", choices=("read", "operate"), default="read", help=text)
     add_json(parser)
+
+
+def _token_name(text: str) -> str:
+    if re.fullmatch(HOLDER, text) is None:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} cannot name a token; expected {HOLDER_EXPECTED}")
+    return text
 
 
 def run(args: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ import getpass
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from math import inf
@@ -14,10 +15,12 @@ from controller.cli import output
 from controller.routing.operator_requests import LONGEST_OVERRIDE_S, RefusedError
 from monitor.clock import utc_now
 from monitor.config.loader import load
+from monitor.config.problems import ConfigError
 from monitor.config.section import Section, json_schema
 from monitor.config.settings import Settings
 from monitor.config.units import parse_duration, parse_number
-from monitor.formatting import format_duration
+from monitor.formatting import ago, format_duration
+from monitor.liveness import Liveness, service_status
 
 _MAX_COUNT = 1_000_000
 _LARGEST_ID = 2**53 - 1
@@ -63,10 +66,29 @@ def load_settings(path: Path, *, keys: bool = True, stores: bool = True, warns: 
 
     Its warnings are printed where it `warns`: by the commands that one runs when it has changed.
     """
-    settings = load(path, os.environ, keys=keys, stores=stores)
+    try:
+        settings = load(path, os.environ, keys=keys, stores=stores)
+    except ConfigError as error:
+        _say_what_runs(error)
+        raise
     if warns:
         output.warn(settings.warnings)
     return settings
+
+
+def _say_what_runs(error: ConfigError) -> None:
+    """Print by which configuration a service goes on, where the file is wrong by now."""
+    if not error.database:
+        return
+    from monitor.storage.database import DatabaseError, open_reader, shared_now  # noqa: PLC0415 - slow to import
+    from monitor.storage.store import Store  # noqa: PLC0415 - likewise
+
+    with suppress(DatabaseError):
+        now = shared_now(error.database)
+        service = service_status(Store(open_reader(error.database)).last_beat(), now)
+        if service.beat and service.beat.loaded_at and service.liveness is Liveness.RUNNING:
+            runs = f"the service goes on with revision {service.beat.revision}, read {ago(service.beat.loaded_at, now)}"
+            output.print_error(f"{runs}; commands need a file without mistakes (-c FILE), and this one has some:")
 
 
 def budget_warnings(settings: Settings) -> Sequence[str]:

@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
         saved = states.get(at.target) if at else None
         state = saved.health if saved else None
         found += troubles(route, incidents=incidents, decisions=decisions, state=state, within=within, now=now)
+    found = list(dict.fromkeys(found))  # an incident may touch several routes
     output.print_answer(args, {"good": not found, "troubles": found}, _print, found)
     return output.BAD_NEWS if found else output.OK
 

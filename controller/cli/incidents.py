@@ -27,6 +27,7 @@ from probes.redaction import one_line
 
 _MONTH_S = 30 * 86400.0
 _LONGEST = 2_000
+_REPORT = b"# Incident "
 _ENTRY_STYLES = {
     EntryKind.FIRST_FAILURE: "red",
     EntryKind.REOPENED: "bold red",
@@ -102,6 +103,7 @@ def _export(settings: Settings, args: argparse.Namespace, now: datetime) -> int:
     path: Path | None = args.output
     if path is not None:
         try:
+            _refuse_other_file(path)
             path.write_text(markdown, encoding="utf-8")
         except OSError as error:
             raise RefusedError(f"{path} cannot be written: {error.strerror or error}") from None
@@ -111,6 +113,14 @@ def _export(settings: Settings, args: argparse.Namespace, now: datetime) -> int:
         written = f"{path}: {words.title(incident)}, {words.status(incident, now)}"
         output.print_lines([written if path else markdown.rstrip("\n")])
     return output.OK
+
+
+def _refuse_other_file(path: Path) -> None:
+    """Raise RefusedError for a file that is no former report: it may be the database, or the configuration."""
+    if path.is_file() and path.stat().st_size:
+        with path.open("rb") as file:
+            if file.read(len(_REPORT)) != _REPORT:
+                raise RefusedError(f"{path} is there already, and is no report: name another file; it is as it was")
 
 
 def _comment(settings: Settings, args: argparse.Namespace, now: datetime) -> int:

@@ -24,6 +24,7 @@ from controller.cli.output import seconds_or_minutes
 from controller.plan.promise_checks import QUARTER_DAYS, stranded_warnings
 from controller.plan.runner import ThresholdTimeoutError, find_thresholds, plan
 from controller.plan.trials import AssumedTraffic
+from controller.routing.operator_requests import RefusedError
 from monitor.budget.allocation import format_usd
 from monitor.config.settings import Settings
 from monitor.config.traffic_settings import TrafficSettings
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "requests a second of each route that applications report (default: of the last day, with `traffic`)"
     parser.add_argument("--traffic", type=requests_per_s, metavar="RATE", help=text)
     text = "the hosts that report them (default: 1)"
-    parser.add_argument("--hosts", type=count, default=1, metavar="H", help=text)
+    parser.add_argument("--hosts", type=count, metavar="H", help=text)
     add_jobs(parser)
     add_json(parser)
 
@@ -49,7 +50,9 @@ def run(args: argparse.Namespace) -> int:
     settings = load_settings(args.config, keys=False, stores=False, warns=True)
     learned_blips = warn_about_backgrounds(settings)
     rate = reported_per_s(settings) if args.traffic is None else args.traffic
-    traffic = AssumedTraffic(requests_per_s=rate, hosts=args.hosts) if rate else None
+    if args.hosts and not rate:
+        raise RefusedError("plan --hosts: no requests are reported; say how many, with --traffic RATE")
+    traffic = AssumedTraffic(requests_per_s=rate, hosts=args.hosts or 1) if rate else None
     if traffic and not settings.traffic:
         settings = replace(settings, traffic=TrafficSettings())
     try:

@@ -1,7 +1,6 @@
 """`hotspare status`: what is known right now, read from the database of a service that may be running."""
 
 import argparse
-from contextlib import suppress
 from functools import partial
 
 from rich.console import Console
@@ -13,12 +12,9 @@ from controller.cli.status_screen import fitted_screen, whole_screen
 from controller.cli.watch import watch_documents, watch_screen
 from controller.status.document import status_document
 from controller.status.overview import Overview, read
-from monitor.config.problems import ConfigError
-from monitor.formatting import ago
 from monitor.health import FAILING
-from monitor.liveness import Liveness, service_status
-from monitor.storage.database import DatabaseError, open_reader, shared_now
-from monitor.storage.store import Store
+from monitor.liveness import Liveness
+from monitor.storage.database import open_reader, shared_now
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,11 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print it; 1 when a target fails or the service is not running, 2 when there is no database to read."""
-    try:
-        settings = load_settings(args.config, keys=False)
-    except ConfigError as error:
-        _say_what_runs(error)
-        raise
+    settings = load_settings(args.config, keys=False)
     engine = open_reader(settings.database)
 
     def read_now() -> Overview:
@@ -53,17 +45,6 @@ def run(args: argparse.Namespace) -> int:
     unpublished = any(route.published is not None for route in overview.routes)
     good = not failing and not unpublished and overview.service.liveness is Liveness.RUNNING
     return output.OK if good else output.BAD_NEWS
-
-
-def _say_what_runs(error: ConfigError) -> None:
-    """Print by which configuration a service goes on, where the file is wrong by now."""
-    with suppress(DatabaseError):
-        database = error.database or ""
-        now = shared_now(database)
-        service = service_status(Store(open_reader(database)).last_beat(), now)
-        if service.beat and service.beat.loaded_at and service.liveness is Liveness.RUNNING:
-            read_at = ago(service.beat.loaded_at, now)
-            output.print_error(f"the service goes on with revision {service.beat.revision}, read {read_at}; its file:")
 
 
 def print_overview(overview: Overview, console: Console, *, verbose: bool = False) -> None:

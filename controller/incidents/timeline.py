@@ -60,18 +60,22 @@ def beginning_entries(incident: Incident, bad: Iterable[TargetHealth], facts: Cy
 def target_entries(
     before: Incident, affected: Iterable[AffectedTarget], facts: CycleFacts, *, again: bool = False
 ) -> Iterable[TimelineEntry]:
-    """Each change of an affected target's health; `again`: the first fault opens a resolved incident again.
+    """Each change of an affected target's health, or of what a person must do about it.
+
+    `again`: the first fault opens a resolved incident again.
 
     Targets of which the same is said at the same moment share an entry, as those of a provider that fails do.
     """
-    health_before = {target.target: target.health for target in before.affected}
+    known = {target.target: target for target in before.affected}
     sharing: dict[tuple[datetime, str], list[AffectedTarget]] = {}
     for target in sorted(affected, key=lambda target: (target.since, target.target)):
-        previous = health_before.get(target.target)
-        if target.health is not previous:
+        former = known.get(target.target)
+        previous = former.health if former else None
+        if target.health is not previous or (former and target.reason != former.reason):
             text = _health_text(target, previous, facts.health_of(target.target))
             shared = text.replace(f"{target.target} is ", _SUBJECT, 1)
-            sharing.setdefault((target.since, shared), []).append(target)
+            at = facts.now if target.health is previous else target.since
+            sharing.setdefault((at, shared), []).append(target)
     for (at, shared), targets in sharing.items():
         text = shared.replace(_SUBJECT, subject([target.target for target in targets]), 1)
         if again and targets[0].health in UNHEALTHY:

@@ -47,7 +47,8 @@ def update_incidents(facts: CycleFacts) -> list[Incident]:
     1. Every target with bad health belongs to the open incident of its provider and slot; without one, the incident of
        the slot that was resolved at most 15 minutes before the target went bad is opened again; without that, a new
        one is opened. `misconfigured` has the slot `configuration`; a `recovering` target stays where it already is.
-    2. An affected target is brought up to date when its health changed. Numbers that move meanwhile are no change.
+    2. An affected target is brought up to date when its health changed, or what a person must do about it. Numbers that
+       move meanwhile are no change.
        `unknown` neither opens nor resolves an incident, and what is bad of a target in maintenance does not either.
     3. Every route with an affected candidate is listed with where its users are now. The decisions of the cycle tell
        how it came there; a move that a crash kept from being told is told from the route itself.
@@ -232,7 +233,9 @@ def _updated_target(affected: AffectedTarget, kind: IncidentKind, facts: CycleFa
         return affected  # an incident of its own says that; what the provider did before is not known to be over
     health = Health.UP if state.health in HEALTHY else state.health
     if health is affected.health:
-        return affected
+        # What a person must do is a change, where a mended key shows that the account is empty.
+        other_fix = health is Health.MISCONFIGURED and fix_of(state.sentence) != fix_of(affected.reason)
+        return replace(affected, reason=state.sentence) if other_fix else affected
     reason = affected.reason if health in {Health.UP, Health.RECOVERING} else state.sentence
     return replace(affected, health=health, since=state.since, reason=reason)
 

@@ -273,7 +273,7 @@ class _Facts:
             for each in works.values()
         ]
         if held:
-            yield Level.NOTICE, held[0] + (f" (and {len(held) - 1} more overrides)" if len(held) > 1 else "")
+            yield Level.NOTICE, held[0] + (f" (and {plural(len(held) - 1, 'more override')})" if len(held) > 1 else "")
 
     def about_targets(self) -> Iterator[tuple[Level, str]]:
         """Always one fact."""

@@ -46,9 +46,13 @@ class ApiToken(Section):
     holder acts."""
 
 
+#: Of the name of a token, and in words.
+HOLDER: Final = r"[a-z0-9][a-z0-9_.-]*"
+HOLDER_EXPECTED: Final = "lower-case letters, digits, '_', '.' and '-', beginning with a letter or a digit"
+
+
 def _named_tokens() -> Any:
-    expected = "lower-case letters, digits, '_', '.' and '-', beginning with a letter or a digit"
-    return NamedSections(kind=ApiToken, what="token", name_expected=expected, pattern=r"[a-z0-9][a-z0-9_.-]*")
+    return NamedSections(kind=ApiToken, what="token", name_expected=HOLDER_EXPECTED, pattern=HOLDER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

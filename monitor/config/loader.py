@@ -18,6 +18,7 @@ from monitor.config.value_files import UnreadableFileError
 S = TypeVar("S", bound=Section)
 
 EXAMPLE: Final = "hotspare.example.yaml"
+_DATABASE: Final = re.compile(r"""^database:\s*["']?([^"'\s#$]+)["']?\s*(?:#.*)?$""", re.MULTILINE)
 _REVISION_DIGITS: Final = 7
 _SECRET_NAME: Final = re.compile(
     r"(?<!first_)(?<!max_)token|key|secret|passw|authorization|webhook|credential|apprise|heartbeat_url", re.IGNORECASE
@@ -43,7 +44,7 @@ def load(
             unset=context.unset,
             files=context.files,
             revision=context.revision,
-            database=settings.database if settings else None,
+            database=settings.database if settings else _database_in(path),
         )
     return replace(
         settings,
@@ -53,6 +54,15 @@ def load(
         files=tuple(map(Path, sorted(context.files))),
         variables=tuple(sorted(context.variables)),
     )
+
+
+def _database_in(path: Path) -> str | None:
+    """The database that a file names which is no YAML, by its line; None where it cannot be told."""
+    try:
+        named = _DATABASE.search(read_text(path, example=""))
+    except UnreadableFileError:
+        return None
+    return named[1] if named else None
 
 
 def mark_of(path: Path) -> tuple[object, ...]:

@@ -57,7 +57,9 @@ def copy_database(path: Path, to: Path, progress: Callable[[float, float], None]
                 if found := faults(copy, "quick_check"):
                     raise CopyError(f"the copy of {path} is damaged: {found[0]}")
             os.link(unfinished, to)  # fails where somebody else has made the file meanwhile
-    except (sqlite3.Error, OSError, HeldError) as error:
+    except OSError as error:
+        raise CopyError(f"{to} cannot be written: {error.strerror or error}") from error
+    except (sqlite3.Error, HeldError) as error:
         raise CopyError(f"{to} cannot be written: {error}") from error
     return to.stat().st_size
 

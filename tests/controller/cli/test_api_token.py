@@ -25,6 +25,16 @@ def test_what_it_prints_lets_its_holder_in(tmp_path: Path, capsys: pytest.Captur
     assert not isinstance(rules.identify({"authorization": f"Bearer {made[1]['token']}"}), AskedBy)
 
 
+@pytest.mark.parametrize("name", ["", "bad name!", "a\nb: {}", "- {", "x" * 3000 + "!"])
+def test_a_name_that_the_configuration_refuses_gets_no_token(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anybody pastes it."""
+    with pytest.raises(SystemExit) as ended:
+        main(["token", "--", name])
+    said = capsys.readouterr()
+    assert (ended.value.code, said.out) == (2, "")
+    assert "cannot name a token; expected lower-case letters" in " ".join(said.err.split())
+
+
 def test_people_are_shown_the_lines_to_add(capsys: pytest.CaptureFixture[str]) -> None:
     """Ready to be pasted."""
     assert main(["token", "grafana"]) == 0

@@ -317,6 +317,19 @@ def test_a_report_that_cannot_be_written_says_where(broken: Desk, tmp_path: Path
     assert said.err == f"{tmp_path}/nowhere/x.md cannot be written: No such file or directory"
 
 
+def test_a_report_overwrites_reports_alone(broken: Desk, tmp_path: Path) -> None:
+    """Not the database, nor the configuration."""
+    file = tmp_path / "report.md"
+    file.touch()
+    for _ in range(2):
+        assert broken.do("export", "1", "--markdown", "-o", str(file)).status == 0
+    for name in ("hotspare.db", "hotspare.yaml"):
+        before = (tmp_path / name).read_bytes()
+        said = broken.do("export", "1", "--markdown", "-o", str(tmp_path / name))
+        assert (said.status, (tmp_path / name).read_bytes()) == (2, before)
+        assert said.err.endswith("is there already, and is no report: name another file; it is as it was")
+
+
 def test_without_a_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """2, and what to do."""
     config = tmp_path / "hotspare.yaml"

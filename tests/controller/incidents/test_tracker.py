@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from controller.alerts.next_action import incident_action
 from controller.alerts.slack.blocks import code_span
 from controller.alerts.slack.incident_message import headline_of, route_lines
 from controller.incidents.incident import IncidentKind
@@ -186,6 +187,23 @@ def test_providers_and_slots_are_apart() -> None:
         ("openai", IncidentKind.CONFIGURATION, MINI),
         ("anthropic", IncidentKind.DEGRADATION, HAIKU),
     }
+
+
+def test_a_misconfiguration_that_becomes_another_one_says_what_to_do_now() -> None:
+    """The key was mended, and the account is empty; figures that move are no change."""
+    world, prefix = World(), f"{LUNA} is misconfigured: "
+    refused = "auth, the provider refuses the key: check the variable KEY"
+    empty = "quota, the account behind the variable KEY has no money or quota left: see to its billing"
+    world.cycle({LUNA: Health.MISCONFIGURED})
+    changes = []
+    for reason in (refused, f"{refused} (2 of 2)", empty):
+        world.health[LUNA] = replace(world.health[LUNA], reason=reason)
+        changes.append(world.ask())
+    assert [len(change) for change in changes] == [1, 0, 1]
+    [told] = changes[-1]
+    assert told.affected[0].reason == prefix + empty
+    assert lines(told)[-1] == prefix + empty
+    assert "see to the billing of the account behind KEY" in incident_action([told]).sentence
 
 
 def test_recovering_stays_where_the_fault_was() -> None:

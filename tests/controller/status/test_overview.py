@@ -603,7 +603,7 @@ def test_what_operators_laid_on_is_shown(settings: Settings) -> None:
     assert [one.subject for one in seen.overrides] == ["no such route", "anthropic", "chat"]
     assert [bool(route.override) for route in seen.routes] == [True, False]
     assert [[bool(c.drain) for c in route.candidates] for route in seen.routes] == [[False, True, False], [True, False]]
-    said = f"chat is pinned to {seeded.LUNA} by ana until 19:03:12 UTC (and 1 more overrides)"
+    said = f"chat is pinned to {seeded.LUNA} by ana until 19:03:12 UTC (and 1 more override)"
     assert (seen.level, seen.headline) == (Level.NOTICE, said)
 
 
