@@ -118,9 +118,10 @@ class RouteHistory:
         return at_most
 
     def _sum(self, connection: Connection, route: Route, since: datetime, until: datetime) -> RouteRollup:
-        """The sum of that time, from decisions and observations."""
+        """The sum of that time, from decisions and observations; of the time before the first one nothing is known."""
         decisions = read_decisions(connection, [route.name], since, until)
-        periods = list(periods_of_route(route.name, route.candidates[0], decisions, since, until))
+        begins = max(since, _first_probe(connection, route.candidates, None) or until)
+        periods = list(periods_of_route(route.name, route.candidates[0], decisions, begins, until))
         targets = {period.target for period in periods} | {route.candidates[0]}
         probes = {target: _probes(connection, target, since - self._stands_for[target], until) for target in targets}
         summed = sum_up_route(periods, route.candidates[0], probes, self._stands_for)

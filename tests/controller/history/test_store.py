@@ -73,6 +73,20 @@ def test_an_outage_is_felt_until_the_failover(engine: Engine, configured: Settin
     assert [felt_that_day for _, felt_that_day in _days(history)] == [felt]
 
 
+def test_the_time_before_the_first_probe_is_nobodys(engine: Engine, configured: Settings) -> None:
+    """A route on its standby since the service began, twenty minutes ago, was not away for a month."""
+    _move(engine, B, A, minute=40)
+    _probe(engine, A, "x" * 20, every_s=60.0)
+    history, until = RouteHistory(engine, configured), BEGIN + timedelta(minutes=20)
+    total = history.total("chat", since=BEGIN - 30 * DAY, until=until)
+    assert total.on_target_s == {A: 1_200.0}
+    assert history.total("chat", since=BEGIN - 30 * DAY, until=BEGIN).on_target_s == {}
+    assert (
+        sum(day.on_target_s.get(A, 0.0) for day in history.days("chat", since=BEGIN - DAY, until=until).values())
+        == 1_200.0
+    )
+
+
 def _days(history: RouteHistory) -> list[tuple[object, RouteRollup]]:
     return [*history.rollups("chat", DAY, since=BEGIN - DAY, until=BEGIN + 9 * DAY)]
 
