@@ -111,7 +111,7 @@ def headline(report: Report) -> str:
 def totals(report: Report) -> str:
     """Probes and cost of all targets together."""
     probed = report.probed
-    unpriced = f"; the price of {probed.unpriced:,} of them is not known" if probed.unpriced else ""
+    unpriced = f"; the cost of {probed.unpriced:,} of them is not known" if probed.unpriced else ""
     return f"{probed.counts.total:,} probes for {format_usd(probed.cost_usd)}{unpriced}"
 
 
