@@ -77,7 +77,10 @@ def test_a_second_service_is_refused(url: str, database: PostgresWriter) -> None
 def test_a_lock_that_another_takes_meanwhile_is_a_fault(url: str, database: PostgresWriter, seconds: Seconds) -> None:
     """Whoever reads or writes meets a DatabaseError, as with all else that a database does."""
     with other(url) as second:
-        second.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
+        second.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
         second.execute(f"SELECT pg_advisory_lock({SERVICE_LOCK})")
         for act in (count, add_event):
             with pytest.raises(DatabaseError):
