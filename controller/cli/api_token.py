@@ -7,7 +7,7 @@ import secrets
 from controller.api.access import PREFIX, hash_token
 from controller.cli import output
 from controller.cli.arguments import add_json
-from monitor.config.api_settings import HOLDER, HOLDER_EXPECTED
+from monitor.config.api_settings import NAME_EXPECTED, NAME_PATTERN
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _token_name(text: str) -> str:
-    if re.fullmatch(HOLDER, text) is None:
-        raise argparse.ArgumentTypeError(f"{text[:80]!r} cannot name a token; expected {HOLDER_EXPECTED}")
+    if re.fullmatch(NAME_PATTERN, text) is None:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} cannot name a token; expected {NAME_EXPECTED}")
     return text
 
 

@@ -47,12 +47,12 @@ class ApiToken(Section):
 
 
 #: Of the name of a token, and in words.
-HOLDER: Final = r"[a-z0-9][a-z0-9_.-]*"
-HOLDER_EXPECTED: Final = "lower-case letters, digits, '_', '.' and '-', beginning with a letter or a digit"
+NAME_PATTERN: Final = r"[a-z0-9][a-z0-9_.-]*"
+NAME_EXPECTED: Final = "lower-case letters, digits, '_', '.' and '-', beginning with a letter or a digit"
 
 
 def _named_tokens() -> Any:
-    return NamedSections(kind=ApiToken, what="token", name_expected=HOLDER_EXPECTED, pattern=HOLDER)
+    return NamedSections(kind=ApiToken, what="token", name_expected=NAME_EXPECTED, pattern=NAME_PATTERN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,6 +101,7 @@ class SqliteWriter(WriterDatabase):
     def close(self) -> None:
         """As of `WriterDatabase`."""
         self.engine.dispose()
+        self._note_log()  # usually there is none any more, and its number may be that of another one's next
         self._lock.release()
 
     def _open_again(self, now: datetime) -> None:
@@ -148,6 +149,9 @@ class SqliteWriter(WriterDatabase):
             with suppress(DatabaseError), self.engine.begin() as connection:
                 connection.exec_driver_sql(f"PRAGMA application_id={fresh}")
                 self.lineage = fresh
+        self._note_log()
+
+    def _note_log(self) -> None:
         self._log_inode = _inode(log_of(self._path))
         with suppress(sqlite3.Error):
             self.calls.run(self._lock.note_log, self._log_inode)

@@ -1,5 +1,6 @@
 """A database that is locked, deleted, replaced or damaged under the service is opened again, or set aside."""
 
+import json
 import os
 import resource
 import shutil
@@ -235,8 +236,9 @@ def test_a_damaged_file_behind_a_link_is_set_aside_itself(path: Path, seconds: S
 
 
 def test_a_file_that_was_replaced_under_a_dead_service_is_anybodys(path: Path, database: SqliteWriter) -> None:
-    """What its lock file says is of no matter then."""
+    """What its lock file says is of no matter then: the log went with the last connection."""
     database.close()
+    assert json.loads(path.with_name("hotspare.db.lock").read_text())["log"] is None
     replace_file(path)
     Store(open_operator(f"sqlite:///{path}")).add_event(NOW, "noted", "here", "by a command")
     assert count(path) == 2
