@@ -15,7 +15,7 @@ from monitor.config.database_url import is_postgres, shown_url
 from monitor.storage.column_conversions import maybe_from_ms, to_ms
 from monitor.storage.database import DatabaseError, open_reader
 from monitor.storage.database_copy import CopyError, connect_to_file, copy_database, faults
-from monitor.storage.lock import instance_lock, refuse_replaced
+from monitor.storage.lock import instance_lock, log_of, refuse_replaced
 from monitor.storage.observation_reads import in_slots
 from monitor.storage.rollup_tables import ROLLUPS, ROUTE_ROLLUPS
 from monitor.storage.sqlite_engine import database_path
@@ -93,7 +93,7 @@ def read_info(url: str, now: datetime) -> DatabaseInfo:
         ).all()
         rows = {name: connection.scalar(select(func.count()).select_from(table(name))) or 0 for name, _ in sizes}
         oldest, last_day, sums_last_day = _observed(connection, now)
-    wal = path.with_name(f"{path.name}-wal")
+    wal = log_of(path)
     return DatabaseInfo(
         path=str(path),
         schema=schema,

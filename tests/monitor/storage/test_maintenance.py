@@ -56,6 +56,15 @@ def test_what_the_file_holds(engine: Engine, url: str) -> None:
     assert 100 < info.bytes_per_sum < 5_000
 
 
+def test_a_link_leads_to_the_same_log(engine: Engine, url: str, tmp_path: Path) -> None:
+    """SQLite keeps it beside the file."""
+    link = tmp_path / "links" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(tmp_path / "hotspare.db")
+    sizes = [maintenance.read_info(each, T0).wal_size for each in (url, f"sqlite:///{link}")]
+    assert sizes[0] == sizes[1] > 0
+
+
 def test_a_backup_is_the_database_as_of_one_instant(engine: Engine, url: str, tmp_path: Path) -> None:
     """Whole, checked, in one file, and never in the place of another."""
     to = tmp_path / "copy 1.db"
