@@ -55,7 +55,8 @@ class LoopLag:
     """One timer that ticks for all probes in flight; it stops while there are none."""
 
     def __init__(self) -> None:
-        self._watches: set[LagWatch] = set()
+        self._watches: dict[LagWatch, None] = {}
+        """As they began: an earlier one has seen all that a later one has, so that its worst tick is no better."""
         self._timer: asyncio.TimerHandle | None = None
         self._answered: deque[_Answered] = deque(maxlen=_ANSWERS)
 
@@ -64,7 +65,7 @@ class LoopLag:
         """Watches the running loop until the block ends; a tick that is then overdue counts."""
         loop = asyncio.get_running_loop()
         watch = LagWatch(loop.time(), self._answered)
-        self._watches.add(watch)
+        self._watches[watch] = None
         if self._timer is None:
             self._arm(loop)
         try:
@@ -72,7 +73,7 @@ class LoopLag:
         finally:
             if self._timer is not None:
                 watch.record_tick(self._timer.when(), loop.time())
-            self._watches.discard(watch)
+            del self._watches[watch]
             if not self._watches and self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
@@ -84,9 +85,10 @@ class LoopLag:
     def _tick(self, due: float, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
         late_s = now - due
-        for watch in self._watches:
-            if late_s > watch.worst_s or late_s > _STALL_S:  # else it changes nothing: a hundred times a second
-                watch.record_tick(due, now)
+        for watch in reversed(self._watches):
+            if late_s <= min(watch.worst_s, _STALL_S):  # then it changes nothing for those before either
+                break
+            watch.record_tick(due, now)
         self._arm(loop)
 
     def _arm(self, loop: asyncio.AbstractEventLoop) -> None:

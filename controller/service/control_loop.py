@@ -28,8 +28,8 @@ def is_news(observation: Observation, detector: Detector) -> bool:
     """Whether anything may follow from it before the next tick: not from a good answer of a target that is up."""
     if observation.outcome is not Outcome.OK or detector.due is not None:
         return True
-    known = detector.health.get(observation.target)
-    return known is None or known.health is not Health.UP
+    target = observation.target
+    return not detector.knows(target) or detector.state_of(target).health is not Health.UP
 
 
 @dataclass(kw_only=True)

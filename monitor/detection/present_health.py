@@ -44,6 +44,8 @@ class PresentHealth:
         """That of each, by id."""
         for target in tuple(self.stale):
             self.of(states[target], parameters[target])
+        # A set that held all targets once is as slow to go through when it is empty; a cleared one is not.
+        self.stale.clear()
         return self._known
 
     def take_changed(self) -> frozenset[str]:
