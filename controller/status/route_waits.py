@@ -35,12 +35,16 @@ def describe_route_wait(
     if view.override or view.dry_run or view.weights or pointed is None:
         return None
     dwell_until = waiting.dwell_end(pointed, settings.controller, now)
+    others = [candidate for candidate in view.candidates if not candidate.serving]
     if view.stuck:
-        others = [candidate for candidate in view.candidates if not candidate.serving]
         drains = {candidate.target: candidate.drain for candidate in others if candidate.drain}
         waits = {candidate.target: _wait(candidate.target, saved, settings, now) for candidate in others}
         own_wait = _wait(view.target, saved, settings, now)
         return waiting.stuck_until(own_wait, waits, drains, least_bad_from=dwell_until, now=now)
+    drain = next((candidate.drain for candidate in view.candidates if candidate.serving), None)
+    if drain and all(candidate.drain or candidate.why_not for candidate in others):
+        until = clock(drain.until, now)
+        return f"it stays on {view.target}, which is drained until {until}: no other candidate is eligible"
     if view.failed_over and not view.waiting:
         ahead = view.candidates[: [candidate.target for candidate in view.candidates].index(view.target)]
         better = next((each.target for each in ahead if each.health in _ANSWERS_AGAIN and not each.drain), None)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from controller.routing.decision import Decision
+from controller.routing.overrides import Override, OverrideKind, Overrides
 from controller.status.route_views import route_view
 from controller.status.route_waits import describe_route_wait
 from monitor.config.controller_settings import ControllerSettings
@@ -31,6 +32,13 @@ def saved(
     state = TargetState(target=target, since=T0, health=health, last_started_at=T0, last_seen_at=T0, down=track)
     known = TargetHealth(target=target, health=health, since=T0, reason="r", evidence=track.value, threshold=threshold)
     return SavedTargetState(health=known, at=T0, record=target_state.to_json(state))
+
+
+def drain_of(target: str) -> Override:
+    """A drain of this target for the hour from T0 on."""
+    return Override(
+        kind=OverrideKind.DRAIN, subject=target, author="ana", reason="r", at=T0, until=T0 + timedelta(hours=1)
+    )
 
 
 FAILING = EvidenceTrack()
@@ -99,3 +107,20 @@ def test_what_a_route_waits_for(
     wanted = settings(tmp_path, A, B, controller=ControllerSettings(min_outage_s=10))
     assert describe_route_wait(view, pointed, stored, wanted, NOW) == text
     assert describe_route_wait(replace(view, dry_run=True), pointed, stored, wanted, NOW) is None
+
+
+@pytest.mark.parametrize(("second", "stays"), [(Health.UP, False), (Health.DOWN, True)])
+def test_a_route_says_why_it_stays_on_a_drained_target(tmp_path: Path, second: Health, *, stays: bool) -> None:
+    """All is well, but the other candidate is drained, too, or may not be chosen: nobody finds that in a table."""
+    stored = {A: saved(A, Health.UP), B: saved(B, second)}
+    pointed, health = Decision(route="chat", target=A, at=T0, reason="r"), {A: stored[A].health, B: stored[B].health}
+    wanted = settings(tmp_path, A, B)
+    text = "it stays on a/x, which is drained until 19:00:00 UTC: no other candidate is eligible"
+
+    for drained in ((A,), (A, B)):
+        overrides = Overrides(active=tuple(drain_of(name) for name in drained))
+        view = route_view(ROUTE, pointed, health, frozenset(), overrides)
+        others = [replace(each, why_not="it is down" if stays else None) for each in view.candidates]
+        view = replace(view, candidates=tuple(others))
+        expected = text if stays or drained == (A, B) else None
+        assert describe_route_wait(view, pointed, stored, wanted, NOW) == expected
