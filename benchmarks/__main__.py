@@ -31,7 +31,6 @@ from benchmarks.client_faults import outage
 from benchmarks.detection import report
 from benchmarks.probing import report as probing
 from benchmarks.regret import report as regret
-from benchmarks.reliability import report as reliability
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "startup": startup.main,
@@ -55,12 +54,10 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "fleet": fleet.main,
     "attempts": outage.main,
 }
-#: Only when named: LiteLLM's proxy, or Hotspare itself, is installed in an environment of its own; small disks are
-#: mounted, as root.
+#: Only when named: LiteLLM's proxy, or Hotspare itself, is installed in an environment of its own.
 NAMED: dict[str, Callable[[], None]] = {
     "litellm": litellm.main,
     "newcomer": newcomer.main,
-    "reliability": reliability.main,
 }
 #: Those that have a quick way.
 QUICK: dict[str, Callable[[], None]] = {

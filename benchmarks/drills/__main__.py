@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Final, TypeVar
@@ -36,7 +36,7 @@ from benchmarks.drills.service.network import fail_network
 from benchmarks.drills.service.steps import ALL, kill_at_each_step
 from benchmarks.drills.service.targets import watch_targets
 from benchmarks.drills.simulation.runner import Played, play_all, play_seed
-from benchmarks.reliability import report as reliability
+from benchmarks.reliability.trials import TRIALS, provoke
 
 _MOST_SHOWN = 5
 #: Services mostly wait: for probes, an outage, a hold.
@@ -56,7 +56,9 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=500, help="services that die, or faults of a fleet (default: 500)")
     parser.add_argument("--machines", type=int, default=3, help="of a fleet (default: %(default)s)")
     parser.add_argument("--fleets", type=int, default=1, help="side by side (default: %(default)s)")
-    parser.add_argument("--only", choices=FLEET_FAULTS, action="append", help="this fault of a fleet, or these")
+    parser.add_argument(
+        "--only", metavar="FAULT", action="append", default=[], help="of `fleet`, `reliability`: this one, or these"
+    )
     parser.add_argument(
         "--gone", type=float, default=60.0, help="seconds without the database of a fleet (default: %(default)s)"
     )
@@ -72,6 +74,9 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: one per core)")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     args = parser.parse_args()
+    known = _FAULTS.get(args.drill, ())
+    if unknown := [name for name in args.only if name not in known]:
+        parser.error(f"{args.drill} has no fault {unknown[0]!r}; known are: {'; '.join(known) or 'none'}")
     return _DRILLS[args.drill](args)
 
 
@@ -159,7 +164,7 @@ def _fail_fleet(args: argparse.Namespace) -> int:
         seed=args.seed,
         machines=args.machines,
         fleets=args.fleets,
-        kinds=args.only or (),
+        kinds=args.only,
         gone_s=args.gone,
     )
     with _progress("faults", args.kills) as go_on:
@@ -242,9 +247,10 @@ def _simulate(args: argparse.Namespace) -> int:
     return 1 if wrong else 0
 
 
-def _provoke_all(_: argparse.Namespace) -> int:
-    reliability.main()
-    return 0
+def _provoke(args: argparse.Namespace) -> int:
+    reports = list(_tracked(provoke(args.only), "faults", len(args.only or TRIALS)))
+    wrong = [f"{report.name}: {text}" for report in reports for text in report.wrong]
+    return _end({"faults": [asdict(report) for report in reports]}, map(str, reports), wrong, as_json=args.json)
 
 
 def _print_failure(failed: Played, drill: str) -> None:
@@ -265,8 +271,9 @@ _DRILLS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "targets": _watch_targets,
     "history": _outlive_history,
     "network": _fail_network,
-    "reliability": _provoke_all,
+    "reliability": _provoke,
 }
+_FAULTS: Final[Mapping[str, Iterable[str]]] = {"fleet": FLEET_FAULTS, "reliability": TRIALS}
 
 if __name__ == "__main__":
     sys.exit(main())

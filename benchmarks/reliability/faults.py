@@ -49,20 +49,20 @@ def _empty(folder: Path) -> None:
     (folder / "filler").unlink()
 
 
-def _fill_both(lab: Lab) -> None:
+def fill_both(lab: Lab) -> None:
+    """Fill the disks of the database and of the routing file."""
     _fill(lab.database.parent)
     _fill(lab.routing.parent)
 
 
-def _empty_both(lab: Lab, _: object) -> None:
+def empty_both(lab: Lab) -> None:
+    """There is room again."""
     _empty(lab.database.parent)
     _empty(lab.routing.parent)
 
 
-def _hold(lab: Lab, *, exclusively: bool = False) -> sqlite3.Connection:
+def _hold(lab: Lab) -> sqlite3.Connection:
     connection = sqlite3.connect(lab.database, isolation_level=None, timeout=30)
-    if exclusively:
-        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
     connection.execute("BEGIN EXCLUSIVE")
     return connection
 
@@ -176,7 +176,7 @@ FAULTS = (
         provoke=lambda lab: _fill(lab.database.parent),
         undo=lambda lab, _: _empty(lab.database.parent),
     ),
-    InjectedFault(name="both disks full", disks=True, provoke=_fill_both, undo=_empty_both),
+    InjectedFault(name="both disks full", disks=True, provoke=fill_both, undo=lambda lab, _: empty_both(lab)),
     InjectedFault(
         name="database's disk hangs",
         hangs=True,

@@ -41,6 +41,10 @@ class BrokenPromiseError(Exception):
     """What must never be, or has not come about in time."""
 
 
+class CannotProvokeError(Exception):
+    """What this machine lacks for a fault, for people."""
+
+
 def read_table(path: Path) -> dict[str, Any]:
     """A routing file as a reader finds it; empty while there is none."""
     with suppress(OSError, ValueError):
@@ -78,30 +82,34 @@ class Lab:
     ) -> None:
         """`more`: so many further models of the first provider; `slack_url`: of a Slack that checks what it is told.
 
+        Raises CannotProvokeError.
+
         `may_vanish`: as of `FileWatch`. `link`: the service runs behind it, and finds its servers as `one.test`,
         `two.test`, `well.test`. `patience_s`: what is waited for may take so long. `environment`: further variables of
         the services.
         """
         plain = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
         self._environment = {**plain, **environment}
-        self.servers = Servers("0.0.0.0" if link else "127.0.0.1")  # noqa: S104 - for the addresses of the link
         self._link = link
         self._patience_s = patience_s
         self.database = folder / "data" / "hotspare.db"
         self.routing = folder / "routes" / "routing.json"
         self.config = folder / "hotspare.yaml"
-        self._log = (folder / "log").open("ab")
-        self._disks = [self.database.parent, self.routing.parent] if disks else []
         self._clock = folder / "clock" if faked_time else None
+        if self._clock:
+            self._environment |= {"LD_PRELOAD": _built(CLOCK_SOURCE, folder), "CLOCK_OFFSET": str(self._clock)}
+        self.set_clock(0)
         self.processes: list[subprocess.Popen[bytes]] = []
         for path in (self.database.parent, self.routing.parent):
             path.mkdir()
-        for path in self._disks:
-            subprocess.run(["/bin/mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(path)], check=True)
-        self._can_hang = can_hang
+        self._disks, self._can_hang = list[Path](), can_hang
+        if disks:
+            self._mount("-t", "tmpfs", "-o", "size=12m", "tmpfs", folder=self.database.parent)
+            self._mount("-t", "tmpfs", "-o", "size=12m", "tmpfs", folder=self.routing.parent)
         if can_hang:
-            _mount_image(folder / "image", self.database.parent)
-            self._disks = [self.database.parent]
+            self._mount("-o", "loop", str(_made_image(folder / "image")), folder=self.database.parent)
+        self.servers = Servers("0.0.0.0" if link else "127.0.0.1")  # noqa: S104 - for the addresses of the link
+        self._log = (folder / "log").open("ab")
         self.config.write_text(
             CONFIGURATION.format(
                 database=f"sqlite:///{self.database}",
@@ -112,10 +120,6 @@ class Lab:
             ),
             encoding="utf-8",
         )
-        if self._clock:
-            library = build_library(CLOCK_SOURCE, folder)
-            self._environment |= {"LD_PRELOAD": str(library), "CLOCK_OFFSET": str(self._clock)}
-        self.set_clock(0)
         self.watch = FileWatch(self.routing, may_vanish=may_vanish)
 
     def close(self) -> None:
@@ -151,6 +155,14 @@ class Lab:
         process.kill()
         process.wait()
         self.processes.remove(process)
+
+    def _mount(self, *what: str, folder: Path) -> None:
+        if os.geteuid():
+            raise CannotProvokeError("it needs root, to mount a small disk")
+        mounting = subprocess.run(["/bin/mount", *what, str(folder)], check=False, capture_output=True, text=True)
+        if mounting.returncode:
+            raise CannotProvokeError(f"no disk can be mounted: {mounting.stderr.strip()}")
+        self._disks.append(folder)
 
     def _url(self, name: str) -> str:
         port = self.servers.server_address[1]
@@ -215,8 +227,17 @@ class Lab:
         subprocess.run(["/sbin/fsfreeze", "-f" if frozen else "-u", str(self.database.parent)], check=True)
 
 
-def _mount_image(image: Path, folder: Path) -> None:
+def _built(source: Path, folder: Path) -> str:
+    try:
+        return str(build_library(source, folder))
+    except FileNotFoundError as error:
+        raise CannotProvokeError(str(error)) from error
+
+
+def _made_image(image: Path) -> Path:
+    if not all(Path(tool).exists() for tool in ("/sbin/mkfs.ext4", "/sbin/fsfreeze")):
+        raise CannotProvokeError("it needs mkfs.ext4 and fsfreeze: apt install e2fsprogs util-linux")
     with image.open("wb") as file:
         file.truncate(64 * 1024 * 1024)
     subprocess.run(["/sbin/mkfs.ext4", "-q", str(image)], check=True)
-    subprocess.run(["/bin/mount", "-o", "loop", str(image), str(folder)], check=True)
+    return image
