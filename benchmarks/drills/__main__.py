@@ -124,6 +124,7 @@ def _endure(args: argparse.Namespace) -> int:
     report = endure_hostility(60 * args.minutes, args.seed, only_echoes=args.echoes)
     lines = (
         f"{report.answers:,} hostile answers in {report.seconds / 60:g} min",
+        "reached: " + ", ".join(f"{name} {times:,}" for name, times in report.asked.items()),
         f"at the most {report.most_mib:.0f} MiB and {report.most_files} open files",
         *([] if args.echoes else [f"the good provider was asked {report.late_p99_s * 1000:.0f} ms late (p99)"]),
         f"it ended {report.stopped_s:.1f} s after SIGTERM",

@@ -1,5 +1,6 @@
 """The drills on the real service hold for a few kills and a few seconds, and what is broken on purpose is found."""
 
+import base64
 import json
 import os
 import shutil
@@ -8,12 +9,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from benchmarks.drills.service.growth import Figure, grown
 from benchmarks.drills.service.history import live_and_measure
-from benchmarks.drills.service.hostile import KEYS, HostileReport, endure_hostility, found_keys
+from benchmarks.drills.service.hostile import KEYS, endure_hostility
+from benchmarks.drills.service.hostile_traces import found_keys, wrong_modes
 from benchmarks.drills.service.kills import kill_often
 from benchmarks.drills.service.network import fail_network
 from benchmarks.drills.service.step_counter import StepCounter
@@ -85,9 +88,10 @@ def test_some_hostility_is_endured() -> None:
 
 
 def test_echoes_leave_no_key() -> None:
-    """Not in files, the log, messages, or a backup; and what is private stays so."""
+    """Not in files, the log, messages, or a backup; what is private stays so; and every key was echoed."""
     report = endure_hostility(6.0, seed=2, only_echoes=True)
     assert report.answers > 20
+    assert all(report.asked.values())
     assert report.wrong == []
 
 
@@ -103,15 +107,30 @@ def test_the_right_one_is_blamed_for_the_network() -> None:
     assert of_provider.moved_s
 
 
-def test_a_key_that_was_written_is_found(tmp_path: Path) -> None:
-    """In a file, quoted, in base64 at any place; and in what was sent."""
-    (tmp_path / "clean").write_bytes(b"nothing")
-    assert list(found_keys(tmp_path, [], HostileReport())) == []
-    (tmp_path / "log").write_bytes(b"refused: " + KEYS["KEY_1"].encode() + b" it said")
-    found = list(found_keys(tmp_path, [b"token " + KEYS["SLACK_TOKEN"].encode()], HostileReport()))
-    assert [text.partition(":")[0] for text in found] == [
-        "a key stands in log",
-        "a key stands in what Slack and the webhook got",
+@pytest.mark.parametrize("variable", KEYS)
+def test_a_key_that_was_written_is_found(variable: str) -> None:
+    """Whole, quoted, in base64 at any place, or a piece of it."""
+    key = KEYS[variable]
+    leaks = {
+        "whole": f"refused: {key} it said",
+        "quoted": quote(f"k={key}", safe=""),
+        "piece": key[8:16],
+        "basic": base64.b64encode(f"name:{key}".encode()).decode(),
+    }
+    texts = {"clean": b"refused: *** it said", **{name: text.encode() for name, text in leaks.items()}}
+    found = list(found_keys(texts, KEYS.values()))
+    assert [text.partition(":")[0] for text in found] == [f"a key stands in {name}" for name in leaks]
+
+
+def test_a_file_that_others_may_read_is_found(tmp_path: Path) -> None:
+    """Whatever is not meant for them; and the routing file where they cannot read it."""
+    for name, mode in {"routing.json.held": 0o640, "new": 0o644, "routing.json": 0o600, "hotspare.db": 0o600}.items():
+        (tmp_path / name).touch()
+        (tmp_path / name).chmod(mode)
+    assert sorted(wrong_modes(tmp_path)) == [
+        "new has the mode 644, expected 600",
+        "routing.json has the mode 600, expected 644",
+        "routing.json.held has the mode 640, expected 600",
     ]
 
 

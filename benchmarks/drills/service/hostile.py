@@ -4,18 +4,16 @@ Beside them is one good provider, to which the route must go and whose probes mu
 is searched for its keys afterwards.
 """
 
-import base64
 import os
 import random
-import re
 import signal
 import socket
-import stat
+import string
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -23,17 +21,34 @@ from pathlib import Path
 from statistics import quantiles
 from tempfile import TemporaryDirectory
 from typing import Any, Final
-from urllib.parse import quote
 
 from benchmarks.drills.service.hostile_server import HostileServer
+from benchmarks.drills.service.hostile_traces import files_of_service, found_keys, wrong_modes
 from benchmarks.probing.processes import memory_mb
-from benchmarks.reliability.lab import BrokenPromiseError, read_table
+from benchmarks.reliability.lab import BrokenPromiseError, read_table, wait_until
+from probes.dialects.registry import DIALECTS
 
-KEYS: Final = {
-    **{f"KEY_{number}": f"sk-made-up-{number}-Zx81mQp4vTe7LrW2{number}" for number in range(6)},
-    "SLACK_TOKEN": "xoxb-made-up-Qp4vTe7LrW2Zx81m",
-    "WEBHOOK_SECRET": "whsec-made-up-LrW2Zx81mQp4vTe7",
+
+def _made_up(length: int, number: int) -> str:
+    """It looks like no vendor's key, so that only who knows it masks it."""
+    return "".join(random.Random(number).choices(string.ascii_letters + string.digits, k=length))
+
+
+_GOOD_KEY: Final = {"KEY_GOOD": _made_up(40, 0)}
+_KEYS_BY_DIALECT: Final = {f"KEY_{number}": _made_up(40, number + 1) for number in range(len(DIALECTS))}
+_SENT_WITH_SIGNATURE: Final = {
+    "AWS_ACCESS_KEY_ID": "AKIAU2VN7QW4M5XH3ZKD",
+    "AWS_SESSION_TOKEN": f"{_made_up(90, 101)}/{_made_up(90, 102)}+{_made_up(30, 103)}==",
 }
+_SLACK_TOKEN: Final = {"SLACK_TOKEN": f"xoxb-{_made_up(24, 104)}"}
+_ECHOED: Final = {**_KEYS_BY_DIALECT, **_SENT_WITH_SIGNATURE, **_SLACK_TOKEN}
+KEYS: Final = {
+    **_GOOD_KEY,
+    **_ECHOED,
+    "AWS_SECRET_ACCESS_KEY": f"{_made_up(19, 105)}/{_made_up(20, 106)}",
+    "WEBHOOK_SECRET": _made_up(30, 107),
+}
+"""By the variables that the service has them from."""
 MOST_MIB, MOST_FILES, MOST_LATE_S, MOST_STOP_S = 500, 700, 0.1, 10.0
 _INTERVAL_S: Final = 0.5
 _ECHOES_SLOWER: Final = 4
@@ -45,7 +60,7 @@ routing_file: {folder}/routes/routing.json
 defaults: {{interval: {interval_ms}ms, timeout: {{connect: 400ms, total: 2s}}, slow: 1s, checks: [chat, stream]}}
 providers:
 {hostile}
-  good: {{dialect: openai-chat, base_url: "{url}/good/v1", api_key: "${{KEY_0}}", models: {{a: {{checks: [chat]}}}}}}
+  good: {{dialect: openai-chat, base_url: "{url}/good/v1", api_key: "${{KEY_GOOD}}", models: {{a: {{checks: [chat]}}}}}}
 routes: {{chat: {{candidates: [p0/a, p1/a, good/a]}}}}
 controller:
   {{min_outage: 1s, dwell: 1s, failback: {{hold: 2s}}, blips: {{per_day: 5, length: [50ms, 130ms], failure_rate: 90%}}}}
@@ -55,11 +70,12 @@ alerts:
   webhook_secret: "${{WEBHOOK_SECRET}}"
   heartbeat_url: "{url}/heartbeat"
   heartbeat_every: 10s
-connectivity: {{endpoints: ["{url}/good"]}}
+connectivity: {{endpoints: ["{url}/neutral"]}}
 api: {{listen: "127.0.0.1:{port}"}}
 ui: {{static: "{folder}/static"}}
 """
-_DIALECTS: Final = ("openai-chat", "anthropic", "gemini", "cohere", "openai-responses")
+#: Everything on the server besides the hostile providers, which are told apart by their keys.
+_REACHED: Final = ("good", "neutral", "status", "slack", "webhook", "heartbeat")
 
 
 @dataclass(kw_only=True)
@@ -69,6 +85,9 @@ class HostileReport:
     seconds: float = 0.0
     answers: int = 0
     """Hostile answers."""
+    asked: dict[str, int] = field(default_factory=dict)
+    """How often each was reached: the providers by the variable of their key, everything else by its path; `api`: how
+    many answers its clients got."""
     most_mib: float = 0.0
     most_files: int = 0
     late_p99_s: float = 0.0
@@ -80,35 +99,32 @@ class HostileReport:
 
 
 def endure_hostility(seconds: float, seed: int, *, only_echoes: bool = False) -> HostileReport:
-    """Run the service for so long among all of them.
+    """Run the service for so long among all of them; longer, where one of them was not reached by then.
 
     `only_echoes`: at a quarter of the pace, without clients of the API, and whether it is late is not looked at.
     """
     report, interval_s = HostileReport(seconds=seconds), _INTERVAL_S * (_ECHOES_SLOWER if only_echoes else 1)
-    with TemporaryDirectory() as name, HostileServer(seed, only_echoes=only_echoes) as server:
+    with TemporaryDirectory() as name, HostileServer(seed, _ECHOED.values(), only_echoes=only_echoes) as server:
         folder, port = Path(name), _free_port()
-        config = folder / "hotspare.yaml"
-        hostile = "\n".join(
-            f'  p{number}: {{dialect: {dialect}, base_url: "{server.url}/p{number}", api_key: "${{KEY_{number + 1}}}",'
-            f' status_page: "{server.url}/status", models: {{a: {{}}, b: {{}}}}}}'
-            for number, dialect in enumerate(_DIALECTS)
-        )
-        config.write_text(
-            _CONFIGURATION.format(
-                folder=folder, url=server.url, port=port, hostile=hostile, interval_ms=int(1000 * interval_s)
-            ),
-            encoding="utf-8",
-        )
-        (folder / "data").mkdir()
+        config = _configure(folder, server.url, port, interval_s)
         with (folder / "log").open("wb") as log:
             command = [sys.executable, "-m", "controller.cli.main", "run", "-c", str(config)]
             service = subprocess.Popen(command, stdout=log, stderr=log, env=_environment())
         clients = _Clients(port, seed, 0 if only_echoes else _CLIENTS)
+
+        def asked() -> dict[str, int]:
+            by_key = {name: server.carried[key.encode()] for name, key in _ECHOED.items()}
+            api = {} if only_echoes else {"api": clients.answers}
+            return by_key | {name: server.asked[name] for name in _REACHED} | api
+
         try:
-            _watch(service, report, seconds)
-            if not _reaches_good(folder):
+            _watch(service, folder, report, seconds)
+            if not _waits_for(lambda: _target(folder) == "good/a"):
                 report.wrong.append(f"the route is on {_target(folder)}, not on the only good target")
-            _back_up(config, report)
+            _waits_for(lambda: all(asked().values()))
+            _call(report, "db", "backup", str(folder / "backup-of-hotspare.db"), "-c", str(config))
+            _call(report, "page", "--static", str(folder / "static"), "-c", str(config))
+            report.wrong += wrong_modes(folder)
         except BrokenPromiseError as error:
             report.wrong.append(str(error))
         finally:
@@ -116,10 +132,36 @@ def endure_hostility(seconds: float, seed: int, *, only_echoes: bool = False) ->
             clients.close()
             server.closing = True
             server.shutdown()
-        report.answers = server.answers
+        report.answers, report.asked = server.answers, asked()
         report.late_p99_s = 0.0 if only_echoes else _late_p99_s(server.good_at)
-        report.wrong += [*found_keys(folder, server.told, report), *_wrong_modes(folder), *_beyond_bounds(report)]
+        report.wrong += [*_leaks(folder, server.told, report), *_unreached(report.asked), *_beyond_bounds(report)]
+        report.wrong = list(dict.fromkeys(report.wrong))
     return report
+
+
+def _configure(folder: Path, url: str, port: int, interval_s: float) -> Path:
+    """A hostile provider of each dialect, and one whose requests are signed; each of the former with a key of its own.
+
+    Azure's address is a host alone.
+    """
+    more = {"bedrock": ", region: us-east-1"}
+    providers = [
+        f'dialect: {dialect}, base_url: "{url}{"" if dialect == "azure-openai" else f"/p{number}"}",'
+        f' api_key: "${{KEY_{number}}}"{more.get(dialect, "")}'
+        for number, dialect in enumerate(DIALECTS)
+    ]
+    providers.append(f'dialect: bedrock, base_url: "{url}/signed", signing: true, region: us-east-1')
+    hostile = "\n".join(
+        f'  p{number}: {{{keys}, status_page: "{url}/status", models: {{a: {{}}, b: {{}}}}}}'
+        for number, keys in enumerate(providers)
+    )
+    config = folder / "hotspare.yaml"
+    config.write_text(
+        _CONFIGURATION.format(folder=folder, url=url, port=port, hostile=hostile, interval_ms=int(1000 * interval_s)),
+        encoding="utf-8",
+    )
+    (folder / "data").mkdir()
+    return config
 
 
 def _environment() -> dict[str, str]:
@@ -138,33 +180,31 @@ def _target(folder: Path) -> str | None:
     return str(table["routes"]["chat"]["target"]) if table else None
 
 
-def _reaches_good(folder: Path) -> bool:
-    """Whether the route is on the only good target, or goes there soon: after a short run it may just be deciding."""
-    ends = time.monotonic() + _PATIENCE_S
-    while _target(folder) != "good/a":
-        if time.monotonic() > ends:
-            return False
-        time.sleep(0.1)
-    return True
+def _waits_for(holds: Callable[[], bool]) -> bool:
+    """Whether it holds, or does so soon: after a short run the service may just be about to do it."""
+    with suppress(BrokenPromiseError):
+        wait_until(holds, "what is waited for", _PATIENCE_S)
+        return True
+    return False
 
 
-def _watch(service: "subprocess.Popen[bytes]", report: HostileReport, seconds: float) -> None:
+def _watch(service: "subprocess.Popen[bytes]", folder: Path, report: HostileReport, seconds: float) -> None:
     ends, files = time.monotonic() + seconds, Path(f"/proc/{service.pid}/fd")
     while time.monotonic() < ends:
         if service.poll() is not None:
             raise BrokenPromiseError(f"the service ended by itself: exit code {service.returncode}")
         report.most_mib = max(report.most_mib, memory_mb(service.pid))
+        report.wrong += wrong_modes(folder)
         with suppress(OSError):
             report.most_files = max(report.most_files, len(list(files.iterdir())))
         time.sleep(0.2)
 
 
-def _back_up(config: Path, report: HostileReport) -> None:
-    copy = config.with_name("backup-of-hotspare.db")
-    command = [sys.executable, "-m", "controller.cli.main", "db", "backup", str(copy), "-c", str(config)]
+def _call(report: HostileReport, *words: str) -> None:
+    command = [sys.executable, "-m", "controller.cli.main", *words]
     done = subprocess.run(command, capture_output=True, text=True, env=_environment(), check=False)
     if done.returncode:
-        report.wrong.append(f"the backup failed: {done.stderr}")
+        report.wrong.append(f"{' '.join(words[:2])} failed: {done.stderr}")
 
 
 def _stop(service: "subprocess.Popen[bytes]", report: HostileReport) -> float:
@@ -196,40 +236,17 @@ def _beyond_bounds(report: HostileReport) -> Iterator[str]:
             yield f"{measured:.2f} {what}, at most {most:g} are allowed"
 
 
-def found_keys(folder: Path, told: list[bytes], report: HostileReport) -> Iterator[str]:
-    """Where a key stands in what the service wrote or sent to others than its provider."""
-    written = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".yaml"}
-    everything = {str(path.relative_to(folder)): text for path, text in written.items()} | {
-        "what Slack and the webhook got": b"\n".join(told)
-    }
-    forms = {form for key in KEYS.values() for form in _forms(key)}
-    pattern = re.compile(b"|".join(re.escape(form) for form in forms))
-    for name, text in everything.items():
-        report.searched_bytes += len(text)
-        if found := pattern.search(text):
-            around = text[max(0, found.start() - 60) : found.end() + 20]
-            yield f"a key stands in {name}: {around!r}"
+def _leaks(folder: Path, told: list[bytes], report: HostileReport) -> Iterator[str]:
+    """Keys in what the service wrote, or sent to others than its providers."""
+    paths = [folder / "log", *files_of_service(folder)]
+    texts = {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+    texts["what Slack and the webhook got"] = b"\n".join(told)
+    report.searched_bytes = sum(map(len, texts.values()))
+    yield from found_keys(texts, KEYS.values())
 
 
-def _forms(key: str) -> Iterator[bytes]:
-    """As it is, quoted, in base64 at each of its three offsets, and all but its first characters."""
-    yield key.encode()
-    yield quote(key, safe="").encode()
-    yield key[4:].encode()
-    for offset in range(3):
-        encoded = base64.b64encode(b"x" * offset + key.encode())
-        yield encoded[4 if offset else 0 : -4]
-
-
-def _wrong_modes(folder: Path) -> Iterator[str]:
-    for path in folder.rglob("*"):
-        if not path.is_file() or path.suffix in {".yaml", ".lock"}:
-            continue
-        mode, private = stat.S_IMODE(path.stat().st_mode), "hotspare.db" in path.name
-        if private and mode != 0o600:
-            yield f"{path.name} has the mode {mode:o}, expected 600"
-        if path.name == "routing.json" and mode != 0o644:
-            yield f"routing.json has the mode {mode:o}, expected 644"
+def _unreached(asked: Mapping[str, int]) -> Iterator[str]:
+    return (f"{name} was never reached" for name, times in asked.items() if not times)
 
 
 class _Clients:
@@ -237,6 +254,8 @@ class _Clients:
 
     def __init__(self, port: int, seed: int, count: int) -> None:
         self._port, self._closing = port, threading.Event()
+        self.answers = 0
+        """How many of them were answered."""
         dice = random.Random(seed)
         self._threads = [
             threading.Thread(target=self._ask_on, args=[random.Random(dice.random())], daemon=True)
@@ -258,7 +277,7 @@ class _Clients:
                     connection.sendall(piece)
                     self._closing.wait(dice.choice((0.0, 0.01, 0.3)))
                 if dice.random() < 0.7:
-                    connection.recv(65536)
+                    self.answers += bool(connection.recv(65536))
 
 
 def _get(path: str, more: str = "") -> bytes:

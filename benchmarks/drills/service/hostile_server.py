@@ -10,11 +10,12 @@ import socketserver
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from tests.support.oddities import HEADERS, STATUSES, TOKENS
@@ -27,22 +28,30 @@ _DEEP: Final = b"[" * 200_000
 
 
 class HostileServer(socketserver.ThreadingTCPServer):
-    """Answers well under `/good`, and badly everywhere else; `slack` answers well every second time."""
+    """Answers well under `/good` and `/neutral`, and badly everywhere else; `/slack` answers well every second time."""
 
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 512
 
-    def __init__(self, seed: int, *, only_echoes: bool = False) -> None:
-        """`only_echoes`: every bad answer has the key in it that it was asked with."""
+    def __init__(self, seed: int, keys: Collection[str], *, only_echoes: bool = False) -> None:
+        """`keys`: what is echoed where a request carries it, in whichever header or parameter.
+
+        `only_echoes`: every bad answer has a key in it that it was asked with.
+        """
         super().__init__(("127.0.0.1", 0), _Handler)
         self.dice = random.Random(seed)
         self.ways = (_echo, _echo_in_answer) if only_echoes else _WAYS
+        self.keys = tuple(key.encode() for key in keys)
         self.good_at: list[float] = []
         """When the good provider was asked (monotonic)."""
         self.told: list[bytes] = []
         """All that was sent to Slack and the webhook."""
         self.answers = 0
+        self.asked = Counter[str]()
+        """How often each first part of a path was asked for."""
+        self.carried = Counter[bytes]()
+        """How often a request that is answered badly carried each key; of several, the one that was echoed."""
         self.closing = False
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
@@ -54,6 +63,12 @@ class HostileServer(socketserver.ThreadingTCPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         """Nothing: who was treated badly has left."""
 
+    def take_key(self, head: bytes) -> bytes:
+        """The key to echo: of those that the request carries, the one that came back least."""
+        key = min((key for key in self.keys if key in head), key=self.carried.__getitem__, default=b"none")
+        self.carried[key] += 1
+        return key
+
 
 class _Handler(socketserver.StreamRequestHandler):
     server: HostileServer
@@ -64,22 +79,24 @@ class _Handler(socketserver.StreamRequestHandler):
         head = b"".join(takewhile(lambda line: line not in {b"\r\n", b""}, iter(self.rfile.readline, None)))
         length = re.search(rb"(?i)content-length: (\d+)", head)
         body = self.rfile.read(int(length[1])) if length else b""
-        path = head.split(b" ", 2)[1] if head.count(b" ") > 1 else b""
-        if path.startswith(b"/good"):
-            self.server.good_at.append(began)
+        path = head.split(b" ", 2)[1] if head.count(b" ") > 1 else b"/"
+        kind = path.decode("latin-1").partition("?")[0].split("/")[1]
+        self.server.asked[kind] += 1
+        if kind in {"good", "neutral"}:
+            if kind == "good":
+                self.server.good_at.append(began)
             self.wfile.write(_answer(_reply(body)))
             return
-        if path.startswith((b"/slack", b"/webhook")):
+        if kind in {"slack", "webhook"}:
             self.server.told.append(body)
-        if path.startswith(b"/slack") and self.server.dice.random() < 0.5:
+        if kind == "slack" and self.server.dice.random() < 0.5:
             stamp = f"{time.time():.6f}"
             self.wfile.write(_answer(json.dumps({"ok": True, "channel": "C1", "ts": stamp, "messages": []}).encode()))
             return
         self.server.answers += 1
-        sent = re.search(rb"(?i)(?:authorization: bearer|x-api-key:) *(\S+)", head)
-        key = sent[1] if sent else b"none"
+        asked = _Asked(dice=self.server.dice, key=self.server.take_key(head), body=body)
         with suppress(OSError):
-            for piece in self.server.dice.choice(self.server.ways)(_Asked(dice=self.server.dice, key=key, body=body)):
+            for piece in self.server.dice.choice(self.server.ways)(asked):
                 self.wfile.write(piece)
                 if self.server.closing or time.monotonic() - began > _LONGEST_S:
                     break
@@ -130,12 +147,26 @@ def _echo_in_answer(asked: "_Asked") -> Iterator[bytes]:
     """What the model says is the key, whole or in pieces of a stream."""
     form = _form(asked)
     if b'"stream":true' not in asked.body.replace(b" ", b""):
-        yield _answer(_reply(b"").replace(b'"content": ""', json.dumps({"content": form})[1:-1].encode()))
+        yield _answer(json.dumps(_in_every_dialect(form, asked.dice)).encode())
         return
     yield b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
     for piece in re.findall(r".{1,9}", form):
         yield b"data: " + json.dumps({"choices": [{"delta": {"content": piece}}]}).encode() + b"\n\n"
     yield asked.dice.choice((b"data: [DONE]\n\n", b"data: " + form.encode() + b"\n\n", b""))
+
+
+def _in_every_dialect(text: str, dice: random.Random) -> dict[str, Any]:
+    """A reply in the shapes of all dialects at once; two of them differ in what `output` is."""
+    blocks = [{"type": "text", "text": text}]
+    output = dice.choice(({"message": {"content": [{"text": text}]}}, [{"type": "message", "content": blocks}]))
+    return {
+        "choices": [{"message": {"content": text}, "finish_reason": "stop"}],
+        "content": blocks,
+        "message": {"content": blocks},
+        "candidates": [{"content": {"parts": [{"text": text}]}, "finishReason": "STOP"}],
+        "output": output,
+        "model": text,
+    }
 
 
 def _drip(asked: "_Asked") -> Iterator[bytes]:
