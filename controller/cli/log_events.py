@@ -166,6 +166,7 @@ EVENTS: Final = {
     "cycle_failed": "a cycle could not be stored, and is tried again",
     "housekeeping_failed": "signs of life or sums were not stored",
     "clock_stepped": "the clock was set",
+    "pruning_paused": "it may be days ahead: nothing is removed for a day",
     "page_ended": "the page has ended, and is started again",
     "static_page_failed": "the static page was not written",
     "static_page_written_again": "it is written again",

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from math import isfinite
@@ -17,6 +17,7 @@ from controller.service.background import HOST, BackgroundRecorder
 from controller.service.reloading import ConfigurationInForce
 from monitor.clock import utc_now
 from monitor.config.retention import RetentionSettings
+from monitor.formatting import ago
 from monitor.history.rollup import DAY, HOUR, MINUTE
 from monitor.liveness import ServiceBeat
 from monitor.storage.database import DatabaseError
@@ -30,14 +31,28 @@ _PRUNED_EVERY_S, _PRUNED_AFTER_S, _PRUNED = 3600.0, 0.2, 1_000
 #: A wall clock that moves by more than this against the monotonic one was set.
 _CLOCK_STEP_S = 2.0
 _CLOCK_EVERY_S = 0.5
-_DAY_S = 86_400.0
-_MINUTES_KEPT_S: Final = 14 * _DAY_S
+_DAY: Final = timedelta(days=1)
+_MINUTES_KEPT_S: Final = 14 * _DAY.total_seconds()
+_PRUNING_PAUSED: Final = "pruning_paused"
+_KEPT: Final = "nothing is removed for a day"
 
 
 def oldest_sums(kept: RetentionSettings, now: datetime) -> dict[timedelta, datetime]:
     """From when on sums are kept, by their span; without those that are kept for ever."""
     limits_s = {MINUTE: _MINUTES_KEPT_S, HOUR: kept.hour_s, DAY: kept.day_s}
     return {span: now - timedelta(seconds=limit_s) for span, limit_s in limits_s.items() if isfinite(limit_s)}
+
+
+def pruning_begins(now: datetime, last_sign: datetime | None, paused_at: datetime | None) -> datetime:
+    """From when on history is removed: a day after a clock that may be wrong by a year was met.
+
+    `last_sign` is when the former service gave its last sign of life, `paused_at` when removing was paused last. What
+    lies in the future is of a clock that has been set back since.
+    """
+    began = [paused_at] if paused_at and paused_at <= now else []
+    if last_sign and now - last_sign > _DAY:
+        began.append(now)
+    return max((at + _DAY for at in began), default=now)
 
 
 @dataclass(kw_only=True)
@@ -56,7 +71,7 @@ class Housekeeping:
 
     _failed: str | None = None
     """Why it failed last; it is logged once."""
-    _prunes_from_s: float = 0.0
+    _prunes_from_s: float = field(default_factory=lambda: time.monotonic() + _DAY.total_seconds())
     """From which monotonic second on history is removed: a clock that is wrong by a year must not remove it all."""
 
     async def watch_clock(self) -> None:
@@ -68,8 +83,9 @@ class Housekeeping:
                 text = f"the clock was set by {step_s:+.0f} s: every probe is rescheduled"
                 self.recorder.event("clock_stepped", HOST, text)
                 self.replan(self.wall())
-            if step_s > _DAY_S:
-                self._prunes_from_s = time.monotonic() + _DAY_S
+            if step_s > _DAY.total_seconds():
+                self._prunes_from_s = time.monotonic() + _DAY.total_seconds()
+                self.recorder.event(_PRUNING_PAUSED, HOST, f"{_KEPT}: the clock was set forward")
             await asyncio.sleep(_CLOCK_EVERY_S)
 
     async def run(self) -> None:
@@ -98,7 +114,17 @@ class Housekeeping:
     def started(self, watching: str) -> None:
         """Record that the service has started, and what it watches; raises DatabaseError."""
         self._record("service_started", f"version {_VERSION}, pid {os.getpid()}, {watching}")
+        self._distrust_clock()
         self.beat()
+
+    def _distrust_clock(self) -> None:
+        """Wait with removing where this clock may be wrong by the days that have passed since the former service."""
+        store, now = self.recorder.store, self.recorder.clock()
+        former, paused_at = store.last_beat(), store.last_event_at(_PRUNING_PAUSED)
+        begins = pruning_begins(now, former.beat_at if former else None, paused_at)
+        self._prunes_from_s = time.monotonic() + (begins - now).total_seconds()
+        if former and begins == now + _DAY:
+            self._record(_PRUNING_PAUSED, f"{_KEPT}: the last sign of life was {ago(former.beat_at, now)}")
 
     def stopped(self) -> None:
         """Record that the service stops in good order, so that nobody takes it for a crash."""

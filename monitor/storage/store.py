@@ -241,6 +241,13 @@ class Store:
             after = select(EventRow).where(col(EventRow.id) > number).order_by(col(EventRow.id)).limit(1_000)
             return newest, list(session.exec(after)) if newest > number else []
 
+    def last_event_at(self, kind: str) -> datetime | None:
+        """When the newest event of this kind was; None where there is none."""
+        newest = select(EventRow.at_ms).where(col(EventRow.kind) == kind).order_by(col(EventRow.id).desc()).limit(1)
+        with Session(self._reading) as session:
+            at_ms = session.exec(newest).first()
+        return None if at_ms is None else from_ms(at_ms)
+
     def notices(self) -> list[TargetNotice]:
         """All notices that people were ever told, oldest first."""
         every = select(EventRow).where(col(EventRow.kind).in_(KINDS)).order_by(col(EventRow.id))
