@@ -43,6 +43,12 @@ class StepCounter:
         """End the process at the so manieth step from now on, or in the midst of the so manieth write; 0: at none."""
         self._memory[8:] = struct.pack("=qq", step, is_torn)
 
+    def call_off(self) -> bool:
+        """End it at none; whether it has made the step that was wanted, of which it dies, if it has not yet."""
+        _, left, _ = _COUNTERS.unpack(self._memory)
+        self.kill_at(0)
+        return int(left) == 0
+
 
 class Enumeration:
     """The steps of a phase, one after another; several may take of them at once."""
