@@ -103,6 +103,8 @@ def _kill_lines(report: KillReport) -> tuple[str, ...]:
     return (
         f"{report.kills:,} processes were killed; {report.files:,} routing files were read meanwhile",
         f"{report.decisions:,} decisions, {report.incidents:,} incidents, {report.messages:,} messages in Slack",
+        f"{report.probes:,} probes are stored; {len(report.lost_s):,} of {report.answers:,} answers came too late",
+        f"the earliest of these came {max(report.lost_s, default=0):.1f} s before the last answer of its service",
     )
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
+from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -27,8 +28,8 @@ database: {database}
 routing_file: {routing}
 defaults: {{interval: 500ms, timeout: {{connect: 400ms, first_token: 500ms, total: 500ms}}, slow: 450ms}}
 providers:
-  one: {{dialect: openai-chat, base_url: "{one}/one/v1", api_key: nobody, models: {{a: {{}}{more}}}}}
-  two: {{dialect: openai-chat, base_url: "{two}/two/v1", api_key: nobody, models: {{a: {{}}}}}}
+  one: {{dialect: openai-chat, base_url: "{one}/one/v1", api_key: "${{LAB_KEY}}", models: {{a: {{}}{more}}}}}
+  two: {{dialect: openai-chat, base_url: "{two}/two/v1", api_key: "${{LAB_KEY}}", models: {{a: {{}}}}}}
 routes: {{chat: {{candidates: [one/a, two/a]}}}}
 controller:
   {{min_outage: 1s, dwell: 1s, failback: {{hold: 2s}}, blips: {{per_day: 5, length: [50ms, 130ms], failure_rate: 90%}}}}
@@ -100,6 +101,8 @@ class Lab:
             self._environment |= {"LD_PRELOAD": _built(CLOCK_SOURCE, folder), "CLOCK_OFFSET": str(self._clock)}
         self.set_clock(0)
         self.processes: list[subprocess.Popen[bytes]] = []
+        self._numbers = count(1)
+        """Of the processes: the servers tell them apart by their keys."""
         for path in (self.database.parent, self.routing.parent):
             path.mkdir()
         self._disks, self._can_hang = list[Path](), can_hang
@@ -145,8 +148,9 @@ class Lab:
         """Start a command of `hotspare` in the service's place; it is the last of `processes`."""
         prefix = self._link.command if self._link else []
         command = [*prefix, sys.executable, "-m", "controller.cli.main", *words, "-c", str(config or self.config)]
+        environment = {**self._environment, "LAB_KEY": f"nobody-{next(self._numbers)}"}
         # In a process group of its own: Ctrl-C is for the drill.
-        process = subprocess.Popen(command, stdout=self._log, stderr=self._log, env=self._environment, process_group=0)
+        process = subprocess.Popen(command, stdout=self._log, stderr=self._log, env=environment, process_group=0)
         self.processes.append(process)
         return process
 

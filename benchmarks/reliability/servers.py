@@ -5,10 +5,27 @@ import re
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from typing import Any
 
 _FLOOD = b"x" * 65536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a provider answered, noted before the first byte is sent."""
+
+    request_id: str
+    key: str
+    """That it was asked with: each service has one of its own."""
+    target: str
+    status: int
+    at_s: float
+    """By the monotonic clock."""
+    at_ms: int
+    """By the wall clock."""
 
 
 class Servers(ThreadingHTTPServer):
@@ -22,6 +39,9 @@ class Servers(ThreadingHTTPServer):
         """The providers that answer HTTP 500."""
         self.slack = "well"
         """`well`, `drip` (a byte now and then, for ever) or `flood` (without an end)."""
+        self.answers: list[Answer] = []
+        """Of the providers, in order."""
+        self.numbers = count(1)
         self.told: list[str] = []
         """What Slack was told, in order."""
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -44,11 +64,24 @@ class _Handler(BaseHTTPRequestHandler):
         if who == "slack":
             self._slack(sent)
         elif who in self.server.failing:
-            self._answer(500, {"error": {"message": "overloaded"}})
+            self._answer_probe(who, sent, 500, {"error": {"message": "overloaded"}})
         else:
             nonce = re.search(r"word: (\w{8})", sent)
-            content = nonce[1] if nonce else ""
-            self._answer(200, {"choices": [{"message": {"content": content}, "finish_reason": "stop"}]})
+            choice = {"message": {"content": nonce[1] if nonce else ""}, "finish_reason": "stop"}
+            usage = {"prompt_tokens": 17, "completion_tokens": 6}
+            self._answer_probe(who, sent, 200, {"choices": [choice], "usage": usage})
+
+    def _answer_probe(self, who: str, sent: str, status: int, body: dict[str, Any]) -> None:
+        answer = Answer(
+            request_id=f"answer-{next(self.server.numbers)}",
+            key=self.headers["authorization"].removeprefix("Bearer "),
+            target=f"{who}/{json.loads(sent)['model']}",
+            status=status,
+            at_s=time.monotonic(),
+            at_ms=int(time.time() * 1000),
+        )
+        self.server.answers.append(answer)
+        self._answer(status, body, answer.request_id)
 
     def _slack(self, sent: str) -> None:
         if self.server.slack == "well":
@@ -62,9 +95,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(b" " if self.server.slack == "drip" else _FLOOD)
                 time.sleep(0.3 if self.server.slack == "drip" else 0)
 
-    def _answer(self, status: int, body: dict[str, Any]) -> None:
+    def _answer(self, status: int, body: dict[str, Any], request_id: str | None = None) -> None:
         with suppress(OSError):
             self.send_response(status)
+            if request_id:
+                self.send_header("x-request-id", request_id)
             self.send_header("content-type", "application/json")
             self.end_headers()
             self.wfile.write(json.dumps(body).encode())

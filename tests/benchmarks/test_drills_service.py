@@ -31,6 +31,7 @@ def test_some_kills_hold() -> None:
     report = kill_often(6, seed=3, jobs=2)
     assert (report.kills, report.wrong) == (6, [])
     assert report.files > 100
+    assert report.probes > 4
 
 
 @pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler")

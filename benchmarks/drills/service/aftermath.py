@@ -1,15 +1,17 @@
-"""What must hold of the journal and of what people were told, after a service was killed however often."""
+"""What must hold of journal, observations and messages after a service was killed, however often."""
 
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.drills.service.stored_probes import compare_probes, wrong_sums
 from benchmarks.reliability.lab import FIRST, Lab
+from monitor.storage.held_file import held_file_of
 from tests.support.alert_world import shown
 from tests.support.slack_server import SlackServer
 
@@ -25,6 +27,12 @@ class KillReport:
     decisions: int = 0
     incidents: int = 0
     messages: int = 0
+    answers: int = 0
+    """Of providers, to probes."""
+    probes: int = 0
+    """That are stored, without an answer as well."""
+    lost_s: list[float] = field(default_factory=list)
+    """Of each answer that was not stored any more: how long before the last answer that its service got."""
     files: int = 0
     """Routing files that were read while the services ran and died."""
     wrong: list[str] = field(default_factory=list)
@@ -46,23 +54,37 @@ def untold(database: Path, *, with_open: bool = True) -> int:
         return sum(int(connection.execute(query, [with_open]).fetchone()[0]) for query in queries)
 
 
-def look_back(lab: Lab, slack: SlackServer, report: KillReport) -> None:
-    """Add what the journal, Slack and the reader of the routing file have seen; nothing runs any more."""
+def held_by(lab: Lab) -> set[str]:
+    """The request ids of what waits beside the routing file, once its service has died: none of it may be lost."""
+    return {each.request_id for each in held_file_of(lab.routing).read() if each.request_id}
+
+
+def look_back(lab: Lab, slack: SlackServer, report: KillReport, held: Collection[str]) -> None:
+    """Add what the database, Slack and the reader of the routing file have seen; nothing runs any more.
+
+    `held`: what `held_by` found after each death.
+    """
     try:
-        _look_back(lab, slack, report)
+        _look_back(lab, slack, report, held)
     except sqlite3.Error as error:
         report.wrong.append(f"the database cannot be read: {error}")
 
 
-def _look_back(lab: Lab, slack: SlackServer, report: KillReport) -> None:
+def _look_back(lab: Lab, slack: SlackServer, report: KillReport, held: Collection[str]) -> None:
     with closing(sqlite3.connect(lab.database)) as database:
         database.row_factory = sqlite3.Row
         decisions = database.execute("SELECT * FROM decisions ORDER BY id").fetchall()
         incidents = database.execute("SELECT * FROM incidents ORDER BY id").fetchall()
+        observations = database.execute("SELECT * FROM observations").fetchall()
+        rollups = database.execute("SELECT * FROM rollups").fetchall()
+        spending = database.execute("SELECT * FROM spending").fetchall()
         report.wrong += [text for (text,) in database.execute("PRAGMA integrity_check") if text != "ok"]
     report.files, report.messages = lab.watch.reads, len(slack.everything)
     report.decisions, report.incidents = len(decisions), len(incidents)
     report.wrong += [*lab.watch.wrong, *_broken_chain(decisions), *wrongly_told(incidents, slack)]
+    found = compare_probes(lab.servers.answers, observations, held, held_by(lab))
+    report.answers, report.probes, report.lost_s = len(lab.servers.answers), found.stored, found.lost_s
+    report.wrong += [*found.wrong, *wrong_sums(observations, rollups, spending)]
 
 
 def _broken_chain(decisions: Iterable[sqlite3.Row]) -> Iterator[str]:

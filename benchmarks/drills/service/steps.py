@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from benchmarks.drills.service.aftermath import TOKEN, KillReport, look_back, untold
+from benchmarks.drills.service.aftermath import TOKEN, KillReport, held_by, look_back, untold
 from benchmarks.drills.service.step_counter import Enumeration, StepCounter
 from benchmarks.reliability.lab import SECOND, BrokenPromiseError, Lab
 from tests.support.slack_server import SlackServer
@@ -99,7 +99,7 @@ def _course(enumerations: _Enumerations, on_kill: Callable[[], None]) -> Iterato
             course.report.wrong.append(f"{course.now}: {error}")
         finally:
             lab.close()
-        look_back(lab, slack, course.report)
+        look_back(lab, slack, course.report, course.held)
 
 
 def _die_at_first_start(enumerations: _Enumerations, on_kill: Callable[[], None]) -> KillReport:
@@ -153,6 +153,8 @@ class _Course:
         self.report = KillReport()
         self.now = ""
         """Where it is, for what does not hold."""
+        self.held = set[str]()
+        """What has waited beside the routing file as a service died."""
         self._lab, self._counter, self._enumerations, self._on_kill = lab, counter, enumerations, on_kill
         self._copies = 0
 
@@ -219,6 +221,7 @@ class _Course:
             enumeration.note(died=died)
         if died:
             self.report.kills += 1
+            self.held |= held_by(self._lab)
             self._on_kill()
         if process.returncode is not None and again:
             again()
