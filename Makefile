@@ -113,10 +113,12 @@ lock: .venv/.ready ## Write the lock files anew from pyproject.toml
 sbom: .venv-audit/.ready ## Every package of requirements.lock with its hashes, as dist/sbom.json (CycloneDX)
 	@mkdir -p dist
 	@.venv-audit/bin/cyclonedx-py requirements requirements.lock --of JSON -o dist/sbom.json
-	@echo "dist/sbom.json lists $$(grep -c '"purl"' dist/sbom.json) packages"
+	@listed=$$(grep -c '"purl"' dist/sbom.json); locked=$$(grep -c '^[^ #].*==' requirements.lock); \
+	echo "dist/sbom.json lists $$listed of the $$locked packages of requirements.lock"; [ "$$listed" = "$$locked" ]
 
 audit: .venv-audit/.ready ## Known vulnerabilities of the packages of requirements.lock; asks PyPI
-	@.venv-audit/bin/pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict $(ARGS)
+	@.venv-audit/bin/pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict $(ARGS) || \
+	{ echo "'could not be audited' means that PyPI's JSON API was not reached from here" >&2; exit 1; }
 
 clean: ## Remove what was built
 	rm -rf .venv .venv-* client-js/node_modules .mypy_cache .ruff_cache .pytest_cache dist
