@@ -21,7 +21,7 @@ from benchmarks.drills.service.kills import kill_often
 from benchmarks.drills.service.network import fail_network
 from benchmarks.drills.service.step_counter import StepCounter
 from benchmarks.drills.service.steps import kill_at_each_step
-from benchmarks.drills.service.targets import watch_targets
+from benchmarks.drills.service.targets import TargetsReport, beyond_bounds, watch_targets
 
 pytestmark = pytest.mark.slow
 
@@ -141,6 +141,17 @@ def test_some_targets_are_watched() -> None:
     assert report.probes > 4
     assert report.first.keys() == report.last.keys()
     assert not any("ended by itself" in text or "SIGTERM" in text for text in report.wrong)
+
+
+def test_failed_and_late_probes_are_found() -> None:
+    """Of the beginning and of the end; that they are no later than before does not do."""
+    first, last = ({"late (p99)": Figure(value=late_s, unit="s")} for late_s in (0.099, 0.1))
+    report = TargetsReport(targets=9, seconds=60.0, probes=1_200, not_ok=3, first=first, last=last)
+    assert list(beyond_bounds(report)) == [
+        "3 of 1,200 probes are not ok",
+        "in the end they are 0.100 s late (p99), less than 0.1 s is allowed",
+    ]
+    assert list(beyond_bounds(TargetsReport(targets=9, seconds=60.0, first=first, last=first))) == []
 
 
 def test_a_short_history_is_measured() -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +16,17 @@ from benchmarks.drills.service.growth import ROUNDS, Figure, grown, least_s
 from benchmarks.probing.processes import BESIDE, MEASURED, cpu_s, memory_mb, probed_server, start_process
 from benchmarks.reliability.lab import wait_until
 from benchmarks.scale import INTERVAL_S, configure, percentile, read_probes
+from monitor.storage.held_file import longest_hold
 
 #: A target is late by how much later in its interval it is asked than at its soonest, of so many.
 _WINDOW_S: Final = 4.0 * INTERVAL_S
+_MOST_LATE_S: Final = 0.1
+#: Of the probes that are due and no longer wait to be stored, so many must be found.
+_FOUND: Final = 0.9
 _STARTED_A_SECOND, _STOPS_S = 250, 20.0
+#: Probes that have waited long enough are stored in turn.
+_IN_TURN_S: Final = 15.0
+_LATE: Final = "late (p99)"
 _COMMAND: Final = (sys.executable, "-m", "controller.cli.main")
 
 
@@ -62,8 +70,17 @@ def watch_targets(
             _stop(service, report)
     finally:
         os.sched_setaffinity(0, cores)
-    report.wrong += grown(report.first, report.last)
+    report.wrong += [*beyond_bounds(report), *grown(report.first, report.last)]
     return report
+
+
+def beyond_bounds(report: TargetsReport) -> Iterator[str]:
+    """Probes that are not ok, and lateness of 100 ms or more."""
+    if report.not_ok:
+        yield f"{report.not_ok:,} of {report.probes:,} probes are not ok"
+    for when, figures in (("in the beginning", report.first), ("in the end", report.last)):
+        if (late := figures[_LATE]).value >= _MOST_LATE_S:
+            yield f"{when} they are {late} late (p99), less than {_MOST_LATE_S:g} s is allowed"
 
 
 def _window(
@@ -75,10 +92,13 @@ def _window(
     memory, files = memory_mb(service.pid), len(list(Path(f"/proc/{service.pid}/fd").iterdir()))
     probes, not_ok, _, late_s = read_probes(config.with_name("hotspare.db"), began_s, began_s + window_s)
     report.probes, report.not_ok = report.probes + probes, report.not_ok + not_ok
+    stored_s = max(0.0, window_s - longest_hold(report.targets).total_seconds() - _IN_TURN_S)
+    if probes < (due := max(1, int(_FOUND * report.targets * stored_s / INTERVAL_S))):
+        report.wrong.append(f"{probes:,} probes are found of {window_s:g} s, at least {due:,} were due")
     return {
         "memory": Figure(value=memory, unit="MiB"),
         "open files": Figure(value=files, unit=""),
-        "late (p99)": Figure(value=percentile(late_s, 0.99), unit="s"),
+        _LATE: Figure(value=percentile(late_s, 0.99), unit="s"),
         "processor, of a second": Figure(value=share, unit="s"),
         "hotspare status": Figure(value=least_s(rounds, _call, "status", "-c", str(config)), unit="s"),
     }
