@@ -154,7 +154,9 @@ def _outlive_history(args: argparse.Namespace) -> int:
 def _fail_network(args: argparse.Namespace) -> int:
     reports = list(_tracked(fail_network(), "faults", len(NETWORK_FAULTS)))
     lines = [
-        f"{report.name}: " + ("nothing moved" if report.moved_s is None else f"moved after {report.moved_s:.1f} s")
+        f"{report.name}: "
+        + ("nothing moved" if report.moved_s is None else f"moved after {report.moved_s:.1f} s")
+        + ("" if report.unknown_s is None else f", health unknown after {report.unknown_s:.1f} s")
         for report in reports
     ]
     wrong = [f"{report.name}: {text}" for report in reports for text in report.wrong]

@@ -105,6 +105,7 @@ def test_the_right_one_is_blamed_for_the_network() -> None:
     own, of_provider = fail_network(4.0, ("own network", "cut off"))
     assert (own.wrong, of_provider.wrong) == ([], [])
     assert own.moved_s is None
+    assert own.unknown_s
     assert of_provider.moved_s
 
 
