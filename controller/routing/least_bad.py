@@ -74,16 +74,17 @@ def can_be_least_bad(candidate: Candidate) -> bool:
 def least_failing(candidates: Sequence[Candidate], fail_over_on: Collection[Health]) -> Candidate:
     """Where a route begins that must begin somewhere and has no eligible candidate: on the one that failed least.
 
-    By the estimate of Agresti and Caffo; a half where nothing is known. Among equals as configured.
+    By the estimate of Agresti and Caffo; a half where nothing is known. Among equals as configured. On one that is
+    drained or misconfigured only where all are.
     """
-    possible = [c for c in candidates if c is candidates[0] or can_be_least_bad(c)]
-    fit = [c for c in possible if c.drain is None and c.health.health is not Health.MISCONFIGURED] or candidates
+    fit = [c for c in candidates if c.drain is None and c.health.health is not Health.MISCONFIGURED]
+    possible = [c for c in fit if c is candidates[0] or can_be_least_bad(c)]
 
     def estimate(candidate: Candidate) -> float:
         share = failing_share(candidate, fail_over_on, None)
         return (share.failed + 1) / (share.probes + 2)
 
-    return min(fit, key=estimate)
+    return min(possible or fit or candidates, key=estimate)
 
 
 def find_least_bad(

@@ -188,10 +188,11 @@ def _decide(case: RouteCase) -> RouteVerdict:
     1. Pinned to a candidate: there, whatever its health.
     2. Without a known target, or with one that is no candidate any more: the best eligible candidate, else the one that
        failed least of late.
-    3. While the present target is drained: the best eligible one, else hold. Home drained or gone: no more steps.
+    3. While the present target is drained: the best eligible one, else as in 5 where it fails, else hold. Home drained
+       or gone: no more steps.
     4. Paused: hold. On a drill: to the standby, and there as long as it is up.
-    5. While the present target's health is in `fail_over_on`: the best eligible one that is better; else the one that
-       measurably fails less, after `dwell` and with no failback in steps under way; else hold.
+    5. While the present target's health is in `fail_over_on`: the best eligible one that is better; else, where all
+       fail, the one that measurably fails less, after `dwell` and with no failback in steps under way; else hold.
     6. With a failback in steps under way: the next step, or its end.
     7. Off a degraded standby to a less preferred candidate that is up, once `dwell` has passed since the last move.
     8. Otherwise back to the most preferred candidate that is up, once `dwell` has passed since the last move, and not
@@ -282,8 +283,9 @@ def _leave_drained(case: RouteCase, present: Candidate, drain: Override) -> Rout
     if to:
         unpinned = case.current is not None and case.current.move is MoveKind.PIN
         return case.move(MoveKind.DRAIN, to, f"no longer pinned: {reason}" if unpinned else reason)
+    stay = _stay_or_lesser_evil(case, present) if case.fails(present) else _stay_by_health(case, present)
     warning = f"route {case.route.name} stays on {present.id}, because no other candidate is eligible: {reason}"
-    return RouteVerdict(stuck=case.fails(present), settled=_none_can_become_eligible(case, present), warning=warning)
+    return replace(stay, stuck=case.fails(present), warning=None if stay.decision else warning)
 
 
 def _fail_over(case: RouteCase, present: Candidate, home: Candidate | None) -> RouteVerdict:
@@ -296,12 +298,17 @@ def _fail_over(case: RouteCase, present: Candidate, home: Candidate | None) -> R
         return case.move(MoveKind.FAILOVER, to, f"{present.health.reason}{limits}")
     if home and _home_fails(case, home):
         return case.move(MoveKind.ABORT, present, home.health.sentence)
-    held = case.current is not None and not case.has_passed(case.current.at, case.controller.dwell_s)
-    compared = [other for other in case.candidates if other is not present and can_be_least_bad(other)]
-    if to is None and compared and not held and (least := _least_bad(case, present)):
-        return least
-    time_alone = held and bool(compared)
-    return RouteVerdict(stuck=to is None, settled=not time_alone and _none_can_become_eligible(case, present))
+    stay = _stay_or_lesser_evil(case, present) if to is None or case.fails(to) else _stay_by_health(case, present)
+    return replace(stay, stuck=to is None)
+
+
+def _stay_or_lesser_evil(case: RouteCase, present: Candidate) -> RouteVerdict:
+    """Stay where it fails, or go where it measurably fails less, once `dwell` has passed."""
+    if not any(other is not present and can_be_least_bad(other) for other in case.candidates):
+        return _stay_by_health(case, present)
+    if case.current is not None and not case.has_passed(case.current.at, case.controller.dwell_s):
+        return RouteVerdict()
+    return _least_bad(case, present) or _stay_by_health(case, present)
 
 
 def _least_bad(case: RouteCase, present: Candidate) -> RouteVerdict | None:
@@ -314,8 +321,8 @@ def _least_bad(case: RouteCase, present: Candidate) -> RouteVerdict | None:
         return None
     to, reason = found
     if case.current and case.current.weights:
-        return replace(case.move(MoveKind.ABORT, present, reason), stuck=True)
-    return replace(case.move(MoveKind.LEAST_BAD, to, reason), stuck=True)
+        return case.move(MoveKind.ABORT, present, reason)
+    return case.move(MoveKind.LEAST_BAD, to, reason)
 
 
 def _improve(case: RouteCase, current: Decision, present: Candidate, home: Candidate | None) -> RouteVerdict:
@@ -332,9 +339,9 @@ def _improve(case: RouteCase, current: Decision, present: Candidate, home: Candi
     return case.move(MoveKind.FAILOVER, to, present.health.sentence)
 
 
-def _none_can_become_eligible(case: RouteCase, present: Candidate) -> bool:
-    """Whether none of the others can become eligible by a good observation alone, without a change of health."""
-    return not any(other.could_be_eligible for other in case.candidates if other is not present)
+def _stay_by_health(case: RouteCase, present: Candidate) -> RouteVerdict:
+    """Stay, settled where none of the others can become eligible by a good observation alone, without other health."""
+    return RouteVerdict(settled=not any(other.could_be_eligible for other in case.candidates if other is not present))
 
 
 def _continue_failback(case: RouteCase, current: Decision, present: Candidate, home: Candidate) -> RouteVerdict:

@@ -37,6 +37,7 @@ def ask(
     for_s: float = HOUR_S,
     weights: tuple[tuple[str, float], ...] = (),
     overrides: Overrides = NO_OVERRIDES,
+    route: Route = ROUTE,
 ) -> RouteVerdict:
     """The policy's verdict at T0 on a route that has pointed at the present target for so long."""
     at = T0 - timedelta(seconds=for_s)
@@ -44,7 +45,7 @@ def ask(
     known, controller = {each.id: each for each in candidates}, ControllerSettings(dwell_s=60.0)
     return decide(
         RouteCase(
-            route=ROUTE,
+            route=route,
             current=current,
             targets=known,
             now=T0,
@@ -196,3 +197,45 @@ def test_nothing_moves_while_our_own_network_is_down() -> None:
     known = [candidate(name, Health.DOWN, failed) for name, failed in zip(IDS, (20, 0, 20), strict=True)]
     assert ask(*known).decision is not None
     assert ask(*(replace(each, blind=True) for each in known)).decision is None
+
+
+def drained(each: Candidate) -> Candidate:
+    """The same, and an operator keeps routes off it."""
+    until = T0 + timedelta(hours=1)
+    return replace(
+        each, drain=Override(kind=OverrideKind.DRAIN, subject=each.id, at=T0, until=until, author="x", reason="y")
+    )
+
+
+@pytest.mark.parametrize(("share", "to"), [(3, IDS[1]), (18, None)])
+def test_a_route_that_degraded_targets_fail_goes_to_the_one_that_is_so_less(share: int, to: str | None) -> None:
+    """By its `fail_over_on` all are bad, though a degraded one is eligible: none is better by its health."""
+    route = replace(ROUTE, fail_over_on=ROUTE.fail_over_on | {Health.DEGRADED})
+    made = [
+        candidate(name, Health.DEGRADED, failed, effect=Effect.DEGRADED)
+        for name, failed in zip(IDS, (19, share, 20), strict=True)
+    ]
+    eligible = [replace(each, health=replace(each.health, last_ok_at=T0)) for each in made]
+    verdict = ask(*eligible, route=route)
+    assert (verdict.decision.target if verdict.decision else None, verdict.stuck) == (to, False)
+    assert not verdict.decision or verdict.decision.move is MoveKind.LEAST_BAD
+
+
+def test_a_drained_target_that_fails_is_left_for_one_that_fails_less() -> None:
+    """The drain says where the route is not to be; one that answers stays where nothing else is eligible."""
+    others = candidate(IDS[1], Health.DOWN, 4), candidate(IDS[2], Health.DOWN, 20)
+    left = ask(drained(candidate(IDS[0], Health.DOWN, 20)), *others).decision
+    assert left is not None
+    assert (left.move, left.target) == (MoveKind.LEAST_BAD, IDS[1])
+    assert ask(drained(candidate(IDS[0], Health.DOWN, 20)), *others, for_s=30).settled is False
+    kept = ask(drained(candidate(IDS[0], Health.UP, 0)), *others)
+    assert (kept.decision, kept.stuck) == (None, False)
+    assert kept.warning is not None
+
+
+def test_a_route_begins_on_a_drained_or_misconfigured_target_only_where_all_are() -> None:
+    """One of which nothing is known is better than one that an operator forbids, or that is known to refuse."""
+    forbidden, refusing = drained(candidate(IDS[0], Health.UP, 0)), candidate(IDS[2], Health.MISCONFIGURED, 20)
+    unknown = replace(candidate(IDS[1], Health.UNKNOWN, 0), recent=())
+    assert least_failing([forbidden, unknown, refusing], ROUTE.fail_over_on).id == IDS[1]
+    assert least_failing([forbidden, refusing], ROUTE.fail_over_on).id == IDS[0]
