@@ -28,6 +28,10 @@ class InjectedFault:
     """It needs disks of its own."""
     hangs: bool = False
     """The database's disk hangs; whoever writes to it cannot even be killed until it is taken back."""
+    blocks_loop: bool = False
+    """It needs a C compiler, to block the event loop."""
+    told: str | None = None
+    """What people must be told while it lasts."""
     faked_time: bool = False
     """It needs a C compiler, for a clock of its own."""
     in_quiet: bool = False
@@ -36,7 +40,8 @@ class InjectedFault:
     """What is done while all is well."""
 
 
-def _fill(folder: Path) -> None:
+def fill(folder: Path) -> None:
+    """Leave no byte of the folder's disk."""
     with suppress(OSError), (folder / "filler").open("wb", buffering=0) as file:
         while True:
             file.write(b"x" * 65536)
@@ -51,8 +56,8 @@ def _empty(folder: Path) -> None:
 
 def fill_both(lab: Lab) -> None:
     """Fill the disks of the database and of the routing file."""
-    _fill(lab.database.parent)
-    _fill(lab.routing.parent)
+    fill(lab.database.parent)
+    fill(lab.routing.parent)
 
 
 def empty_both(lab: Lab) -> None:
@@ -140,11 +145,27 @@ def _slack(lab: Lab, how: str) -> None:
     lab.servers.slack = how
 
 
+def _answer_slowly(lab: Lab) -> None:
+    """Most of the time a probe is on its way: what is ours to blame happens to it."""
+    lab.servers.takes_s = _SLOWLY_S
+
+
 def _stall(lab: Lab) -> None:
-    """The whole process stands still, as when its machine is suspended or its loop is blocked."""
+    """The whole process stands still, as when its machine is suspended."""
     lab.processes[-1].send_signal(signal.SIGSTOP)
     time.sleep(_STALL_S)
     lab.processes[-1].send_signal(signal.SIGCONT)
+
+
+def _block(lab: Lab) -> None:
+    """The event loop alone stands still, as in a callback that takes so long."""
+    lab.block_loop(blocked=True)
+    time.sleep(_BEGINS_S)
+    answers = len(lab.servers.answers)
+    time.sleep(_STALL_S)
+    if len(lab.servers.answers) > answers:
+        raise BrokenPromiseError("the event loop was not blocked")
+    lab.block_loop(blocked=False)
 
 
 def _starve(_: Lab) -> list["subprocess.Popen[bytes]"]:
@@ -160,30 +181,50 @@ def _feed(_: Lab, hogs: list["subprocess.Popen[bytes]"]) -> None:
         hog.wait()
 
 
+def _clock(name: str, step_s: int) -> InjectedFault:
+    return InjectedFault(
+        name=f"clock {name}",
+        faked_time=True,
+        in_quiet=True,
+        provoke=lambda lab: lab.set_clock(step_s),
+        undo=lambda lab, _: lab.set_clock(0),
+    )
+
+
 _STALL_S, _HOGS_PER_CORE = 5.0, 4
-_DAY_S = 86_400
+_SLOWLY_S = 0.3
+#: So long after it is blocked, the event loop has ended what it was about.
+_BEGINS_S = 1.0
+_HOUR_S, _DAY_S = 3600, 86_400
+_CANNOT_WRITE = "I cannot write; I still watch and route"
 FAULTS = (
     InjectedFault(name="none", provoke=lambda _: None),
     InjectedFault(
         name="routing file's disk full",
         disks=True,
-        provoke=lambda lab: _fill(lab.routing.parent),
+        provoke=lambda lab: fill(lab.routing.parent),
         undo=lambda lab, _: _empty(lab.routing.parent),
     ),
     InjectedFault(
         name="database's disk full",
         disks=True,
-        provoke=lambda lab: _fill(lab.database.parent),
+        told=_CANNOT_WRITE,
+        provoke=lambda lab: fill(lab.database.parent),
         undo=lambda lab, _: _empty(lab.database.parent),
     ),
-    InjectedFault(name="both disks full", disks=True, provoke=fill_both, undo=lambda lab, _: empty_both(lab)),
+    InjectedFault(
+        name="both disks full", disks=True, told=_CANNOT_WRITE, provoke=fill_both, undo=lambda lab, _: empty_both(lab)
+    ),
     InjectedFault(
         name="database's disk hangs",
         hangs=True,
+        told=_CANNOT_WRITE,
         provoke=lambda lab: lab.freeze(frozen=True),
         undo=lambda lab, _: lab.freeze(frozen=False),
     ),
-    InjectedFault(name="database locked for writing", provoke=_hold, undo=lambda _, held: held.close()),
+    InjectedFault(
+        name="database locked for writing", told=_CANNOT_WRITE, provoke=_hold, undo=lambda _, held: held.close()
+    ),
     InjectedFault(name="database's pages overwritten", before=_checkpoint, provoke=_overwrite),
     InjectedFault(name="database truncated", before=_checkpoint, provoke=lambda lab: os.truncate(lab.database, 0)),
     InjectedFault(
@@ -197,29 +238,16 @@ FAULTS = (
     InjectedFault(name="lock files removed, second service", provoke=_second_service, settled=_refused),
     InjectedFault(name="second service by a hard link", provoke=_hard_linked_service, settled=_refused),
     InjectedFault(name="routing folder replaced by a link", provoke=_folder_to_link),
-    InjectedFault(name="process stands still for 5 s", in_quiet=True, provoke=_stall),
+    InjectedFault(name="process stands still for 5 s", in_quiet=True, before=_answer_slowly, provoke=_stall),
+    InjectedFault(
+        name="event loop blocked for 5 s", blocks_loop=True, in_quiet=True, before=_answer_slowly, provoke=_block
+    ),
     InjectedFault(name="processor starved", in_quiet=True, provoke=_starve, undo=_feed),
-    InjectedFault(
-        name="clock +400 days",
-        faked_time=True,
-        in_quiet=True,
-        provoke=lambda lab: lab.set_clock(400 * _DAY_S),
-        undo=lambda lab, _: lab.set_clock(0),
-    ),
-    InjectedFault(
-        name="clock −1 h",
-        faked_time=True,
-        in_quiet=True,
-        provoke=lambda lab: lab.set_clock(-3600),
-        undo=lambda lab, _: lab.set_clock(0),
-    ),
-    InjectedFault(
-        name="clock to 1970 and forward",
-        faked_time=True,
-        in_quiet=True,
-        provoke=lambda lab: lab.set_clock(-56 * 365 * _DAY_S),
-        undo=lambda lab, _: lab.set_clock(0),
-    ),
+    _clock("+1 hour", _HOUR_S),
+    _clock("-1 hour", -_HOUR_S),
+    _clock("-1 year", -365 * _DAY_S),
+    _clock("+400 days", 400 * _DAY_S),
+    _clock("to 1970 and forward", -56 * 365 * _DAY_S),
     InjectedFault(name="Slack drips", provoke=lambda lab: _slack(lab, "drip"), undo=lambda lab, _: _slack(lab, "well")),
     InjectedFault(
         name="Slack floods", provoke=lambda lab: _slack(lab, "flood"), undo=lambda lab, _: _slack(lab, "well")

@@ -8,7 +8,8 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
@@ -22,7 +23,13 @@ from benchmarks.reliability.servers import Servers
 
 PATIENCE_S: Final = 60.0
 FIRST, SECOND = "one/a", "two/a"
+FAILBACK_HOLD_S: Final = 2.0
+"""As `CONFIGURATION` says."""
 CLOCK_SOURCE: Final = Path(__file__).with_name("clock.c")
+_LOOP_SOURCE: Final = Path(__file__).with_name("loop.c")
+_DISK_SIZE: Final = "12m"
+_VERDICTS: Final = "SELECT target, after, reason FROM transitions WHERE after NOT IN ('up', 'unknown') ORDER BY id"
+_MOVES: Final = "SELECT target, reason FROM decisions ORDER BY generation"
 CONFIGURATION: Final = """\
 database: {database}
 routing_file: {routing}
@@ -74,6 +81,7 @@ class Lab:
         disks: bool,
         faked_time: bool,
         can_hang: bool = False,
+        can_block: bool = False,
         more: int = 0,
         slack_url: str | None = None,
         may_vanish: bool = True,
@@ -85,6 +93,7 @@ class Lab:
 
         Raises CannotProvokeError.
 
+        `can_hang`: the database's disk can be frozen. `can_block`: the service's event loop can be blocked.
         `may_vanish`: as of `FileWatch`. `link`: the service runs behind it, and finds its servers as `one.test`,
         `two.test`, `well.test`. `patience_s`: what is waited for may take so long. `environment`: further variables of
         the services.
@@ -97,9 +106,13 @@ class Lab:
         self.routing = folder / "routes" / "routing.json"
         self.config = folder / "hotspare.yaml"
         self._clock = folder / "clock" if faked_time else None
+        self._block = folder / "block" if can_block else None
         if self._clock:
             self._environment |= {"LD_PRELOAD": _built(CLOCK_SOURCE, folder), "CLOCK_OFFSET": str(self._clock)}
+        if self._block:
+            self._environment |= {"LD_PRELOAD": _built(_LOOP_SOURCE, folder), "LOOP_BLOCKED": str(self._block)}
         self.set_clock(0)
+        self.block_loop(blocked=False)
         self.processes: list[subprocess.Popen[bytes]] = []
         self._numbers = count(1)
         """Of the processes: the servers tell them apart by their keys."""
@@ -107,8 +120,8 @@ class Lab:
             path.mkdir()
         self._disks, self._can_hang = list[Path](), can_hang
         if disks:
-            self._mount("-t", "tmpfs", "-o", "size=12m", "tmpfs", folder=self.database.parent)
-            self._mount("-t", "tmpfs", "-o", "size=12m", "tmpfs", folder=self.routing.parent)
+            self.mount_disk(self.database.parent)
+            self.mount_disk(self.routing.parent)
         if can_hang:
             self._mount("-o", "loop", str(_made_image(folder / "image")), folder=self.database.parent)
         self.servers = Servers("0.0.0.0" if link else "127.0.0.1")  # noqa: S104 - for the addresses of the link
@@ -154,6 +167,11 @@ class Lab:
         self.processes.append(process)
         return process
 
+    def ask(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command of `hotspare` to its end, as people do beside the service."""
+        command = [sys.executable, "-m", "controller.cli.main", *words, "-c", str(self.config)]
+        return subprocess.run(command, check=False, capture_output=True, text=True, env=self._environment)
+
     def kill(self, process: "subprocess.Popen[bytes]") -> None:
         """End it at once, if it has not ended."""
         process.kill()
@@ -184,11 +202,11 @@ class Lab:
             self.until(lambda: b"service_stopped" in log.read_bytes(), "the service has stopped")
             stopped_s = time.monotonic() - began
             thaw()
-            process.wait(PATIENCE_S)
+            process.wait(self._patience_s)
             self.processes.remove(process)
             return stopped_s
         try:
-            process.wait(PATIENCE_S)
+            process.wait(self._patience_s)
         except subprocess.TimeoutExpired:
             raise BrokenPromiseError("SIGTERM did not end it") from None
         self.processes.remove(process)
@@ -197,8 +215,16 @@ class Lab:
     def set_clock(self, offset_s: int) -> None:
         """Let the service's wall clock be off by so much, from now on."""
         if self._clock:
-            with self._clock.open("r+b" if self._clock.exists() else "wb", buffering=0) as file:
-                file.write(struct.pack("=q", offset_s))
+            _write_word(self._clock, offset_s)
+
+    def block_loop(self, *, blocked: bool) -> None:
+        """Let the service's event loop stand still, or go on; its other threads go on."""
+        if self._block:
+            _write_word(self._block, int(blocked))
+
+    def mount_disk(self, folder: Path, size: str = _DISK_SIZE) -> None:
+        """Make the folder a small disk of its own; raises CannotProvokeError."""
+        self._mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder=folder)
 
     def table(self) -> dict[str, Any]:
         """The routing file as a reader finds it; empty while there is none."""
@@ -208,6 +234,11 @@ class Lab:
         """Where the route points."""
         return str(self.table()["routes"]["chat"]["target"]) if self.table() else None
 
+    def health(self, target: str) -> str | None:
+        """The health of a target by the routing file."""
+        found = self.table().get("targets", {}).get(target)
+        return str(found["health"]) if found else None
+
     def both_up(self) -> bool:
         """Whether both targets are known to be up, and the route is where it should be."""
         health = {name: target["health"] for name, target in self.table().get("targets", {}).items()}
@@ -215,12 +246,30 @@ class Lab:
 
     def journalled(self) -> int:
         """The highest generation in the database; 0 when there is none that can be read."""
+        rows = self.rows("SELECT max(generation) FROM decisions")
+        return int(rows[0][0] or 0) if rows else 0
+
+    def changes(self, known: Iterable[str] = ()) -> list[str]:
+        """Who was not only up, or unknown, and what was decided, besides what is known: each as a sentence."""
+        verdicts = (f"{target} became {health}: {reason}" for target, health, reason in self.rows(_VERDICTS))
+        return list((Counter([*verdicts, *self.moves()]) - Counter(known)).elements())
+
+    def moves(self) -> list[str]:
+        """What was decided since the database began, each as a sentence."""
+        return [f"the route moved to {target}: {reason}" for target, reason in self.rows(_MOVES)]
+
+    def until_told(self, text: str) -> float:
+        """Wait until Slack is told this; how many seconds that took."""
+        return self.until(lambda: any(text in each for each in self.servers.told), f"Slack is told: {text}")
+
+    def rows(self, question: str, *values: object) -> list[Any]:
+        """What the database answers; nothing while it cannot be read."""
         with (
             suppress(sqlite3.Error),
             closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=0.2)) as connection,
         ):
-            return int(connection.execute("SELECT max(generation) FROM decisions").fetchone()[0] or 0)
-        return 0
+            return connection.execute(question, values).fetchall()
+        return []
 
     def until(self, holds: Callable[[], bool], what: str) -> float:
         """As `wait_until`, with the patience of this one."""
@@ -229,6 +278,11 @@ class Lab:
     def freeze(self, *, frozen: bool) -> None:
         """Let what writes to the database's disk hang, or go on."""
         subprocess.run(["/sbin/fsfreeze", "-f" if frozen else "-u", str(self.database.parent)], check=True)
+
+
+def _write_word(path: Path, word: int) -> None:
+    with path.open("r+b" if path.exists() else "wb", buffering=0) as file:
+        file.write(struct.pack("=q", word))
 
 
 def _built(source: Path, folder: Path) -> str:

@@ -39,6 +39,8 @@ class Servers(ThreadingHTTPServer):
         """The providers that answer HTTP 500."""
         self.slack = "well"
         """`well`, `drip` (a byte now and then, for ever) or `flood` (without an end)."""
+        self.takes_s = 0.0
+        """How long a provider takes to answer."""
         self.answers: list[Answer] = []
         """Of the providers, in order."""
         self.numbers = count(1)
@@ -63,7 +65,9 @@ class _Handler(BaseHTTPRequestHandler):
         sent = self.rfile.read(int(self.headers["content-length"])).decode()
         if who == "slack":
             self._slack(sent)
-        elif who in self.server.failing:
+            return
+        time.sleep(self.server.takes_s)
+        if who in self.server.failing:
             self._answer_probe(who, sent, 500, {"error": {"message": "overloaded"}})
         else:
             nonce = re.search(r"word: (\w{8})", sent)
