@@ -11,5 +11,6 @@ def build_library(source: Path, folder: Path) -> Path:
     if not compiler:
         raise FileNotFoundError("this drill needs a C compiler, cc, which is not installed: apt install gcc libc6-dev")
     library = folder / source.with_suffix(".so").name
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True)
+    # In a process group of its own: Ctrl-C is for the drill.
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True, process_group=0)
     return library
