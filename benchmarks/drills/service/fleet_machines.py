@@ -58,6 +58,7 @@ class Machine:
         self._was_ended = False
         environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
         environment |= {"LD_PRELOAD": str(self.folder.parent / "clock.so"), "CLOCK_OFFSET": str(self._clock)}
+        environment["LAB_KEY"] = "nobody"
         command = [sys.executable, "-m", "controller.cli.main", "run", "-c", str(self._config)]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(command, stderr=log, env=environment, process_group=0)
