@@ -170,7 +170,8 @@ class Lab:
     def ask(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Run a command of `hotspare` to its end, as people do beside the service."""
         command = [sys.executable, "-m", "controller.cli.main", *words, "-c", str(self.config)]
-        return subprocess.run(command, check=False, capture_output=True, text=True, env=self._environment)
+        environment = {**self._environment, "LAB_KEY": "nobody"}
+        return subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
 
     def kill(self, process: "subprocess.Popen[bytes]") -> None:
         """End it at once, if it has not ended."""
