@@ -31,8 +31,7 @@ _PRUNED_EVERY_S, _PRUNED_AFTER_S, _PRUNED = 3600.0, 0.2, 1_000
 #: A wall clock that moves by more than this against the monotonic one was set.
 _CLOCK_STEP_S = 2.0
 _CLOCK_EVERY_S = 0.5
-_DAY: Final = timedelta(days=1)
-_MINUTES_KEPT_S: Final = 14 * _DAY.total_seconds()
+_MINUTES_KEPT_S: Final = 14 * DAY.total_seconds()
 _PRUNING_PAUSED: Final = "pruning_paused"
 _KEPT: Final = "nothing is removed for a day"
 
@@ -50,9 +49,9 @@ def pruning_begins(now: datetime, last_sign: datetime | None, paused_at: datetim
     lies in the future is of a clock that has been set back since.
     """
     began = [paused_at] if paused_at and paused_at <= now else []
-    if last_sign and now - last_sign > _DAY:
+    if last_sign and now - last_sign > DAY:
         began.append(now)
-    return max((at + _DAY for at in began), default=now)
+    return max((at + DAY for at in began), default=now)
 
 
 @dataclass(kw_only=True)
@@ -71,7 +70,7 @@ class Housekeeping:
 
     _failed: str | None = None
     """Why it failed last; it is logged once."""
-    _prunes_from_s: float = field(default_factory=lambda: time.monotonic() + _DAY.total_seconds())
+    _prunes_from_s: float = field(default_factory=lambda: time.monotonic() + DAY.total_seconds())
     """From which monotonic second on history is removed: a clock that is wrong by a year must not remove it all."""
 
     async def watch_clock(self) -> None:
@@ -83,8 +82,8 @@ class Housekeeping:
                 text = f"the clock was set by {step_s:+.0f} s: every probe is rescheduled"
                 self.recorder.event("clock_stepped", HOST, text)
                 self.replan(self.wall())
-            if step_s > _DAY.total_seconds():
-                self._prunes_from_s = time.monotonic() + _DAY.total_seconds()
+            if step_s > DAY.total_seconds():
+                self._prunes_from_s = time.monotonic() + DAY.total_seconds()
                 self.recorder.event(_PRUNING_PAUSED, HOST, f"{_KEPT}: the clock was set forward")
             await asyncio.sleep(_CLOCK_EVERY_S)
 
@@ -123,7 +122,7 @@ class Housekeeping:
         former, paused_at = store.last_beat(), store.last_event_at(_PRUNING_PAUSED)
         begins = pruning_begins(now, former.beat_at if former else None, paused_at)
         self._prunes_from_s = time.monotonic() + (begins - now).total_seconds()
-        if former and begins == now + _DAY:
+        if former and begins == now + DAY:
             self._record(_PRUNING_PAUSED, f"{_KEPT}: the last sign of life was {ago(former.beat_at, now)}")
 
     def stopped(self) -> None:
