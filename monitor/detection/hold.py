@@ -43,7 +43,7 @@ def hold_factor(state: TargetState, at: datetime, parameters: TargetParameters, 
 
 
 def begin(state: TargetState, at: datetime) -> TargetState:
-    """The state at the beginning of a hold, or of the same hold anew; its health is left alone."""
+    """The state at the beginning of a hold; its health is left alone."""
     return state.replace(since=at, clean_in_hold=0, failed_in_hold=0)
 
 

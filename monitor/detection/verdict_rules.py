@@ -131,18 +131,17 @@ def while_failing(state: TargetState, observation: Observation, parameters: Targ
 def while_recovering(state: TargetState, observation: Observation, parameters: TargetParameters) -> TargetState:
     """The state of a target in its hold: up after it, down where its probes speak for a target that still fails.
 
-    A hold that bad answers fail begins again.
+    A bad answer is an answer, as for the return from `down`. It neither fails the hold nor begins it again: its own
+    evidence makes the target degraded or unusable.
     """
     at, p0, effect = observation.finished_at, state.down.background.rate, observation.outcome.effect
     if effect is Effect.THROTTLED:
         return _add_throttled(state, observation, parameters)
-    state = hold.add_probe(state, failed=effect is not Effect.UP)
+    state = hold.add_probe(state, failed=effect is Effect.DOWN)
     if effect is Effect.DOWN:
         return _failed_again(state, observation) if hold.is_failed(state, parameters) else state
     if effect is Effect.DEGRADED:
         state = degradation.add_observation(state, observation, parameters)
-        if hold.is_failed(state, parameters):
-            state = hold.begin(state, at)
         # It answers, if badly, so the evidence that it is down is over.
         bad = state.replace(down=state.down.clear())
         return degraded_verdict(bad, at, parameters) or bad

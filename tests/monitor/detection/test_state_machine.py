@@ -121,14 +121,15 @@ def test_failures_in_the_hold_send_it_back() -> None:
     assert letters == "D" * 8
 
 
-def test_a_slow_answer_in_the_hold_counts_as_a_failure() -> None:
-    """One lengthens the hold; several begin it again, and it is not down for them."""
-    letters, _ = fold(".xxx" + "." * 9 + "...s" + "." * (HOLD_AT_30_S - 3 + 19), parameters())
-    assert letters == "USSD" + "D" * 8 + "R" * (HOLD_AT_30_S + 1 + 19) + "U"
-    _, record = fold(".xxx" + "." * 9 + "...ss", parameters())
-    assert (record.failed_in_hold, record.clean_in_hold) == (2, 3)
-    _, record = fold("s", parameters(), record=record)
-    assert record.health is not Health.DOWN
+@pytest.mark.parametrize("bad", ["s", "w"])
+def test_a_bad_answer_in_the_hold_is_an_answer(bad: str) -> None:
+    """It neither lengthens the hold nor begins it again; too many make the target degraded, and none makes it down."""
+    letters, record = fold(".xxx" + "." * 9 + f"{bad}........" * 2 + "." * (HOLD_AT_30_S - 18), parameters())
+    assert letters == "USSD" + "D" * 8 + "R" * HOLD_AT_30_S + "U"
+    assert "failed" not in record.reason
+    letters, _ = fold(".xxx" + "." * 9 + f"..{bad}" * 20, parameters())
+    assert "G" in letters
+    assert "D" not in letters.partition("R")[2]
 
 
 def test_a_check_that_failed_in_the_hold_must_be_answered() -> None:
