@@ -28,7 +28,7 @@ from benchmarks import (
     traffic,
 )
 from benchmarks.client_faults import outage
-from benchmarks.detection import report
+from benchmarks.detection import asked, report
 from benchmarks.probing import report as probing
 from benchmarks.regret import report as regret
 
@@ -40,6 +40,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "cycle": cycle.main,
     "pruning": pruning.main,
     "detection": report.main,
+    "asked": asked.main,
     "regret": regret.main,
     "promise": promise.main,
     "regions": regions.main,
@@ -63,6 +64,7 @@ NAMED: dict[str, Callable[[], None]] = {
 QUICK: dict[str, Callable[[], None]] = {
     "probing": probing.quick,
     "detection": partial(report.main, quick=True),
+    "asked": partial(asked.main, quick=True),
     "regret": partial(regret.main, quick=True),
     "promise": promise.quick,
     "regions": regions.quick,

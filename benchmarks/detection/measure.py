@@ -36,6 +36,8 @@ class Outcome:
     hits: tuple[Hit, ...]
     others_moved: int
     """Moves, from the onset to half an hour after the end, of routes whose target was not in trouble."""
+    others_left: int
+    """How many of those routes moved at all in that time."""
     false_failovers: int
     """Moves to a less preferred candidate away from a target that no trouble had touched within two minutes."""
     probes: int
@@ -44,19 +46,21 @@ class Outcome:
 
 def outcome(case: Case, timelines: Mapping[str, Timeline], moves: Moves, probes: int) -> Outcome:
     """The figures of one run."""
-    hits, others, false = [], 0, 0
+    hits, others, left, false = [], 0, 0, 0
     for route in case.scenario.settings.routes:
         own = moves[route.name]
         there = _target_at(own, case.begin_s)
         flips = sum(case.begin_s <= at_s <= case.end_s + AFTERMATH_S for at_s, _ in own[1:])
         if case.touched(there):
             hits.append(_hit(case, timelines, own, home=route.candidates[0], flips=flips))
-        elif case.scenario.outages:
+        elif case.troubles:
             others += flips
+            left += flips > 0
         false += sum(_false(case, route.candidates, before, after) for before, after in pairwise(own))
     return Outcome(
         hits=tuple(hits),
         others_moved=others,
+        others_left=left,
         false_failovers=false,
         probes=probes,
         route_days=len(case.scenario.settings.routes) * case.scenario.duration_s / DAY_S,
@@ -116,6 +120,10 @@ class Figures:
     lost: float
     others_moved: float
     """Per run of a route that had no reason to."""
+    others_left: float
+    """The share of those routes that moved at all."""
+    others_left_error: float
+    """Its standard error, from seed to seed."""
     false_per_quarter: float
     """Per route."""
     false_seen: int
@@ -156,6 +164,10 @@ def figures(case: Case, outcomes: Sequence[Outcome]) -> Figures:
         most_flips=max((hit.flips for hit in hits), default=0),
         lost=_mean(hit.lost for hit in hits),
         others_moved=sum(run.others_moved for run in outcomes) / others if others else math.nan,
+        others_left=sum(run.others_left for run in outcomes) / others if others else math.nan,
+        others_left_error=_error([run.others_left for run in outcomes]) * len(outcomes) / others
+        if others
+        else math.nan,
         false_per_quarter=false / days * QUARTER_S / DAY_S,
         false_seen=false,
         quarters=days * DAY_S / QUARTER_S,

@@ -1,7 +1,7 @@
 """Every rule in every case over many seeds, on all cores, with progress on a terminal."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 
@@ -63,11 +63,18 @@ class Job:
 
 
 Results = Mapping[Cell, Figures]
+Wanted = tuple[Cell, Case, int, int]
+"""Each cell with its case, how many seeds, and how many of them make a job."""
 
 
 def study(effort: Effort) -> Results:
     """All figures of the report. Minutes of both cores; the same effort gives the same figures."""
-    jobs = list(_jobs(effort))
+    return lived(_cells(effort))
+
+
+def lived(cells: Iterable[Wanted]) -> Results:
+    """What came of these cells, on all cores, in any order of their jobs; the same cells give the same."""
+    jobs = _jobs(cells)
     outcomes: dict[int, list[Outcome]] = {}
     with _progress() as progress, ProcessPoolExecutor() as workers:
         task = progress.add_task("runs", total=sum(len(job.seeds) for job in jobs))
@@ -76,8 +83,7 @@ def study(effort: Effort) -> Results:
             number = futures[future]
             outcomes[number] = future.result()
             progress.update(task, advance=len(jobs[number].seeds), description=jobs[number].cell.rule)
-    cells = dict.fromkeys(job.cell for job in jobs)
-    return {cell: _figures(cell, jobs, outcomes) for cell in cells}
+    return {cell: _figures(cell, jobs, outcomes) for cell in dict.fromkeys(job.cell for job in jobs)}
 
 
 def _figures(cell: Cell, jobs: Sequence[Job], outcomes: Mapping[int, list[Outcome]]) -> Figures:
@@ -116,10 +122,10 @@ def _progress() -> Progress:
     return Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal, transient=True)
 
 
-def _jobs(effort: Effort) -> Iterator[Job]:
+def _jobs(cells: Iterable[Wanted]) -> list[Job]:
     """The long ones first, so that no core waits for the last one alone."""
-    cut = [job for cell, case, seeds, chunk in _cells(effort) for job in _chunks(cell, case, seeds, chunk)]
-    return iter(sorted(cut, key=lambda job: -job.case.scenario.duration_s * len(job.case.scenario.settings.targets)))
+    cut = [job for cell, case, seeds, chunk in cells for job in _chunks(cell, case, seeds, chunk)]
+    return sorted(cut, key=lambda job: -job.case.scenario.duration_s * len(job.case.scenario.settings.targets))
 
 
 def _chunks(cell: Cell, case: Case, seeds: int, chunk: int) -> Iterator[Job]:
@@ -127,8 +133,7 @@ def _chunks(cell: Cell, case: Case, seeds: int, chunk: int) -> Iterator[Job]:
         yield Job(cell=cell, case=case, seeds=range(first, min(seeds, first + chunk)))
 
 
-def _cells(effort: Effort) -> Iterator[tuple[Cell, Case, int, int]]:
-    """Each cell with its case, how many seeds, and how many of them make a job."""
+def _cells(effort: Effort) -> Iterator[Wanted]:
     for rule, peer, models in _entrants():
         costly = peer is not None and (peer.passive or peer.probing.places > 1)
         for rate in RATES:
@@ -151,7 +156,7 @@ def _entrants() -> Iterator[tuple[str, Peer | None, int]]:
                 yield peer.name, peer, models
 
 
-def _spread(effort: Effort, rule: str, peer: Peer | None, models: int) -> Iterator[tuple[Cell, Case, int, int]]:
+def _spread(effort: Effort, rule: str, peer: Peer | None, models: int) -> Iterator[Wanted]:
     """The other background rates."""
     for background in BACKGROUNDS:
         if background == BACKGROUND:
@@ -164,7 +169,7 @@ def _spread(effort: Effort, rule: str, peer: Peer | None, models: int) -> Iterat
 
 def _quarters(
     effort: Effort, rule: str, peer: Peer | None, models: int, background: float, *, blips: bool
-) -> Iterator[tuple[Cell, Case, int, int]]:
+) -> Iterator[Wanted]:
     """Quiet times; more of them where they are cheap to run, and less where many probes or requests make them dear."""
     seeds = effort.quarters if blips and background == BACKGROUND else math.ceil(effort.quarters / 6)
     days = effort.days

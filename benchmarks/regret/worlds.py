@@ -1,21 +1,17 @@
 """The worlds: several candidates fail at once, standbys die, providers flap, throttle, hang and breathe."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
-from benchmarks.detection.scenarios import BACKGROUND, HOUR_S, INTERVAL_S, MINUTE_S, settings
+from benchmarks.detection.scenarios import BACKGROUND, HOUR_S, INTERVAL_S, LOWEST, MINUTE_S, breath, settings
 from controller.simulation.scenario import AFTERMATH_S, BlipStream, Flap, Outage, QuietBehaviour, Scenario
 from probes.outcome import Outcome
 
 #: Requests a second and route.
 REQUESTS_PER_S = 10.0
 
-_DAY_S = 24 * HOUR_S
-_LOWEST, _HIGHEST = 0.002, 0.04
-_STEP_S = 30 * MINUTE_S
 _THROTTLED, _TIMEOUT = Outcome.RATE_LIMITED, Outcome.TIMEOUT
 
 
@@ -166,25 +162,8 @@ def _breathing() -> Iterator[World]:
         ),
         ("breath-throttled", "and a throttles 60 % at noon", [_outage("a/m1", 60, 720, 60, _THROTTLED)]),
     ):
-        taken = {target: [t for t in troubles if target in t.targets] for target in ("a/m1", "b/m1")}
-        breath = [
-            wave
-            for hours, (target, own) in zip((12, 18), taken.items(), strict=True)
-            for wave in _breath(target, own, hours)
-        ]
-        yield _world(name, f"0.2 to 4 % over the day, {says}", troubles, background=_LOWEST, breath=breath)
-
-
-def _breath(target: str, troubles: list[Outage], peak_h: float) -> Iterator[Outage]:
-    """What a target fails more often than at its best, in steps of half an hour; not while it is in trouble."""
-    for number in range(int(_DAY_S / _STEP_S)):
-        begin_s = number * _STEP_S
-        if any(trouble.at_s < begin_s + _STEP_S and begin_s < trouble.until_s for trouble in troubles):
-            continue
-        share = (1 + math.cos(2 * math.pi * (begin_s + _STEP_S / 2 - peak_h * HOUR_S) / _DAY_S)) / 2
-        rate = _LOWEST + share * (_HIGHEST - _LOWEST)
-        more = 1 - (1 - rate) / (1 - _LOWEST)
-        yield replace(_outage(target, 100 * more, begin_s / MINUTE_S, _STEP_S / MINUTE_S))
+        breaths = [*breath("a/m1", 12, besides=troubles), *breath("b/m1", 18, besides=troubles)]
+        yield _world(name, f"0.2 to 4 % over the day, {says}", troubles, background=LOWEST, breaths=breaths)
 
 
 def _outage(
@@ -208,20 +187,20 @@ def _world(
     models: int = 1,
     providers: int = 2,
     background: float = BACKGROUND,
-    breath: list[Outage] | None = None,
+    breaths: list[Outage] | None = None,
     partly: bool = False,
 ) -> World:
-    outages = (*troubles, *(breath or ()))
+    outages = (*troubles, *(breaths or ()))
     until_s = max(outage.until_s for outage in outages)
     scenario = Scenario(
         path=Path(f"{name}.yaml"),
         settings=settings(models=models, providers=providers),
-        duration_s=until_s + INTERVAL_S + (0 if breath else 2 * AFTERMATH_S),
+        duration_s=until_s + INTERVAL_S + (0 if breaths else 2 * AFTERMATH_S),
         background=QuietBehaviour(failure_rate=background),
         blips=BlipStream(),
         outages=outages,
         requests_per_s=REQUESTS_PER_S,
     )
     return World(
-        name=name, says=says, scenario=scenario, troubles=tuple(troubles), breathing=breath is not None, partly=partly
+        name=name, says=says, scenario=scenario, troubles=tuple(troubles), breathing=breaths is not None, partly=partly
     )

@@ -66,7 +66,7 @@ def sentinel_offers(
         if models[0].provider.sentinel or len({target.interval_s for target in models}) > 1:
             continue
         sentinel = min(costs, key=costs.__getitem__)
-        probed, _ = as_probed(_with_sentinel(configured, subject.name, sentinel), prices)
+        probed, _ = as_probed(with_sentinel(configured, subject.name, sentinel), prices)
         usd = usd_per_month(probed, prices)
         if usd <= max(now_usd, (1 - RESERVE) * (configured.budget.usd_per_month or 0.0)):
             tried = next(each for each in trial_subjects(probed) if each.name == subject.name)
@@ -75,7 +75,9 @@ def sentinel_offers(
             )
 
 
-def _with_sentinel(configured: Settings, provider: str, sentinel: str) -> Settings:
+def with_sentinel(configured: Settings, provider: str, sentinel: str) -> Settings:
+    """Return the settings with this model of the provider as its sentinel: both kinds of interval are as usual then."""
+
     def changed(target: Target) -> Target:
         if target.provider.name != provider:
             return target
