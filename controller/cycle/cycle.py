@@ -30,7 +30,7 @@ from controller.routing.drill import DrillConditions
 from controller.routing.overrides import NO_OVERRIDES, Overrides
 from controller.routing.policy import RouteVerdict
 from controller.routing.published_state import PublishedState, newer_routes, read_published
-from controller.routing.refuge import refuge_probes
+from controller.routing.refuge import begin_to_fail, refuge_probes
 from controller.routing.routing_file import RoutingFile
 from controller.routing.unjournalled_file import UnjournalledFile
 from monitor.config.settings import Settings
@@ -163,9 +163,10 @@ class Cycle:
         self.publisher.publish(self._routes, self.detection.detector, self._overrides, now)
         if not self.publisher.error and not self._is_unusable():
             self._mark_published(now)
-        bursts, health = self.detection.burst_probes(observations), self.detection.detector.health
+        bursts, detector = self.detection.burst_probes(observations), self.detection.detector
+        failing = begin_to_fail(observations, transitions, detector)
         refuges = refuge_probes(
-            self._settings, self._routes, health, transitions, planned=bursts, now=now, overrides=self._overrides
+            self._settings, self._routes, detector.health, failing, planned=bursts, now=now, overrides=self._overrides
         )
         return (*bursts, *refuges)
 

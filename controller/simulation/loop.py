@@ -22,7 +22,7 @@ from typing import Any
 from controller.routing import policy
 from controller.routing.decision import Decision
 from controller.routing.policy import AFTER_DUE_S, TICK_S
-from controller.routing.refuge import refuge_probes
+from controller.routing.refuge import begin_to_fail, refuge_probes
 from controller.routing.spend_where_used import spend_where_used
 from controller.simulation.burst_forward import BurstForward
 from controller.simulation.event_queue import BURST, CYCLE, DUE, OBSERVED, SILENCE, TRAFFIC, EventQueue
@@ -175,7 +175,7 @@ class _SeedRun:
             changed = observe(observation)
             self._gather(subject, changed, end_s)
             if (planned := burst_probes(subject.id)) or changed:
-                self._plan(planned, end_s, changed)
+                self._plan(planned, end_s, begin_to_fail((observation,), changed, self._detector))
 
     def _skipped_until_s(self, target: SimulatedTarget, now_s: float) -> float | None:
         """Skip the regular probes of this target from the one that is due now on; None where they are to be made."""
@@ -227,7 +227,7 @@ class _SeedRun:
         if changed:
             self._cycle_by(self._needed_cycles.gathered_s(now_s))
         if asked or changed:
-            self._plan(asked, now_s, tuple(changed))
+            self._plan(asked, now_s, begin_to_fail((), changed, self._detector))
 
     def _observe(self, now_s: float, target: SimulatedTarget, observation: Observation) -> None:
         """A probe has ended."""
@@ -244,7 +244,8 @@ class _SeedRun:
         self._gather(target, changed, now_s)
         if (due := self._detector.due) is not None:
             self._cycle_by(max(now_s, (due - EPOCH).total_seconds()) + AFTER_DUE_S)
-        self._plan(self._detector.burst_probes(target.id), now_s, changed)
+        failing = begin_to_fail((observation,), changed, self._detector)
+        self._plan(self._detector.burst_probes(target.id), now_s, failing)
         if self._traffic and observation.afresh:
             self._act(now_s, *self._traffic.observe_probe(observation, blind=blind))
 
@@ -253,15 +254,15 @@ class _SeedRun:
         shared = self._detector.has_evidence(target.provider)
         self._fast_forward.settle(self._siblings[target.provider] if shared else (target,))
 
-    def _plan(self, bursts: Sequence[BurstProbe], now_s: float, changed: Sequence[Transition] = ()) -> None:
-        for burst in (*bursts, *(self._refuge_probes(changed, bursts, now_s) if changed else ())):
+    def _plan(self, bursts: Sequence[BurstProbe], now_s: float, failing: Collection[str] = ()) -> None:
+        for burst in (*bursts, *(self._refuge_probes(failing, bursts, now_s) if failing else ())):
             self._events.plan(burst, now_s + burst.delay_s)
 
     def _refuge_probes(
-        self, changed: Sequence[Transition], bursts: Sequence[BurstProbe], now_s: float
+        self, failing: Collection[str], bursts: Sequence[BurstProbe], now_s: float
     ) -> tuple[BurstProbe, ...]:
         health = self._fast_forward.health(now_s)
-        probes = refuge_probes(self._settings, self._states, health, changed, planned=bursts, now=_instant(now_s))
+        probes = refuge_probes(self._settings, self._states, health, failing, planned=bursts, now=_instant(now_s))
         if probes:
             self._resume(now_s, [self._targets[probe.targets[0]] for probe in probes])
         return probes

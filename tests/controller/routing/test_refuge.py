@@ -7,16 +7,17 @@ import pytest
 
 from controller.routing.decision import Decision
 from controller.routing.overrides import Override, OverrideKind, Overrides
-from controller.routing.refuge import refuge_probes
+from controller.routing.refuge import begin_to_fail, refuge_probes
 from controller.simulation.loop import EPOCH, run_seed
 from controller.simulation.scenario import QuietBehaviour
 from controller.simulation.world import build_timelines
 from monitor.config.route import Route
+from monitor.detection.detector import Detector
 from monitor.detection.pacing import BurstProbe
 from monitor.health import Health, TargetHealth, Transition
 from probes.observation import Observation
 from probes.outcome import Outcome
-from tests.support.builders import T0, settings
+from tests.support.builders import T0, observation, settings
 from tests.support.worlds import outage, scenario
 
 A, B, C = NAMES = ("openai/a", "anthropic/b", "gemini/c")
@@ -43,7 +44,8 @@ def asked(
     until = T0 + timedelta(hours=1)
     drain = Override(kind=OverrideKind.DRAIN, subject=drained or "", at=T0, until=until, author="x", reason="y")
     overrides = Overrides(active=(drain,) if drained else ())
-    probes = refuge_probes(made, states, health, [moved], planned=planned, now=T0, overrides=overrides)
+    failing = begin_to_fail((), [moved], Detector(made, T0))
+    probes = refuge_probes(made, states, health, failing, planned=planned, now=T0, overrides=overrides)
     assert all(probe.delay_s == 0 and not probe.afresh for probe in probes)
     return [probe.targets for probe in probes]
 
@@ -90,6 +92,19 @@ def test_only_where_a_route_is() -> None:
     assert asked(known(B), known(C), at=B) == []
     up = Transition(target=A, at=T0, before=Health.SUSPECT, after=Health.UP, reason="")
     assert asked(known(B), known(C), moved=up) == []
+
+
+@pytest.mark.parametrize("before", ["", ".", ".s", ".wwwww"])
+def test_the_first_failure_counts_whatever_the_health_was(before: str) -> None:
+    """Also of a target that is unknown, suspect or degraded for other reasons; the second one adds nothing."""
+    detector = Detector(settings(Path("/nowhere"), A, B), T0)
+    begun = []
+    for number, letter in enumerate(f"{before}xx"):
+        seen = observation(letter, at_s=number * 30.0, name=A)
+        begun.append(begin_to_fail((seen,), detector.observe(seen), detector))
+    assert begun[-2:] == [{A}, set()]
+    unknown = observation("x", at_s=900.0, name="openai/other")
+    assert not begin_to_fail((unknown,), detector.observe(unknown), detector)
 
 
 def test_the_simulation_asks_as_the_service_does() -> None:
