@@ -9,8 +9,8 @@ It stands beside the CUSUM, which must wait for `min_outage`, and has probes of 
    however those end that are still under way.
 
 Of several targets of a provider, the three go to the others, and each of (at most eight) is asked afresh equally often.
-What counts is what is left without the worst third of them, and twice as many as that third must have failed; but all
-that fails speaks for going on.
+What counts is what is left without the worst third of them. Twice as many as that third must fail, and not by chance:
+what is left without all of these but one must still speak for an outage. But all that fails speaks for going on.
 
 A probe that hangs, longer than but one in 10,000 of its target's answers, begins the rounds at once: so long is no
 blip. The probes asked afresh are given up after that time, and have then failed.
@@ -232,9 +232,8 @@ class FreshTest:
     @property
     def evidence(self) -> Evidence:
         """The evidence without the worst third of the targets, if all probes under way were answered."""
-        counted = sorted(self.failures.values())[: max(0, len(self.failures) - self.model.left_out)]
         return Evidence(
-            value=self.model.evidence(sum(counted), self.rounds * self.model.counted),
+            value=self._evidence_without(self.model.left_out),
             failures=sum(self.failures.values()),
             probes=len(self.trail),
             since=self.failed_at,
@@ -246,7 +245,13 @@ class FreshTest:
     @property
     def is_conclusive(self) -> bool:
         """Whether its evidence makes a verdict, however the probes end that are under way."""
-        return self._is_certain and len(self.failing) >= 2 * self.model.left_out
+        return self._is_certain and self._evidence_without(2 * self.model.left_out - 1) > 0
+
+    def _evidence_without(self, worst: int) -> float:
+        """The evidence without so many of the targets that failed most, if all probes under way were answered."""
+        targets = self.model.targets - max(0, worst)
+        failures = sum(sorted(self.failures.values())[: targets - self.model.targets or None])
+        return self.model.evidence(failures, self.rounds * targets * self.model.repeats)
 
     @property
     def is_partial(self) -> bool:

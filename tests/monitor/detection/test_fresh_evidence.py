@@ -154,6 +154,25 @@ def test_a_third_of_the_targets_never_condemns_a_provider(targets: int) -> None:
         assert bool(test and test.is_conclusive) is (sick == targets)
 
 
+@pytest.mark.parametrize("others_fail", [1, 2])
+def test_one_failure_by_chance_condemns_no_sibling_of_three_sick_models(others_fail: int) -> None:
+    """Of six, three fail often: a failure of one of the others among 36 probes is no outage, one of each of two is."""
+    failures = {"m1": 6, "m2": 5, "m3": 4, **{f"m{4 + place}": 1 for place in range(others_fail)}, "m6": 0}
+    test = FreshTest(
+        model=replace(MODEL, targets=6, interval_s=5.0),
+        needed=5.8,
+        pause_s=8.3,
+        targets=tuple(failures),
+        failed_at=T0,
+        asked_at=T0,
+        awaited=0,
+        rounds=3,
+        failures=failures,
+    )
+    assert test.evidence.value >= test.needed
+    assert test.is_conclusive is (others_fail > 1)
+
+
 # With the detector.
 
 
