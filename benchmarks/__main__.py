@@ -1,11 +1,10 @@
-"""`make bench`: all benchmarks but those that install others' programs, or those named in ARGS.
+"""`make bench`: all benchmarks but those that install others' programs, or those named in ARGS."""
 
-`--quick` where only the working is in question.
-"""
-
+import argparse
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from benchmarks import (
     api,
@@ -31,6 +30,8 @@ from benchmarks.client_faults import outage
 from benchmarks.detection import asked, report
 from benchmarks.probing import report as probing
 from benchmarks.regret import report as regret
+from benchmarks.regret.scenario_files import worlds_of
+from monitor.config.problems import ConfigError
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "startup": startup.main,
@@ -79,14 +80,25 @@ QUICK: dict[str, Callable[[], None]] = {
 
 
 def main() -> int:
-    """Run them in order; 2 for a name that there is none of, or that has no quick way."""
-    quick = "--quick" in sys.argv[1:]
-    known = QUICK if quick else BENCHMARKS | NAMED
-    wanted = [name for name in sys.argv[1:] if name != "--quick"] or list(QUICK if quick else BENCHMARKS)
+    """Run them in order; 2 for a name that there is none of, that has no quick way, or for a scenario that is wrong."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which benchmarks (default: all)")
+    parser.add_argument("--quick", action="store_true", help="only to see that it works")
+    text = "a scenario, or a folder of them, whose worlds `regret` prints, too"
+    parser.add_argument("--scenarios", type=Path, action="append", default=[], metavar="PATH", help=text)
+    args = parser.parse_args()
+    known = dict(QUICK if args.quick else BENCHMARKS | NAMED)
+    wanted = args.names or list(QUICK if args.quick else BENCHMARKS)
     for name in wanted:
         if name not in known:
-            print(f"{name!r} is no {'quick ' * quick}benchmark; known are {', '.join(known)}", file=sys.stderr)
+            print(f"{name!r} is no {'quick ' * args.quick}benchmark; known are {', '.join(known)}", file=sys.stderr)
             return 2
+    try:
+        given = worlds_of(args.scenarios)
+    except (ConfigError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    known["regret"] = partial(regret.main, quick=args.quick, given=given)
     for name in wanted:
         print(f"## {name}\n")
         known[name]()

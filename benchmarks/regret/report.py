@@ -22,13 +22,21 @@ _Courses = Mapping[str, Mapping[str, Sequence[Course]]]
 """By rule and world, one for each seed."""
 
 
-def main(*, quick: bool = False) -> None:
-    """Print where Hotspare stands per world and in all, and where others would; quickly: two seeds."""
+def main(*, quick: bool = False, given: Sequence[World] = ()) -> None:
+    """Print where Hotspare stands per world and in all, and where others would; quickly: two seeds.
+
+    Hotspare alone lives through the worlds that are given besides, which are summed up by themselves.
+    """
     made = worlds()
-    rules = {OURS: _OURS} | {peer.name: _seeds(peer.name) for peer in PEERS}
-    courses = _lived({rule: min(2, seeds) for rule, seeds in rules.items()} if quick else rules, made)
+    rules = {peer.name: min(2, _seeds(peer.name)) if quick else _seeds(peer.name) for peer in PEERS}
+    ours_alone = {OURS: 2 if quick else _OURS}
+    if given:
+        own = _lived(ours_alone, given)[OURS]
+        print(_per_world(given, own), end="\n\n")
+        print(_in_all({"the scenarios given": given}, own), end="\n\n")
+    courses = _lived(ours_alone | rules, made)
     print(_per_world(made, courses[OURS]), end="\n\n")
-    print(_in_all(made, courses[OURS]), end="\n\n")
+    print(_in_all(_groups(made), courses[OURS]), end="\n\n")
     print(_others(made, courses))
 
 
@@ -107,9 +115,9 @@ def _groups(made: Sequence[World]) -> dict[str, list[World]]:
     }
 
 
-def _in_all(made: Sequence[World], courses: Mapping[str, Sequence[Course]]) -> str:
+def _in_all(groups: Mapping[str, Sequence[World]], courses: Mapping[str, Sequence[Course]]) -> str:
     rows = []
-    for says, group in _groups(made).items():
+    for says, group in groups.items():
         figures = _together(group, courses)
         rows.append(
             [

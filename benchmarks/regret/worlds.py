@@ -29,9 +29,13 @@ class World:
     """Whether the background rises from 0.2 to 4 % and falls again over the day, a's at noon, b's six hours later."""
     partly: bool = False
     """Whether three candidates fail partly at once."""
+    shifted: bool = True
+    """Whether its troubles begin somewhat later from seed to seed."""
 
     def seeded(self, seed: int) -> "World":
         """The world with its troubles up to one interval later, so that no rule's phase is favoured."""
+        if not self.shifted:
+            return self
         shift_s = Random(f"onset {seed}").uniform(0, INTERVAL_S)
         late = {outage: replace(outage, at_s=outage.at_s + shift_s) for outage in self.scenario.outages}
         return replace(

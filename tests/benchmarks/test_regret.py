@@ -1,6 +1,7 @@
 """The worlds are as their rows say, and what a run lost is measured against the oracle's and against no failover's."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -8,10 +9,26 @@ from benchmarks.detection import study
 from benchmarks.detection.scenarios import HOUR_S, MINUTE_S
 from benchmarks.regret import measure, report, worlds
 from benchmarks.regret.measure import Course
+from benchmarks.regret.scenario_files import worlds_of
 from benchmarks.regret.worlds import World
 from controller.simulation.scenario import QuietBehaviour
 from controller.simulation.world import build_timelines
+from monitor.config.problems import ConfigError
 
+CONFIGURATION = """\
+database: "sqlite:///:memory:"
+providers:
+  a: {dialect: openai-chat, base_url: https://a.invalid/v1, api_key: key, models: {m1: {}}}
+  b: {dialect: openai-chat, base_url: https://b.invalid/v1, api_key: key, models: {m1: {}}}
+routes: {r1: {candidates: [a/m1, b/m1]}}
+"""
+SCENARIO = """\
+# a fails all | for an hour
+config: two.yaml
+duration: 3h
+background: {failure_rate: 0}
+outages: [{at: 1h, for: 1h, targets: a/m1, failure_rate: 1.0}]
+"""
 #: A route that never moves.
 STAYS = {"r1": [(0.0, "a/m1")]}
 
@@ -86,3 +103,30 @@ def test_a_rule_that_ignores_refusals_neither_leaves_nor_returns_by_them() -> No
         for name in ("throttled-100", "plain-50")
     }
     assert [of for of, moves in moved.items() if not moves] == [("AISIX", "throttled-100")]
+
+
+def test_a_folder_of_scenarios_is_worlds_whose_troubles_begin_when_the_file_says(tmp_path: Path) -> None:
+    """A configuration beside them is none; requests come at the benchmark's rate where the file has none."""
+    (tmp_path / "two.yaml").write_text(CONFIGURATION)
+    (tmp_path / "first.yaml").write_text(SCENARIO)
+    (tmp_path / "second.yaml").write_text(SCENARIO + "traffic: {rate: 2/s}\n")
+    first, second = worlds_of([tmp_path])
+    assert [(one.name, one.says) for one in (first, second)] == [
+        ("first", "a fails all / for an hour"),
+        ("second", "a fails all / for an hour"),
+    ]
+    assert (first.scenario.requests_per_s, second.scenario.requests_per_s) == (10.0, 2.0)
+    late = first.seeded(3)
+    assert [trouble.at_s for trouble in late.troubles] == [HOUR_S]
+    course = measure.course(late, build_timelines(late.scenario, 3), STAYS)
+    assert course.lost == pytest.approx(HOUR_S * 10)
+    assert course.oracle == pytest.approx(0.0, abs=0.01)
+    assert worlds_of([tmp_path / "second.yaml"]) == [second]
+
+
+def test_a_scenario_that_is_wrong_says_so(tmp_path: Path) -> None:
+    """As `hotspare simulate` does."""
+    (tmp_path / "two.yaml").write_text(CONFIGURATION)
+    (tmp_path / "wrong.yaml").write_text(SCENARIO.replace("a/m1", "a/m2"))
+    with pytest.raises(ConfigError, match="a/m2"):
+        worlds_of([tmp_path])
