@@ -83,7 +83,8 @@ GRID = (
 #: Where a simulation of minutes sees route quarters.
 _AT_THE_PROMISE = (
     *(Configuration(intervals_s=(interval_s,)) for interval_s in (30, 600)),
-    *(Configuration(intervals_s=(interval_s,) * 4) for interval_s in (30, 600)),
+    *(Configuration(intervals_s=(interval_s,) * 4) for interval_s in (30, 600, 10, 5)),
+    *(Configuration(intervals_s=(30,) * models) for models in (6, 10)),
     Configuration(intervals_s=(600,) * 10),
 )
 _QUICK = (Configuration(intervals_s=(30,)), Configuration(intervals_s=(30,) * 4))
