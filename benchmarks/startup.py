@@ -1,4 +1,4 @@
-"""How long the command and the service take to start, beside a bare interpreter."""
+"""How long the command, the service and a plan take, beside a bare interpreter."""
 
 import signal
 import statistics
@@ -10,7 +10,8 @@ from pathlib import Path
 
 from benchmarks.probing.processes import INSTALLED
 
-_ROUNDS = 10
+_ROUNDS, _PLANS = 10, 3
+_EXAMPLE = Path(__file__).parents[1] / "hotspare.example.yaml"
 _CONFIGURATION = """\
 database: sqlite:///{folder}/hotspare.db
 routing_file: {folder}/routing.json
@@ -23,8 +24,8 @@ connectivity: {{endpoints: []}}
 
 
 def main() -> None:
-    """Print medians and worst of ten: the interpreter alone, `--help`, and `run` until its first routing file."""
-    print("|what|median|worst of 10|against the interpreter alone|\n|---|---|---|---|")
+    """Print medians and worst: the interpreter alone, `--help`, `run` until its first routing file, and plans."""
+    print("|what|median|worst|against the interpreter alone|\n|---|---|---|---|")
     bare = _timed([sys.executable, "-c", "pass"])
     _first_file(new=True)
     rows = {
@@ -32,6 +33,8 @@ def main() -> None:
         "`hotspare --help`": _timed([sys.executable, "-m", "controller.cli.main", "--help"]),
         "`hotspare run` to its first routing file, new database": [_first_file(new=True) for _ in range(_ROUNDS)],
         "the same, existing database": [_first_file(new=False) for _ in range(_ROUNDS)],
+        "`hotspare plan` of `hotspare.example.yaml`, no threshold known": [_plan(again=False) for _ in range(_PLANS)],
+        "the same again": [_plan(again=True) for _ in range(_PLANS)],
     }
     for what, times in rows.items():
         ratio = statistics.median(times) / statistics.median(bare)
@@ -39,12 +42,23 @@ def main() -> None:
 
 
 def _timed(command: list[str]) -> list[float]:
-    times = []
-    for _ in range(_ROUNDS):
-        started = time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=INSTALLED)
-        times.append(time.perf_counter() - started)
-    return times
+    return [_once(command, INSTALLED) for _ in range(_ROUNDS)]
+
+
+def _once(command: list[str], environment: dict[str, str], folder: str | None = None) -> float:
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment, cwd=folder)
+    return time.perf_counter() - started
+
+
+def _plan(*, again: bool) -> float:
+    """With a cache of thresholds of its own, which a plan before it has filled or nobody."""
+    command = [sys.executable, "-m", "controller.cli.main", "plan", "-c", str(_EXAMPLE)]
+    with tempfile.TemporaryDirectory() as folder:
+        environment = INSTALLED | {"XDG_CACHE_HOME": folder}
+        if again:
+            _once(command, environment, folder)
+        return _once(command, environment, folder)
 
 
 def _first_file(*, new: bool) -> float:
