@@ -10,6 +10,7 @@ from benchmarks.reliability.endurance import endure
 from benchmarks.reliability.faults import FAULTS
 from benchmarks.reliability.hold import set_clock_in_hold
 from benchmarks.reliability.standstill import stand_still
+from benchmarks.reliability.starved import hang_half
 from benchmarks.reliability.trial import FaultReport, Trial
 from benchmarks.reliability.waiting import measure_waiting
 
@@ -21,6 +22,7 @@ _ALL = (
     Trial(name="backup onto a full disk", play=back_up_without_room),
     Trial(name="what waits for the database", play=lambda _, report: measure_waiting(report)),
     Trial(name="both disks full for 240 s", play=endure),
+    Trial(name="half of 2,000 targets hang, the processor is starved", play=hang_half),
     Trial(name="process stands still for 300 s", play=partial(stand_still, stands_s=300.0)),
 )
 TRIALS: Final[Mapping[str, Trial]] = {trial.name: trial for trial in _ALL}

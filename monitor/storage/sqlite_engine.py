@@ -26,7 +26,7 @@ _PREFIX: Final = "sqlite:///"
 _MODE: Final = 0o600
 _LARGEST_IDLE_WAL: Final = 64 * 1024 * 1024
 #: So many pages gather in the log before they go into the file, each once however often it was written (SQLite: 1,000).
-_LOGGED_PAGES: Final = 4_000
+_LOGGED_PAGES: Final = 2_000
 #: Of an insert that returns something. For each number of rows the driver keeps a statement, of as many parameters.
 _ROWS_A_STATEMENT: Final = 20
 
