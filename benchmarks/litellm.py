@@ -1,4 +1,4 @@
-"""Hotspare and the real LiteLLM proxy side by side, live: the same providers, interval and outage of 50 %.
+"""Hotspare, the real LiteLLM proxy and no failover side by side, live: the same providers, outage and probe interval.
 
 `make bench ARGS=litellm` makes an environment of its own for LiteLLM in `var/`, the first time.
 """
@@ -13,10 +13,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
@@ -30,6 +31,9 @@ from benchmarks.detection.tables import table
 _VERSION = "1.108.7"
 _INTERVAL_S, _QUIET_S, _OUTAGE_S, _REQUESTS_PER_S = 5, 25.0, 120.0, 2.0
 _FAILING = 0.5
+#: At 3 dollars per million tokens in and 15 out. A failed request costs nothing.
+_TOKENS_IN, _TOKENS_OUT = 20, 10
+_USD_PER_ANSWER = (3 * _TOKENS_IN + 15 * _TOKENS_OUT) / 1e6
 #: The proxy does not start without one.
 _MASTER_KEY = f"sk-{secrets.token_hex(32)}"
 #: By this word in the question the provider knows an application's request from a probe.
@@ -59,7 +63,12 @@ _NAMES = {
     "hotspare": "Hotspare, `attempts`",
     "defaults": "LiteLLM, its defaults",
     "checked": "LiteLLM, health-check routing",
+    "plain": "no failover",
 }
+_Ask = Callable[[httpx.Client], bool]
+"""Sends one request; whether it was answered."""
+Asked = tuple[float, bool]
+"""When a request began, and whether it was answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +79,7 @@ class Arrival:
     who: str
     provider: str
     probe: bool
+    answered: bool
 
 
 class _Providers(ThreadingHTTPServer):
@@ -94,18 +104,19 @@ class _Provider(BaseHTTPRequestHandler):
         question = json.loads(self.rfile.read(int(self.headers["content-length"])))["messages"][-1]["content"]
         _, who, provider, *_ = self.path.split("/")
         probe = _QUESTION not in question
-        self.server.arrivals.append(Arrival(at_s=time.monotonic(), who=who, provider=provider, probe=probe))
         fails = self.server.sick and provider == "bad" and self.server.dice.random() < _FAILING
+        arrival = Arrival(at_s=time.monotonic(), who=who, provider=provider, probe=probe, answered=not fails)
+        self.server.arrivals.append(arrival)
         time.sleep(0.05)
         choice = {"index": 0, "message": {"role": "assistant", "content": question}, "finish_reason": "stop"}
-        usage = {"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30}
+        tokens = {"prompt_tokens": _TOKENS_IN, "completion_tokens": _TOKENS_OUT}
         answer = {
             "id": "x",
             "object": "chat.completion",
             "created": 1,
             "model": "m",
             "choices": [choice],
-            "usage": usage,
+            "usage": tokens | {"total_tokens": _TOKENS_IN + _TOKENS_OUT},
         }
         body = json.dumps({"error": {"message": "internal error"}} if fails else answer).encode()
         self.send_response(500 if fails else 200)
@@ -124,13 +135,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
         server = _Providers()
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        urls = {"hotspare": ""}
+        urls = {}
         running.enter_context(_hotspare(Path(folder), server.url))
         for who, extra in (("defaults", ""), ("checked", _CHECKED)):
             text = (_DEPLOYMENTS + extra).format(url=server.url, who=who, interval=_INTERVAL_S)
             urls[who] = running.enter_context(_litellm(litellm, Path(folder), who, text))
         _wait(urls, Path(folder))
-        _print(server, _ask(server, urls, Routing(Path(folder) / "routing.json")))
+        routing = Routing(Path(folder) / "routing.json")
+        proxies = {who: partial(_one, base=f"{url}/v1", model="chat") for who, url in urls.items()}
+        plain = partial(_one, base=f"{server.url}/plain/bad/v1", model="m")
+        _print(server, _ask(server, {"hotspare": partial(_ours, routing=routing)} | proxies | {"plain": plain}))
 
 
 def _environment(folder: Path) -> Path:
@@ -182,8 +196,9 @@ def _process(command: list[str], log: Path) -> Iterator[None]:
 def _wait(urls: dict[str, str], folder: Path) -> None:
     """Until everybody answers; raises TimeoutError with the log's end after two minutes."""
     until_s = time.monotonic() + 120
-    for who, url in urls.items():
-        while not ((folder / "routing.json").exists() if not url else _answers(url)):
+    ready = {"hotspare": (folder / "routing.json").exists} | {who: partial(_answers, url) for who, url in urls.items()}
+    for who, is_ready in ready.items():
+        while not is_ready():
             if time.monotonic() > until_s:
                 raise TimeoutError(f"{who} does not start:\n" + (folder / f"{who}.log").read_text()[-2000:])
             time.sleep(0.5)
@@ -196,17 +211,17 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _ask(server: _Providers, urls: dict[str, str], routing: Routing) -> dict[str, list[tuple[float, bool]]]:
+def _ask(server: _Providers, everybody: Mapping[str, _Ask]) -> dict[str, list[Asked]]:
     """Ask everybody at a steady rate: when each request began during the outage, and whether it was answered."""
-    asked: dict[str, list[tuple[float, Future[bool]]]] = {who: [] for who in urls}
+    asked: dict[str, list[tuple[float, Future[bool]]]] = {who: [] for who in everybody}
     began_s = time.monotonic()
     with httpx.Client(timeout=60, trust_env=False) as client, ThreadPoolExecutor(64) as pool:
         for number in range(int((_QUIET_S + _OUTAGE_S) * _REQUESTS_PER_S)):
             due_s = began_s + number / _REQUESTS_PER_S
             time.sleep(max(0.0, due_s - time.monotonic()))
             server.sick = server.sick or number / _REQUESTS_PER_S >= _QUIET_S
-            for who, url in urls.items():
-                future = pool.submit(_one, client, f"{url}/v1", "chat") if url else pool.submit(_ours, client, routing)
+            for who, ask in everybody.items():
+                future = pool.submit(ask, client)
                 if server.sick:
                     asked[who].append((time.monotonic(), future))
     return {who: [(at_s, future.result()) for at_s, future in own] for who, own in asked.items()}
@@ -235,29 +250,28 @@ def _post(client: httpx.Client, base: str, model: str) -> httpx.Response:
     return client.post(f"{base}/chat/completions", json=body, headers=headers)
 
 
-def _print(server: _Providers, asked: dict[str, list[tuple[float, bool]]]) -> None:
-    rows = []
-    for who, requests in asked.items():
-        onset_s = requests[0][0]
-        own = [one for one in server.arrivals if one.who == who]
-        probes = sum(one.probe for one in own)
-        users = [one.provider for one in own if not one.probe and one.at_s >= onset_s]
-        first = next(
-            (one.at_s - onset_s for one in own if not one.probe and one.at_s >= onset_s and one.provider == "good"),
-            None,
-        )
-        flips = sum(before != after for before, after in pairwise(users))
-        failed = sum(not answered for _, answered in requests)
-        rows.append(
-            [
-                _NAMES[who],
-                "never" if first is None else f"{first:.0f} s",
-                f"{users.count('good') / len(users):.0%}",
-                f"{flips}",
-                f"{failed / len(requests):.1%}",
-                f"{len(users) / len(requests):.2f}",
-                f"{probes}",
-            ]
-        )
+def _print(server: _Providers, asked: Mapping[str, Sequence[Asked]]) -> None:
     header = ["live", "first request to the other", "requests there", "flips", "failed", "tries per request", "probes"]
-    print(table(header, rows))
+    rows = [row(_NAMES[who], [one for one in server.arrivals if one.who == who], own) for who, own in asked.items()]
+    print(table([*header, "dollars in the outage: requests + probes"], rows))
+
+
+def row(name: str, arrivals: Sequence[Arrival], asked: Sequence[Asked]) -> list[str]:
+    """What came of one way of asking: all that came to its providers, and what was asked during the outage."""
+    onset_s, _ = asked[0]
+    since = [one for one in arrivals if one.at_s >= onset_s]
+    users = [one for one in since if not one.probe]
+    first_s = next((one.at_s - onset_s for one in users if one.provider == "good"), None)
+    requests_usd, probes_usd = (
+        _USD_PER_ANSWER * sum(one.answered and one.probe is probe for one in since) for probe in (False, True)
+    )
+    return [
+        name,
+        "never" if first_s is None else f"{first_s:.0f} s",
+        f"{sum(one.provider == 'good' for one in users) / len(users):.0%}",
+        f"{sum(before.provider != after.provider for before, after in pairwise(users))}",
+        f"{sum(not answered for _, answered in asked) / len(asked):.1%}",
+        f"{len(users) / len(asked):.2f}",
+        f"{sum(one.probe for one in arrivals)}",
+        f"{requests_usd:.4f} + {probes_usd:.4f}",
+    ]
