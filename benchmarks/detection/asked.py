@@ -3,7 +3,6 @@
 What was asked of it beside the rules of others is in `benchmarks.detection.demands`.
 """
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,10 +15,8 @@ from controller.plan.sentinel_offers import with_sentinel
 from controller.simulation.scenario import BlipStream, Outage
 from probes.outcome import Outcome
 
-_SEEDS, _QUARTERS, _DAYS = 200, 8, 90
+_SEEDS, _QUARTERS, _DAYS = 400, 8, 90
 _QUICK_SEEDS, _QUICK_QUARTERS, _QUICK_DAYS = 2, 1, 2
-#: So many times as many seeds tell the share of siblings that move to 1.5 points.
-_SIBLINGS = 2.25
 #: So many seeds make one job.
 _CHUNK = 10
 #: How long two candidates fail alike.
@@ -61,9 +58,7 @@ def main(*, quick: bool = False) -> None:
 
 def questions(seeds: int, quarters: int, days: int) -> Iterator[Question]:
     """All of them: so many seeds of each trouble, and so many quiet quarters of so many days."""
-    for case, measure in _siblings():
-        yield Question(case=case, measure=measure, seeds=math.ceil(_SIBLINGS * seeds))
-    for case, measure in (*_throttled(), *_timeouts(), _sentinel(), *_several()):
+    for case, measure in (*_siblings(), *_throttled(), *_timeouts(), _sentinel(), *_several()):
         yield Question(case=case, measure=measure, seeds=seeds)
     for case, measure in _quiet(days):
         yield Question(case=case, measure=measure, seeds=quarters)
