@@ -37,7 +37,7 @@ def lived(periods_s: Sequence[float], *, apart: timedelta = timedelta(hours=4)) 
 def test_three_longer_periods_raise_the_longest_blip() -> None:
     """A quarter more than the longest of them; two prove nothing."""
     lengths, at = lived([30, 50, 40])
-    assert lengths.longest_s(at, BLIPS) == pytest.approx(62.5)
+    assert lengths.longest_s(at, BLIPS) == pytest.approx(65)
     lengths, at = lived([30, 50])
     assert lengths.longest_s(at, BLIPS) == 0
 
@@ -63,6 +63,27 @@ def test_it_is_forgotten_after_two_weeks() -> None:
     lengths, at = lived([30, 50, 40])
     assert lengths.longest_s(at + timedelta(days=13), BLIPS) > 0
     assert lengths.longest_s(at + timedelta(days=15), BLIPS) == 0
+
+
+def test_the_longest_of_two_weeks_counts_however_many_came_since() -> None:
+    """Most are shorter: those must not push it out."""
+    lengths, at = lived([60, *[20] * 40])
+    assert lengths.longest_s(at, BLIPS) == pytest.approx(77.5)
+    assert len(lengths.ended) == 12
+    lengths, at = lived([60, *[20] * 90])
+    assert lengths.longest_s(at, BLIPS) == pytest.approx(27.5), "that was more than two weeks ago"
+
+
+@pytest.mark.parametrize(("pause_s", "longest_s"), [(30, 48.75), (90, 0)])
+def test_a_period_lasts_until_the_first_good_answer(pause_s: int, longest_s: float) -> None:
+    """A target that was found down after 9 s is asked so much later; after too long a pause nobody knows."""
+    lengths, at = NO_PERIODS, T0
+    for _ in range(3):
+        at += timedelta(hours=4)
+        seen = [(number * 3, True) for number in range(4)] + [(9 + pause_s * number, False) for number in range(1, 9)]
+        for seconds, failed in seen:
+            lengths = lengths.add_probe(at + timedelta(seconds=seconds), failed=failed, p0=P0, blips=BLIPS)
+    assert lengths.longest_s(at + timedelta(hours=1), BLIPS) == pytest.approx(longest_s)
 
 
 @given(st.lists(st.tuples(st.integers(1, 4000), st.booleans()), max_size=300))
