@@ -36,6 +36,8 @@ class ReplayResult:
     """What would be decided, once it has run."""
     reported: int = 0
     """How many verdicts on what applications reported were recorded."""
+    is_stretched: bool = False
+    """Whether the budget had stretched intervals."""
 
     @cached_property
     def recorded(self) -> list[Decision]:
@@ -173,6 +175,8 @@ def notes(answer: ReplayResult) -> Iterator[str]:
         yield f"reports of applications are stored by minute, without hosts: {verdicts} on them came as they were then"
     elif answer.reported:
         yield f"without `traffic` in this configuration, {plural(answer.reported, 'verdict')} on reports did not come"
+    if answer.is_stretched:
+        yield "how the budget had stretched intervals is taken from when the probes came while their target was up"
     yield "the probes came when the recording configuration asked for them: its intervals, its bursts"
 
 

@@ -17,11 +17,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from controller.replay.restarts import RestartFinder
+from controller.replay.stretches import Stretches
 from controller.routing import policy
 from controller.routing.decision import Decision
 from controller.routing.overrides import Override, Overrides
 from controller.routing.policy import AFTER_DUE_S, GATHER_S, TICK_S
 from controller.routing.spend_where_used import spend_where_used
+from monitor.budget import allocation
 from monitor.config.settings import Settings
 from monitor.detection.detector import Detector
 from monitor.detection.evidence import Evidence
@@ -69,9 +71,11 @@ class Replay:
         then: Iterable[Decision] = (),
         reported: Iterable[Transition] = (),
         usd: Mapping[str, float | None] | None = None,
+        stretches: Stretches = (),
     ) -> None:
         """`states` are where the routes point when deciding begins.
 
+        `stretches` are how the budget had stretched the intervals, the first of them from the begin on.
         `then` is all that was ever decided, oldest first: where probes are spent where users are, the intervals of
         then followed it, by `usd`, the prices of a probe. `reported` are the verdicts by what applications reported,
         oldest first.
@@ -86,16 +90,15 @@ class Replay:
         """The longest span in which nothing of a target was recorded, while others were; by target."""
         self._last_of: dict[str, datetime] = {}
         self._configured, self._then, self._usd = settings, deque(then), usd or {}
-        self._reported = deque(reported if settings.traffic else ())
         self._stood: dict[str, Decision] = {}
         """Where the routes really stood."""
-        self._settings = settings = spend_where_used(settings, {}, self._usd)
+        self._stretches = deque(stretches)
+        self._present_stretches = self._stretches.popleft()[1] if self._stretches else {}
+        self._reported = deque(reported if settings.traffic else ())
+        self._settings = settings = self._paced()
         self._detector = Detector(settings, window.listening_from)
         self._restarts = RestartFinder(self._detector, settings)
-        self._silent_after_s = _patience_s(settings)
-        self._stopped_s = max(
-            _STOPPED_INTERVALS * target.interval_s + target.timeouts.total_s for target in settings.targets
-        )
+        self._silent_after_s, self._stopped_s = _patience_s(settings), _stopped_s(settings)
         self._states = dict(states)
         self._stuck = False
         """Whether a route stands on a target that fails: every probe that is not of quiet times is then decided on."""
@@ -114,8 +117,7 @@ class Replay:
             self.observations += not observation.under_way
             at_s = observation.finished_at.timestamp()
             self._advance_until(at_s)
-            if self._then and self._then[0].at <= observation.started_at:
-                self._follow_routes(observation.started_at)
+            self._follow_intervals(observation.started_at)
             self._restarts.begin_again(observation)
             changed = self._detector.observe(observation, blind=blind)
             self._restarts.note(observation)
@@ -142,16 +144,22 @@ class Replay:
         if not stopped and (known is None or lasted > known[1] - known[0]):
             self.silences[target] = since, at
 
-    def _follow_routes(self, now: datetime) -> None:
+    def _follow_intervals(self, now: datetime) -> None:
         """Judge by the intervals at which targets were probed then."""
+        changed = False
         while self._then and self._then[0].at <= now:
-            decision = self._then.popleft()
+            decision, changed = self._then.popleft(), True
             self._stood[decision.route] = decision
-        paced = spend_where_used(self._configured, self._stood, self._usd)
-        if paced.targets != self._settings.targets:
+        while self._stretches and self._stretches[0][0] <= now:
+            (_, self._present_stretches), changed = self._stretches.popleft(), True
+        if changed and (paced := self._paced()).targets != self._settings.targets:
             self._settings = paced
             self._detector.update_intervals(paced)
-            self._silent_after_s = _patience_s(paced)
+            self._silent_after_s, self._stopped_s = _patience_s(paced), _stopped_s(paced)
+
+    def _paced(self) -> Settings:
+        stretched = allocation.stretched(self._configured, self._present_stretches)
+        return spend_where_used(stretched, self._stood, self._usd)
 
     def _advance_until(self, at_s: float) -> None:
         """Handle what time alone brings until then."""
@@ -246,6 +254,10 @@ class Replay:
 
 def _patience_s(settings: Settings) -> dict[str, float]:
     return {target: parameters.patience_s for target, parameters in parameters_by_target(settings).items()}
+
+
+def _stopped_s(settings: Settings) -> float:
+    return max(_STOPPED_INTERVALS * target.interval_s + target.timeouts.total_s for target in settings.targets)
 
 
 def _instant(at_s: float) -> datetime:

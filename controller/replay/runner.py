@@ -1,5 +1,6 @@
 """Replays what a database recorded under other settings and compares the decisions with those of then."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -9,15 +10,17 @@ from itertools import takewhile
 from operator import attrgetter
 from typing import TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from controller.incidents.queries import read_transitions
 from controller.journal import Journal
 from controller.replay.document import ReplayResult, shorten_names
 from controller.replay.loop import Replay, ReplayWindow
+from controller.replay.queries import read_starts
+from controller.replay.stretches import Stretches, all_changes, stretch_changes
 from controller.routing.decision import Decision
 from controller.routing.overrides import Override
-from monitor.budget import allocation, tracker
+from monitor.budget import tracker
 from monitor.config.settings import Settings
 from monitor.connectivity.network_loss import NetworkLossDetector
 from monitor.connectivity.state import ConnectivityObservation
@@ -29,7 +32,7 @@ from monitor.liveness import ServiceBeat
 from monitor.storage.store import Store
 from probes.observation import Observation, replaced
 from probes.outcome import Outcome
-from probes.pricing import usual_usd
+from probes.pricing import costs_money, usual_usd
 
 T = TypeVar("T")
 
@@ -64,7 +67,6 @@ def replay(
     NothingRecordedError when nothing of the settings' targets was recorded in that time.
     """
     store, journal = Store(engine), Journal(engine)
-    settings = _as_probed(settings, store)
     spans, then = store.recorded(), journal.decisions(_ALL)[::-1]
     overrides = [_as_it_lasted(override) for override in reversed(journal.overrides.latest(_ALL))]
     window = _window(
@@ -73,7 +75,8 @@ def replay(
     states = {decision.route: decision for decision in then if decision.at < window.deciding_from}
     usd = {target.id: usual_usd(target) for target in settings.targets if settings.controller.spend_where_used}
     reported = _verdicts_on_reports(engine, settings, window)
-    run = Replay(settings, window, states, overrides, then=then, reported=reported, usd=usd)
+    stretches = _stretches(engine, store, settings, window)
+    run = Replay(settings, window, states, overrides, then=then, reported=reported, usd=usd, stretches=stretches)
     detector = NetworkLossDetector(settings.connectivity.endpoints, frozenset(p.name for p in settings.providers))
     observations = _reported(_observations(store, settings, window), window, on_progress)
     run.run(detector.replay(observations, _connectivity(store, window)))
@@ -85,6 +88,7 @@ def replay(
         states=states,
         then=then,
         reported=len(reported),
+        is_stretched=any(stretch > 1 for _, known in stretches for stretch in known.values()),
         now=run,
     )
 
@@ -96,11 +100,37 @@ def _verdicts_on_reports(engine: Engine, settings: Settings, window: ReplayWindo
     return [each for each in transitions if each.after is Health.DOWN and REPORTED in each.reason]
 
 
-def _as_probed(settings: Settings, store: Store) -> Settings:
-    """The settings with the intervals as the budget of the service stretched them, by which it judged."""
+def _stretches(engine: Engine, store: Store, settings: Settings, window: ReplayWindow) -> Stretches:
+    """How the budget of the service stretched the intervals, by which it judged; nothing where it had none.
+
+    Only how it does now is stored. What it did then is known from when the probes of a target began while it was up;
+    but where intervals follow the routes as well, it is taken to have been as now.
+    """
     stored = store.throttling()
     throttling = tracker.from_json(stored) if stored else None
-    return allocation.stretched(settings, throttling.stretches) if throttling else settings
+    if throttling is None:
+        return ()
+    since, until = window.listening_from, window.until
+    if settings.controller.spend_where_used:
+        return [(since, throttling.stretches)]
+    with engine.connect() as connection:
+        known = {
+            target.id: list(stretch_changes(_starts_while_up(connection, target.id, since, until), target.interval_s))
+            for target in settings.targets
+            if costs_money(target) or target.id in throttling.stretches
+        }
+    return all_changes(since, known, throttling.stretches)
+
+
+def _starts_while_up(
+    connection: Connection, target: str, since: datetime, until: datetime
+) -> Iterator[datetime | None]:
+    """When its probes began; None for each of those while it was not up."""
+    moved = read_transitions(connection, [target], since, until)
+    moved_at = [change.at for change in moved]
+    health = [moved[0].before if moved else Health.UP, *(change.after for change in moved)]
+    for at in read_starts(connection, target, since, until):
+        yield at if health[bisect_right(moved_at, at)] is Health.UP else None
 
 
 def _window(

@@ -29,6 +29,7 @@ from monitor.health import Health, Transition
 from monitor.storage.database import open_reader, open_writer
 from monitor.storage.store import Store
 from probes.outcome import Outcome
+from probes.target import Price
 from tests.support.builders import T0, settings
 from tests.support.recorded_replies import Recording, at
 from tests.support.worlds import outage
@@ -132,6 +133,28 @@ def test_a_past_with_intervals_stretched_by_the_budget_is_judged_by_these(tmp_pa
         (MoveKind.FAILBACK, DecisionDifference.SAME),
     ]
     assert not answer.gaps
+
+
+@pytest.mark.slow
+def test_stretches_of_the_past_are_known_when_the_budget_stretches_nothing_any_more(tmp_path: Path) -> None:
+    """A new month has begun: what was stored last says nothing of the month before."""
+    wanted = settings(tmp_path, A, C)
+    paid = tuple(replace(each, price=Price(input_usd=1.0, output_usd=1.0)) for each in wanted.targets)
+    wanted = replace(wanted, targets=paid)
+    slower = stretched(wanted, 8.0)
+    bad = outage(3600.0, 3600.0, targets=(A,), failure_rate=1.0)
+    world = Scenario(path=Path("made-up"), settings=slower, duration_s=4 * 3600.0, outages=(bad,))
+    Recording(world, slower).run()
+    engine = open_writer(wanted.database)
+    Store(engine).save_throttling(tracker.to_json(Throttling()), at(0.0))
+    engine.dispose()
+    answer = replayed(wanted, now_s=4 * 3600.0)
+    assert changes(answer) == [
+        (MoveKind.FAILOVER, DecisionDifference.SAME),
+        (MoveKind.FAILBACK, DecisionDifference.SAME),
+    ]
+    assert not answer.gaps
+    assert any("how the budget had stretched" in note for note in notes(answer))
 
 
 @pytest.mark.slow
