@@ -49,17 +49,15 @@ class BurstForward:
         """Time and number of the event that ended the last one."""
 
     def skip(self, provider: str, targets: Collection[SimulatedTarget], until_s: float) -> bool:
-        """Go through what happens to this provider until then, while it is this; whether anything did.
-
-        `targets` are those of the provider that are not skipped.
-        """
+        """Go through what happens to this provider, whose targets these are, while it is this; whether anything did."""
         heap = self._events.heap
         first = now_s, _ = heap[0][:2]
         if first == self._stopped_by:
             return False
         self._stopped_by = first
-        runs = self._fast_forward.runs(targets)
-        burst = self._detector.answered_burst(provider, runs) if runs else None
+        if self._is_past_confirming(provider, heap[0]):
+            return False
+        burst = self._detector.answered_burst(provider, lambda: self._fast_forward.runs(targets))
         if burst is None:
             return False
         going = _GoingBurst(provider, burst, [], [])
@@ -80,6 +78,14 @@ class BurstForward:
         self._events.replace(going.others + going.mine)
         self._stopped_by = heap[0][:2]
         return self._stopped_by != first
+
+    def _is_past_confirming(self, provider: str, event: Event) -> bool:
+        """Whether this is a probe of a test on fresh evidence that is not there to confirm the failure."""
+        _, _, kind, subject = event
+        if kind != BURST or not subject.afresh:
+            return False
+        fresh = self._detector.fresh
+        return not fresh.at_most_confirms(fresh.test_of(subject.targets[0], provider))
 
     def _go_through(self, going: "_GoingBurst", until_s: float) -> None:
         mine, burst, end = going.mine, going.burst, going.others[0] if going.others else _NEVER

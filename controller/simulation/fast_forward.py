@@ -82,13 +82,17 @@ class FastForward:
         return target.due_after_s(count)
 
     def runs(self, targets: Iterable[SimulatedTarget]) -> dict[str, AnsweredRun] | None:
-        """The answers that these targets have given, by id; None where those of any do more than take from evidence."""
+        """The answers that those of these targets have given that are not skipped, by id.
+
+        None where those of any do more than take from evidence.
+        """
         runs = dict[str, AnsweredRun]()
         for target in targets:
-            run = self._run(target)
-            if run is None:
-                return None
-            runs[target.id] = run
+            if target not in self._skipped:
+                run = self._run(target)
+                if run is None:
+                    return None
+                runs[target.id] = run
         return runs
 
     def _run(self, target: SimulatedTarget) -> AnsweredRun | None:

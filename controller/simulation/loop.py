@@ -191,7 +191,7 @@ class _SeedRun:
         if self._stuck or self._traffic or (kind == DUE and not self._detector.has_evidence(provider)):
             return False
         until_s = min(self._until_s, self._endpoints.next_failure_s(now_s))
-        return self._bursts.skip(provider, self._stepped(self._siblings[provider]), until_s)
+        return self._bursts.skip(provider, self._siblings[provider], until_s)
 
     def _resume(self, now_s: float, targets: Collection[SimulatedTarget] | None = None) -> None:
         """Probe these targets again, or all, because something happens that concerns them."""

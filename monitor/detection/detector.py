@@ -3,7 +3,7 @@
 The service, `simulate` and `replay` drive the same object, so that the latter two decide as the service does.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -151,7 +151,7 @@ class Detector:
         )
         self._asked_afresh.add(target)
         provider = self._providers.name_of[target]
-        name = target if target in self.fresh else provider
+        name = self.fresh.test_of(target, provider)
         if observation.outcome.effect is Effect.THROTTLED:
             self._spare_siblings(target, at)
         if blind or state.out_of_service or state.health is Health.RECOVERING:
@@ -208,12 +208,14 @@ class Detector:
         self._states[state.target] = state
         self._health.stale.add(state.target)
 
-    def answered_burst(self, provider: str, runs: dict[str, AnsweredRun]) -> AnsweredBurst | None:
-        """What follows a failure at this provider with these targets, while answers only take from evidence."""
+    def answered_burst(
+        self, provider: str, find_runs: Callable[[], dict[str, AnsweredRun] | None]
+    ) -> AnsweredBurst | None:
+        """What follows a failure at this provider with its targets, while answers only take from evidence."""
         if self._due or self.blind or self._providers.across.parameters:
             return None
         pool, parameters = self._pools.get(provider), self._providers.within.get(provider)
-        return foresight.answered_burst(provider, pool, parameters, runs, self.fresh)
+        return foresight.answered_burst(provider, pool, parameters, find_runs, self.fresh)
 
     def accept_burst(self, provider: str, burst: AnsweredBurst, planned_for: datetime | None) -> None:
         """Go on from after this burst, whose targets are in the states that are `accept`ed, and its next probe."""

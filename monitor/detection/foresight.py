@@ -1,5 +1,7 @@
 """What follows a failure at a provider while its probes are answered: a simulation goes quickly through it (pure)."""
 
+from collections.abc import Callable
+
 from monitor.detection import pacing, provider_bursts, provider_pool
 from monitor.detection.answered_runs import AnsweredRun
 from monitor.detection.evidence import Evidence, step_down
@@ -71,15 +73,12 @@ class AnsweredBurst:
 
     def is_confirming(self, target: str) -> bool:
         """Whether a good answer of this target to a probe that is asked afresh at most confirms that one failed."""
-        return target in self.runs and self._fresh.at_most_confirms(self._test_of(target))
+        return target in self.runs and self._fresh.at_most_confirms(self._fresh.test_of(target, self._name))
 
     def add_afresh(self, answer: Observation) -> None:
         """Take in a good answer to a probe that `is_confirming`."""
         self.runs[answer.target].add_afresh(answer)
-        self._fresh.add_probe(self._test_of(answer.target), answer)
-
-    def _test_of(self, target: str) -> str:
-        return target if target in self._fresh else self._name
+        self._fresh.add_probe(self._fresh.test_of(answer.target, self._name), answer)
 
     @property
     def ends_next(self) -> bool:
@@ -125,14 +124,18 @@ def answered_burst(
     name: str,
     pool: ProviderEvidence | None,
     provider: ProviderParameters | None,
-    runs: dict[str, AnsweredRun],
+    find_runs: Callable[[], dict[str, AnsweredRun] | None],
     fresh: FreshTests,
 ) -> AnsweredBurst | None:
-    """What follows a failure at this provider, where answers of these targets change nothing but evidence."""
+    """What follows a failure at this provider, where answers of the targets of these runs change nothing but evidence.
+
+    The runs are only looked for where that may be so.
+    """
     if pool and 0 < pool.threshold <= pool.evidence.value:
         return None
-    if provider and pool and pool.evidence.value and len(runs) < len(provider.members):
-        return None
     if provider and min(parameters.interval_s for parameters in provider.members.values()) < provider.failed_s:
+        return None
+    runs = find_runs()
+    if not runs or (provider and pool and pool.evidence.value and len(runs) < len(provider.members)):
         return None
     return AnsweredBurst(name, pool, provider, runs, fresh) if all(run.undisturbed for run in runs.values()) else None

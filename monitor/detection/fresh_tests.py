@@ -107,6 +107,10 @@ class FreshTests:
         test = self._tests.get(name)
         return test is None or not test.rounds
 
+    def test_of(self, target: str, provider: str) -> str:
+        """The name of the test that a probe of this target is asked for: of the target alone, or of its provider."""
+        return target if target in self else provider
+
     def take_wanted(self) -> tuple[BurstProbe, ...]:
         """The probes wanted since the last call, counted from the end of the probe just observed."""
         wanted = tuple(self._wanted.values())
