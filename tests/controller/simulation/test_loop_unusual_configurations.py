@@ -65,10 +65,20 @@ def test_extreme_intervals(interval_s: float, hours: float, within_s: float) -> 
     assert back_s > at_s + for_s
 
 
-def test_forty_targets_of_one_provider() -> None:
-    """They are found to fail together within seconds."""
-    names = (*(f"openai/m{number}" for number in range(40)), "anthropic/c")
-    made = moves(scenario(outage(targets=names[:-1], at_s=3600.0), names=names), (names[0], names[-1]))
-    (out_s, out), (_, back) = made
+@pytest.mark.parametrize(
+    ("interval_s", "hours", "within_s"),
+    [
+        pytest.param(0.5, 0.3, 60.0, id="500 ms"),
+        pytest.param(30.0, 3.0, 60.0, id="30 s"),
+        pytest.param(3600.0, 48.0, 1800.0, id="an hour"),
+    ],
+)
+def test_forty_targets_of_one_provider(interval_s: float, hours: float, within_s: float) -> None:
+    """They are found to fail together within seconds, or as soon as some of them are asked; and they come back."""
+    names, third_s = (*(f"openai/m{number}" for number in range(40)), "anthropic/c"), hours * 1200
+    failing = outage(targets=names[:-1], at_s=third_s, for_s=third_s)
+    made = moves(scenario(failing, names=names, hours=hours), (names[0], names[-1]), interval_s)
+    (out_s, out), (back_s, back) = made
     assert (out.move, back.move) == (MoveKind.FAILOVER, MoveKind.FAILBACK)
-    assert 3600.0 < out_s < 3660.0
+    assert third_s < out_s < third_s + within_s
+    assert back_s > 2 * third_s
