@@ -3,6 +3,7 @@
 What was asked of it beside the rules of others is in `benchmarks.detection.demands`.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -60,6 +61,8 @@ def questions(seeds: int, quarters: int, days: int) -> Iterator[Question]:
     """All of them: so many seeds of each trouble, and so many quiet quarters of so many days."""
     for case, measure in (*_siblings(), *_throttled(), *_timeouts(), _sentinel(), *_several()):
         yield Question(case=case, measure=measure, seeds=seeds)
+    case, measure = _alike()
+    yield Question(case=case, measure=measure, seeds=math.ceil(seeds / _ALIKE_H))
     for case, measure in _quiet(days):
         yield Question(case=case, measure=measure, seeds=quarters)
 
@@ -118,8 +121,11 @@ def _several() -> Iterator[tuple[Case, Measure]]:
     for percents in ((60, 40, 20), (50, 30, 12)):
         fail = [trouble(f"{name}/*", percent / 100) for name, percent in zip("abc", percents, strict=True)]
         yield _case("three candidates fail {}, {} and {} %".format(*percents), fail, providers=3), _flips(3.5)
+
+
+def _alike() -> tuple[Case, Measure]:
     alike = [trouble(f"{name}/*", 0.4, for_s=_ALIKE_H * HOUR_S) for name in "ab"]
-    yield _case(f"both candidates fail 40 % for {_ALIKE_H} h", alike), _moves_an_hour(0.3)
+    return _case(f"both candidates fail 40 % for {_ALIKE_H} h", alike), _moves_an_hour(0.3)
 
 
 def _quiet(days: int) -> Iterator[tuple[Case, Measure]]:
