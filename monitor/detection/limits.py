@@ -131,11 +131,11 @@ def is_extra(started_at: datetime, last_at: datetime | None, regular_at: datetim
 
 
 def extra_probe_s(state: TargetState, parameters: TargetParameters, *, sharing: int = 1) -> float | None:
-    """Seconds from the last probe to an extra one of a target that is at a limit; None when there is to be none.
+    """Seconds from the last answer to an extra probe of a target that is at a limit; None when there is to be none.
 
-    A quarter of the interval, but so that no more than four in a minute are added to the regular ones of the targets
-    that are `sharing` the limit, and after the rest that the provider asks for. None while it is spared, after a
-    Retry-After of more than 10 s, and once it is unusable.
+    A quarter of the interval after the start of the last probe, but so that no more than four in a minute are added to
+    the regular ones of the targets that are `sharing` the limit, and after the rest that the provider asks for. None
+    while it is spared, after a Retry-After of more than 10 s, and once it is unusable.
     """
     at = state.last_seen_at
     if at is None or rests_long(state) or is_spared(state, at) or state.health is Health.UNUSABLE:
@@ -146,4 +146,5 @@ def extra_probe_s(state: TargetState, parameters: TargetParameters, *, sharing: 
         earliest_s = max(earliest_s, (state.extra_at[-most] - at).total_seconds() + LIMIT_WINDOW_S)
     if earliest_s > parameters.interval_s:
         return None  # to be asked again after the next regular probe, if there is any evidence left
-    return max(parameters.degraded_s, earliest_s)
+    since_start_s = (at - state.last_started_at).total_seconds() if state.last_started_at else 0.0
+    return max(parameters.degraded_s - since_start_s, earliest_s)
