@@ -3,10 +3,11 @@
 import logging
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection, Engine, NullPool, Pool, QueuePool, create_engine, event
 from sqlalchemy.engine import ExceptionContext
@@ -18,6 +19,8 @@ from monitor.storage.database_error import DatabaseError
 from monitor.storage.lock import HeldError, refuse_replaced
 from monitor.storage.schema import SCHEMA, migrate_to_newest, require_newest, revision_of
 from monitor.storage.transactions import give_up_unended, is_durable, is_reading, reading
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -91,13 +94,16 @@ def writer_engine(path: Path, busy_timeout_s: float, calls: DiskCalls | None = N
     )
 
 
-def prepare(engine: Engine, path: Path) -> bool:
+def prepare(engine: Engine, path: Path, calls: DiskCalls | None = None) -> bool:
     """Make and migrate the writer's database; True when it held nothing before.
 
     One of this version is only read: a full disk or a lock is no obstacle. One of an older version is first copied to
-    `backup_path`. Raises DatabaseError.
+    `backup_path`. `calls` are those of the engine. Raises DatabaseError.
     """
-    _make_room(path)
+    try:
+        _within_deadline(calls, _make_room, path)
+    except sqlite3.Error as error:
+        raise DatabaseError(_explanation(path, error)) from error
     with reading(engine).connect() as connection:
         revision = revision_of(
             connection, f"database {path}"
@@ -150,6 +156,16 @@ def _make_room(path: Path) -> None:
         )
 
 
+def _make_file(path: Path) -> None:
+    with suppress(OSError):  # there is one, or SQLite says why there can be none
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE))
+
+
+def _within_deadline(calls: DiskCalls | None, function: Callable[[Path], T], path: Path) -> T:
+    """Call it as SQLite is called: whatever may make a file or a folder waits for a disk that hangs."""
+    return calls.run(function, path) if calls else function(path)
+
+
 def _require_file(path: Path) -> None:
     if not path.is_file():
         raise DatabaseError(f"database {path} is a folder or a device: expected a file")
@@ -165,8 +181,7 @@ def _engine(
 
     def connect() -> sqlite3.Connection:
         if mode == "rwc":
-            with suppress(OSError):  # there is one, or SQLite says why there can be none
-                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE))
+            _within_deadline(calls, _make_file, path)
         if mode == "rw":
             _require_the_services_own(path)
         # Without isolation_level=None the driver would begin transactions by itself, and deferred ones.

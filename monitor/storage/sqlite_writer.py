@@ -87,7 +87,7 @@ class SqliteWriter(WriterDatabase):
             if left:
                 log.warning("database_replaced: %s has the log of another file beside it, moved away", self._path)
                 _move_away(left, utc_now())
-            prepare(self.engine, self._path)
+            prepare(self.engine, self._path, self.calls)
             self._give_lineage()
         finally:
             self.calls.deadline_s = deadline_s
@@ -111,7 +111,7 @@ class SqliteWriter(WriterDatabase):
             left = self._leave_former(now)
             self._former = self._former or left
             self._acquire()
-        emptied = prepare(self.engine, self._path)
+        emptied = prepare(self.engine, self._path, self.calls)
         if emptied and self._log_inode is not None:
             self._former = self._former or f"database {self._path} was emptied by someone else"
         self._require_all_pages()

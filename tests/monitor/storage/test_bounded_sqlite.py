@@ -173,6 +173,21 @@ def test_writes_wait_in_memory_while_the_disk_hangs(tmp_path: Path, released: th
     database.close()
 
 
+def test_nothing_else_touches_a_disk_that_hangs(tmp_path: Path, released: threading.Event) -> None:
+    """Making the folder and the file would wait for it as SQLite does."""
+    path, calls = tmp_path / "data" / "hotspare.db", DiskCalls(DEADLINE_S)
+    with pytest.raises(sqlite3.OperationalError):
+        calls.run(released.wait)
+    engine = writer_engine(path, 0, calls)
+    with pytest.raises(DatabaseError, match="the disk does not answer"):
+        prepare(engine, path, calls)
+    assert not path.parent.exists()
+    path.parent.mkdir()
+    with pytest.raises(DatabaseError, match="the disk does not answer"):
+        engine.connect()
+    assert not path.exists()
+
+
 class NoRollback(DiskCalls):
     """A disk that fails a transaction just as it is taken back."""
 
