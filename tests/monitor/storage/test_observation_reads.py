@@ -14,6 +14,7 @@ from controller.alerts.digest.store import read_week
 from controller.history.store import RouteHistory
 from controller.incidents.queries import read_facts, read_onsets
 from controller.journal import Journal
+from controller.replay.queries import read_starts
 from controller.status.details.queries import read_target_detail
 from controller.status.overview import read
 from monitor.health import Health, not_observed
@@ -97,7 +98,7 @@ def test_an_empty_table_has_neither(database_url: str) -> None:
 
 
 def test_nothing_reads_the_whole_table(tmp_path: Path) -> None:
-    """The page, a digest, a replay's ends, a start and the sums of routes search the index, each by a time."""
+    """The page, a digest, a replay's ends, its intervals, a start and routes' sums search the index, each by a time."""
     settings = seeded.settings_in(tmp_path)
     seeded.seed(settings, T0, hours=3)
     seeded.break_openai(settings, T0)
@@ -121,6 +122,7 @@ def test_nothing_reads_the_whole_table(tmp_path: Path) -> None:
             read_onsets(connection, [down])
             for each in incidents:
                 read_facts(connection, each, T0)
+            assert read_starts(connection, seeded.LUNA, T0 - HOUR, T0)
         store = Store(engine)
         store.observations_since({each.id: T0 - HOUR for each in settings.targets})
         assert store.recorded().keys() == store.states().keys()
