@@ -93,7 +93,7 @@ class Replay:
         self._stood: dict[str, Decision] = {}
         """Where the routes really stood."""
         self._stretches = deque(stretches)
-        self._present_stretches = self._stretches.popleft()[1] if self._stretches else {}
+        self._present_stretches = dict(self._stretches.popleft()[1]) if self._stretches else {}
         self._reported = deque(reported if settings.traffic else ())
         self._settings = settings = self._paced()
         self._detector = Detector(settings, window.listening_from)
@@ -151,7 +151,8 @@ class Replay:
             decision, changed = self._then.popleft(), True
             self._stood[decision.route] = decision
         while self._stretches and self._stretches[0][0] <= now:
-            (_, self._present_stretches), changed = self._stretches.popleft(), True
+            (_, stretched), changed = self._stretches.popleft(), True
+            self._present_stretches |= stretched
         if changed and (paced := self._paced()).targets != self._settings.targets:
             self._settings = paced
             self._detector.update_intervals(paced)

@@ -64,5 +64,22 @@ def test_the_targets_are_taken_together() -> None:
     changes = {"a/m": [(T0 + timedelta(minutes=5), 2.0), (later, 4.0)], "b/m": list[tuple[datetime, float]]()}
     assert all_changes(T0, changes, {"b/m": 3.0, "gone/m": 8.0}) == [
         (T0, {"a/m": 2.0, "b/m": 3.0}),
-        (later, {"a/m": 4.0, "b/m": 3.0}),
+        (later, {"a/m": 4.0}),
     ]
+
+
+def test_the_changes_of_a_minute_are_one() -> None:
+    """Two thousand targets are judged by other intervals once, not each by itself."""
+    hour, second = timedelta(hours=1), timedelta(seconds=1)
+    slower = {f"a/m{n}": [(T0, 1.0), (T0 + hour + n * second / 40, 4.0)] for n in range(2000)}
+    known = {each: [*changes, (T0 + 2 * hour + second, 1.0)] for each, changes in slower.items()}
+    first, longer, shorter = all_changes(T0, known, {})
+    assert first == (T0, dict.fromkeys(known, 1.0))
+    assert longer == (T0 + hour, dict.fromkeys(known, 4.0))
+    assert shorter == (T0 + 2 * hour + 60 * second, dict.fromkeys(known, 1.0))
+
+
+def test_the_changes_of_one_target_keep_their_order() -> None:
+    """One that becomes shorter and longer within a minute is longer after it."""
+    changes = [(T0 + timedelta(seconds=at), stretch) for at, stretch in ((0, 4.0), (70, 1.0), (100, 4.0))]
+    assert all_changes(T0, {"a/m": changes}, {})[1:] == [(T0 + timedelta(seconds=120), {"a/m": 4.0})]
