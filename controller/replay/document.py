@@ -37,7 +37,7 @@ class ReplayResult:
     reported: int = 0
     """How many verdicts on what applications reported were recorded."""
     is_stretched: bool = False
-    """Whether the budget had stretched intervals."""
+    """Whether targets were probed at longer intervals than configured."""
 
     @cached_property
     def recorded(self) -> list[Decision]:
@@ -176,7 +176,7 @@ def notes(answer: ReplayResult) -> Iterator[str]:
     elif answer.reported:
         yield f"without `traffic` in this configuration, {plural(answer.reported, 'verdict')} on reports did not come"
     if answer.is_stretched:
-        yield "how the budget had stretched intervals is taken from when the probes came while their target was up"
+        yield "targets were probed less often than configured, as a budget has it: judged is by when their probes came"
     yield "the probes came when the recording configuration asked for them: its intervals, its bursts"
 
 
