@@ -130,3 +130,23 @@ def test_a_scenario_that_is_wrong_says_so(tmp_path: Path) -> None:
     (tmp_path / "wrong.yaml").write_text(SCENARIO.replace("a/m1", "a/m2"))
     with pytest.raises(ConfigError, match="a/m2"):
         worlds_of([tmp_path])
+
+
+def test_scenarios_of_the_same_name_are_worlds_of_their_own(tmp_path: Path) -> None:
+    """Their courses are found by the name."""
+    for folder in (tmp_path / "one", tmp_path / "other"):
+        folder.mkdir()
+        (folder / "two.yaml").write_text(CONFIGURATION)
+        (folder / "same.yaml").write_text(SCENARIO)
+    one, other = worlds_of([tmp_path / "one", tmp_path / "other"])
+    assert one.name != other.name
+    [twice] = worlds_of([tmp_path / "one", tmp_path / "one" / "same.yaml"])
+    assert twice.name == "same"
+
+
+@pytest.mark.parametrize("broken", [b"config: [two.yaml\n", b"config: two.yaml # \xff\n"])
+def test_a_file_of_a_folder_that_cannot_be_read_is_a_scenario_that_is_wrong(tmp_path: Path, broken: bytes) -> None:
+    """A folder of scenarios is taken whole or not at all."""
+    (tmp_path / "broken.yaml").write_bytes(broken)
+    with pytest.raises(ConfigError, match=r"broken\.yaml"):
+        worlds_of([tmp_path])
