@@ -34,7 +34,7 @@ _PROBES = 250_000.0
 #: And so many of quiet time, which shows what probes cost. False failovers are calculated: hardly any would come in a
 #: time that somebody waits for.
 _QUIET_PROBES = 100_000.0
-_FEWEST_SEEDS, _USUAL_SEEDS = 10, 250
+_FEWEST_SEEDS, _USUAL_SEEDS = 10, 160
 _QUIET_PERIODS = 8
 _SHORTEST_QUIET_S = 1800.0
 
@@ -82,7 +82,7 @@ def plan(
 ) -> dict[str, Any]:
     """Return the document of `plan --json`.
 
-    `seeds` outages of each kind are tried; None: as many as take a few seconds, 10 to 250. `jobs` processes do the
+    `seeds` outages of each kind are tried; None: as many as take a few seconds, 10 to 160. `jobs` processes do the
     work (None: one per core); the answer does not depend on their number. `learned_blips` are only said;
     `traffic` is what applications report, where `settings.traffic` listens.
     """
