@@ -93,6 +93,9 @@ def main() -> int:
         if name not in known:
             print(f"{name!r} is no {'quick ' * args.quick}benchmark; known are {', '.join(known)}", file=sys.stderr)
             return 2
+    if args.scenarios and "regret" not in wanted:
+        print("--scenarios: only `regret` prints worlds; name it", file=sys.stderr)
+        return 2
     try:
         given = worlds_of(args.scenarios)
     except (ConfigError, OSError) as error:

@@ -16,7 +16,7 @@ from controller.plan.sentinel_offers import with_sentinel
 from controller.simulation.scenario import BlipStream, Outage
 from probes.outcome import Outcome
 
-_SEEDS, _QUARTERS, _DAYS = 400, 8, 90
+_SEEDS, _QUARTERS, _DAYS = 200, 4, 90
 _QUICK_SEEDS, _QUICK_QUARTERS, _QUICK_DAYS = 2, 1, 2
 #: So many seeds make one job.
 _CHUNK = 10

@@ -76,7 +76,7 @@ def sentinel_offers(
 
 
 def with_sentinel(configured: Settings, provider: str, sentinel: str) -> Settings:
-    """Return the settings with this model of the provider as its sentinel: both kinds of interval are as usual then."""
+    """Return the settings with this model of the provider as its sentinel, and the intervals that follow from it."""
 
     def changed(target: Target) -> Target:
         if target.provider.name != provider:
