@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from sqlalchemy import Connection, Engine, NullPool, Pool, QueuePool, create_engine, event
 from sqlalchemy.engine import ExceptionContext
@@ -19,8 +19,6 @@ from monitor.storage.database_error import DatabaseError
 from monitor.storage.lock import HeldError, refuse_replaced
 from monitor.storage.schema import SCHEMA, migrate_to_newest, require_newest, revision_of
 from monitor.storage.transactions import give_up_unended, is_durable, is_reading, reading
-
-T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -161,9 +159,12 @@ def _make_file(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE))
 
 
-def _within_deadline(calls: DiskCalls | None, function: Callable[[Path], T], path: Path) -> T:
+def _within_deadline(calls: DiskCalls | None, function: Callable[[Path], None], path: Path) -> None:
     """Call it as SQLite is called: whatever may make a file or a folder waits for a disk that hangs."""
-    return calls.run(function, path) if calls else function(path)
+    if calls:
+        calls.run(function, path)
+    else:
+        function(path)
 
 
 def _require_file(path: Path) -> None:
