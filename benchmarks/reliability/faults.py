@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from benchmarks.reliability.lab import BrokenPromiseError, Lab
 
@@ -50,7 +50,8 @@ def fill(folder: Path) -> None:
             file.write(b"x")
 
 
-def _empty(folder: Path) -> None:
+def empty(folder: Path) -> None:
+    """There is room again on the folder's disk."""
     (folder / "filler").unlink()
 
 
@@ -61,9 +62,9 @@ def fill_both(lab: Lab) -> None:
 
 
 def empty_both(lab: Lab) -> None:
-    """There is room again."""
-    _empty(lab.database.parent)
-    _empty(lab.routing.parent)
+    """There is room again on both."""
+    empty(lab.database.parent)
+    empty(lab.routing.parent)
 
 
 def _hold(lab: Lab) -> sqlite3.Connection:
@@ -196,34 +197,35 @@ _SLOWLY_S = 0.3
 #: So long after it is blocked, the event loop has ended what it was about.
 _BEGINS_S = 1.0
 _HOUR_S, _DAY_S = 3600, 86_400
-_CANNOT_WRITE = "I cannot write; I still watch and route"
+CANNOT_WRITE: Final = "I cannot write; I still watch and route"
+"""What people are told of a database that cannot be written."""
 FAULTS = (
     InjectedFault(name="none", provoke=lambda _: None),
     InjectedFault(
         name="routing file's disk full",
         disks=True,
         provoke=lambda lab: fill(lab.routing.parent),
-        undo=lambda lab, _: _empty(lab.routing.parent),
+        undo=lambda lab, _: empty(lab.routing.parent),
     ),
     InjectedFault(
         name="database's disk full",
         disks=True,
-        told=_CANNOT_WRITE,
+        told=CANNOT_WRITE,
         provoke=lambda lab: fill(lab.database.parent),
-        undo=lambda lab, _: _empty(lab.database.parent),
+        undo=lambda lab, _: empty(lab.database.parent),
     ),
     InjectedFault(
-        name="both disks full", disks=True, told=_CANNOT_WRITE, provoke=fill_both, undo=lambda lab, _: empty_both(lab)
+        name="both disks full", disks=True, told=CANNOT_WRITE, provoke=fill_both, undo=lambda lab, _: empty_both(lab)
     ),
     InjectedFault(
         name="database's disk hangs",
         hangs=True,
-        told=_CANNOT_WRITE,
+        told=CANNOT_WRITE,
         provoke=lambda lab: lab.freeze(frozen=True),
         undo=lambda lab, _: lab.freeze(frozen=False),
     ),
     InjectedFault(
-        name="database locked for writing", told=_CANNOT_WRITE, provoke=_hold, undo=lambda _, held: held.close()
+        name="database locked for writing", told=CANNOT_WRITE, provoke=_hold, undo=lambda _, held: held.close()
     ),
     InjectedFault(name="database's pages overwritten", before=_checkpoint, provoke=_overwrite),
     InjectedFault(name="database truncated", before=_checkpoint, provoke=lambda lab: os.truncate(lab.database, 0)),

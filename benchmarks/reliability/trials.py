@@ -9,6 +9,7 @@ from benchmarks.reliability.course import measure
 from benchmarks.reliability.endurance import endure
 from benchmarks.reliability.faults import FAULTS
 from benchmarks.reliability.hold import set_clock_in_hold
+from benchmarks.reliability.hour_end import fill_as_hour_ends
 from benchmarks.reliability.standstill import stand_still
 from benchmarks.reliability.starved import hang_half
 from benchmarks.reliability.trial import FaultReport, Trial
@@ -20,6 +21,7 @@ _ALL = (
     Trial(name="clock set back in a hold", play=partial(set_clock_in_hold, step_s=-_HOUR_S)),
     Trial(name="clock set forward in a hold", play=partial(set_clock_in_hold, step_s=_HOUR_S)),
     Trial(name="backup onto a full disk", play=back_up_without_room),
+    Trial(name="database's disk full as an hour ends", play=fill_as_hour_ends),
     Trial(name="what waits for the database", play=lambda _, report: measure_waiting(report)),
     Trial(name="both disks full for 240 s", play=endure),
     Trial(name="half of 2,000 targets hang, the processor is starved", play=hang_half),

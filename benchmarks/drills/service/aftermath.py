@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.drills.service.stored_probes import compare_probes, wrong_sums
+from benchmarks.drills.service.stored_probes import check_probes
 from benchmarks.reliability.lab import FIRST, Lab
 from monitor.storage.held_file import held_file_of
 from tests.support.alert_world import shown
@@ -75,16 +75,13 @@ def _look_back(lab: Lab, slack: SlackServer, report: KillReport, held: Collectio
         database.row_factory = sqlite3.Row
         decisions = database.execute("SELECT * FROM decisions ORDER BY id").fetchall()
         incidents = database.execute("SELECT * FROM incidents ORDER BY id").fetchall()
-        observations = database.execute("SELECT * FROM observations").fetchall()
-        rollups = database.execute("SELECT * FROM rollups").fetchall()
-        spending = database.execute("SELECT * FROM spending").fetchall()
+        found = check_probes(database, lab.servers.answers, held, held_by(lab))
         report.wrong += [text for (text,) in database.execute("PRAGMA integrity_check") if text != "ok"]
     report.files, report.messages = lab.watch.reads, len(slack.everything)
     report.decisions, report.incidents = len(decisions), len(incidents)
     report.wrong += [*lab.watch.wrong, *_broken_chain(decisions), *wrongly_told(incidents, slack)]
-    found = compare_probes(lab.servers.answers, observations, held, held_by(lab))
     report.answers, report.probes, report.lost_s = len(lab.servers.answers), found.stored, found.lost_s
-    report.wrong += [*found.wrong, *wrong_sums(observations, rollups, spending)]
+    report.wrong += found.wrong
 
 
 def _broken_chain(decisions: Iterable[sqlite3.Row]) -> Iterator[str]:

@@ -36,6 +36,27 @@ class StoredProbes:
     wrong: list[str] = field(default_factory=list)
 
 
+def check_probes(
+    database: sqlite3.Connection,
+    answers: Iterable[Answer],
+    promised: Collection[str] = (),
+    waiting: Collection[str] = (),
+    *,
+    ahead_s: int = 0,
+) -> StoredProbes:
+    """As `compare_probes`, with the sums of what is stored; rows have names.
+
+    `ahead_s`: so far the service's clock was ahead of the providers'.
+    """
+    rows = [dict(row) for row in database.execute("SELECT * FROM observations")]
+    rollups = database.execute("SELECT * FROM rollups").fetchall()
+    spending = database.execute("SELECT * FROM spending").fetchall()
+    told = [{**row, "started_ms": row["started_ms"] - 1000 * ahead_s} for row in rows]
+    found = compare_probes(answers, told, promised, waiting)
+    found.wrong += wrong_sums(rows, rollups, spending)
+    return found
+
+
 def compare_probes(
     answers: Iterable[Answer], rows: Sequence[_Row], promised: Collection[str], waiting: Collection[str] = ()
 ) -> StoredProbes:
