@@ -28,9 +28,9 @@ from controller.routing.active_overrides import ActiveOverrides
 from controller.routing.decision import Decision, format_destination
 from controller.routing.drill import DrillConditions
 from controller.routing.overrides import NO_OVERRIDES, Overrides
-from controller.routing.policy import RouteVerdict
 from controller.routing.published_state import PublishedState, newer_routes, read_published
 from controller.routing.refuge import begin_to_fail, refuge_probes
+from controller.routing.route_case import RouteVerdict
 from controller.routing.routing_file import RoutingFile
 from controller.routing.unjournalled_file import UnjournalledFile
 from monitor.config.settings import Settings

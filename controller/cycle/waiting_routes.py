@@ -8,7 +8,7 @@ from typing import Final
 from controller.routing import waiting
 from controller.routing.decision import Decision, failback_command
 from controller.routing.overrides import Overrides
-from controller.routing.policy import RouteVerdict
+from controller.routing.route_case import RouteVerdict
 from monitor.config.settings import Settings
 from monitor.detection import coming_back
 from monitor.detection.detector import Detector

@@ -12,53 +12,26 @@ The invariants, each held by a test over all combinations of health, overrides a
   that does not say that a limit is nearly used up; it refuses nobody a standby.
 - Operators go before the policy: a pin beats a drain, a drain beats a pause, a pause beats the rest. A drill moves a
   route that is at rest on its first candidate to a standby that is `up`, and not for a moment longer.
-
-A failback in steps gives the more preferred target, its *home*, a growing share of the requests; the route points at
-the standby until the last step. A share is held until home has been `up` for the time of a step; `suspect` and
-`unknown` hold it, everything worse aborts the steps.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from controller.routing.candidates import Candidate, best_alternative, best_eligible, build_candidates, passed_over
 from controller.routing.decision import Decision, MoveKind
+from controller.routing.failback import fail_back, home_fails, why_home_is_gone
 from controller.routing.least_bad import can_be_least_bad, find_least_bad, least_failing
 from controller.routing.override_text import with_author
 from controller.routing.overrides import NO_OVERRIDES, Override, Overrides
-from monitor.config.controller_settings import ControllerSettings
+from controller.routing.route_case import RouteCase, RouteVerdict
 from monitor.config.route import Route
 from monitor.config.settings import Settings
-from monitor.formatting import format_elapsed
 from monitor.health import UNHEALTHY, Health, TargetHealth
-from probes.limit_headers import LONGEST_LIMIT_S
 
 #: A control cycle decides at least this often (seconds), so long after observations begin to come in, and so long after
 #: a verdict is due that needs no further observation.
 TICK_S, GATHER_S, AFTER_DUE_S = 0.5, 0.1, 0.02
-_ALL = 100.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteVerdict:
-    """What the policy says about one route."""
-
-    decision: Decision | None = None
-    """None: it stays where it is."""
-    stuck: bool = False
-    """The present target fails and nothing else is eligible."""
-    settled: bool = False
-    """Only a change of a target's health or of an override can change this verdict, or, where the present target
-    fails, another probe of a candidate; time alone cannot."""
-    waiting: str | None = None
-    """A more preferred target that is up: failback is manual, and waits for an operator."""
-    warning: str | None = None
-    """What an operator's override costs users right now, as a sentence; it quotes the operator."""
-    held: str | None = None
-    """The move that a pause holds back from a target that serves its users, as a sentence."""
-    drill_over: str | None = None
-    """Why the drill that is in force must end now."""
 
 
 _STAY = RouteVerdict(settled=True)
@@ -119,56 +92,6 @@ def may_stay(
     return state_of_first is None or state_of_first.health not in route.fail_over_on
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteCase:
-    """One route, and everything that the verdict on it depends on."""
-
-    route: Route
-    current: Decision | None
-    targets: Mapping[str, Candidate]
-    """By id: the route's candidates, and all other targets of their providers."""
-    now: datetime
-    generation: int
-    epoch: int = 0
-    controller: ControllerSettings
-    overrides: Overrides = NO_OVERRIDES
-
-    @property
-    def candidates(self) -> list[Candidate]:
-        """The route's candidates, in order of preference."""
-        return [self.targets[target] for target in self.route.candidates]
-
-    def candidate(self, target: str | None) -> Candidate | None:
-        """The candidate with this id."""
-        return self.targets[target] if target in self.route.candidates else None
-
-    def fails(self, candidate: Candidate) -> bool:
-        """Whether its health moves the route away."""
-        return candidate.health.health in self.route.fail_over_on
-
-    def has_passed(self, since: datetime, for_s: float) -> bool:
-        """Whether so long has passed; also when `since` is in the future, because the clock was set back."""
-        return not 0 <= (self.now - since).total_seconds() < for_s
-
-    def move(
-        self, move: MoveKind, to: Candidate, reason: str, weights: tuple[tuple[str, float], ...] = ()
-    ) -> RouteVerdict:
-        """The verdict that changes the route like this."""
-        decision = Decision(
-            route=self.route.name,
-            at=self.now,
-            move=move,
-            before=self.current.target if self.current else None,
-            target=to.id,
-            reason=reason,
-            generation=self.generation,
-            epoch=self.epoch,
-            weights=weights,
-            dry_run=self.controller.dry_run,
-        )
-        return RouteVerdict(decision=decision)
-
-
 def decide(case: RouteCase) -> RouteVerdict:
     """What to do about a route, and whether its drill goes on."""
     verdict, drill = _decide(case), case.overrides.drill(case.route.name)
@@ -207,7 +130,7 @@ def _decide(case: RouteCase) -> RouteVerdict:
     present = case.candidate(case.current.target) if case.current else None
     if case.current is None or present is None:
         return _start(case)
-    if case.current.weights and (gone := _home_is_gone(case, case.current)):
+    if case.current.weights and (gone := why_home_is_gone(case, case.current)):
         return case.move(MoveKind.ABORT, present, gone)
     if present.drain:
         return _leave_drained(case, present, present.drain)
@@ -296,7 +219,7 @@ def _fail_over(case: RouteCase, present: Candidate, home: Candidate | None) -> R
     if to and to.rank < present.rank:
         limits = passed_over(present, to, case.candidates, case.targets, case.now)
         return case.move(MoveKind.FAILOVER, to, f"{present.health.reason}{limits}")
-    if home and _home_fails(case, home):
+    if home and home_fails(case, home):
         return case.move(MoveKind.ABORT, present, home.health.sentence)
     stay = _stay_or_lesser_evil(case, present) if to is None or case.fails(to) else _stay_by_health(case, present)
     return replace(stay, stuck=to is None)
@@ -327,7 +250,7 @@ def _least_bad(case: RouteCase, present: Candidate) -> RouteVerdict | None:
 
 def _improve(case: RouteCase, current: Decision, present: Candidate, home: Candidate | None) -> RouteVerdict:
     """To a better candidate than the present one, which serves its users: back, or off a standby that is degraded."""
-    verdict = _fail_back(case, current, present, home)
+    verdict = fail_back(case, current, present, home)
     place = case.candidates.index(present)
     up = [c for c in case.candidates[place + 1 :] if c.could_be_eligible and c.health.health is Health.UP]
     if verdict.decision or home or not place or present.health.health is not Health.DEGRADED or not up:
@@ -342,70 +265,3 @@ def _improve(case: RouteCase, current: Decision, present: Candidate, home: Candi
 def _stay_by_health(case: RouteCase, present: Candidate) -> RouteVerdict:
     """Stay, settled where none of the others can become eligible by a good observation alone, without other health."""
     return RouteVerdict(settled=not any(other.could_be_eligible for other in case.candidates if other is not present))
-
-
-def _continue_failback(case: RouteCase, current: Decision, present: Candidate, home: Candidate) -> RouteVerdict:
-    """A failback in steps is under way."""
-    failback = case.controller.failback
-    if _home_fails(case, home):
-        return case.move(MoveKind.ABORT, present, home.health.sentence)
-    if failback.mode == "manual":
-        return case.move(MoveKind.ABORT, present, "failback is manual from now on")
-    # Not only since the last step, but also since it last was anything but up.
-    held = case.has_passed(current.at, failback.step_s) and case.has_passed(home.health.since, failback.step_s)
-    up = home.health.health is Health.UP
-    if not (up and home.is_eligible(case.now)) or not (held or failback.mode == "auto"):
-        return RouteVerdict(settled=not up)
-    stayed = f"{home.id} has stayed up with {current.home_share:g} % of the requests"
-    reason = f"{stayed} for {format_elapsed((case.now - current.at).total_seconds())}"
-    return _step(case, present, home, current.home_share, reason)
-
-
-def _home_is_gone(case: RouteCase, current: Decision) -> str | None:
-    """Why a failback in steps cannot go on, whatever the health of home; None when it can."""
-    home = case.candidate(current.home)
-    if home is None:
-        return f"{current.home} is no candidate of {case.route.name} any more"
-    return with_author(home.drain, f"{home.drain.subject} is drained") if home.drain else None
-
-
-def _home_fails(case: RouteCase, home: Candidate) -> bool:
-    return home.health.health in UNHEALTHY or case.fails(home)
-
-
-def _fail_back(case: RouteCase, current: Decision, present: Candidate, going_to: Candidate | None) -> RouteVerdict:
-    """Further to where a failback in steps is going, or to the most preferred candidate that is up and eligible."""
-    if going_to:
-        return _continue_failback(case, current, present, going_to)
-    ahead = case.candidates[: case.candidates.index(present)]
-    up = [preferred for preferred in ahead if preferred.could_be_eligible and preferred.health.health is Health.UP]
-    drilled = current.move is MoveKind.DRILL
-    unpinned = current.move is MoveKind.PIN or drilled
-    if not up or (case.controller.failback.mode == "manual" and not unpinned):
-        return RouteVerdict(settled=True, waiting=up[0].id if up else None)
-    # As long as what a provider says of a limit is believed at all, so that a wrong figure holds nothing for ever.
-    limits_count = not drilled and not case.has_passed(current.at, LONGEST_LIMIT_S)
-    unfit = {c.id for c in up if (limits_count and c.low_limit(case.now)) or (not drilled and c.health.failing_context)}
-    held = {c.id for c in up if c.is_held_back(case.now)} | unfit
-    ready = (c for c in up if c.is_eligible(case.now) and (current.move is MoveKind.PIN or c.id not in held))
-    home = next(ready, None)
-    if home is None:
-        return RouteVerdict()
-    if not unpinned and not case.has_passed(current.at, case.controller.dwell_s):
-        return RouteVerdict()
-    if drilled:
-        return case.move(MoveKind.DRILL, home, f"the drill is over: {home.health.sentence}")
-    reason = f"no longer pinned: {home.health.sentence}" if unpinned else home.health.reason
-    return _step(case, present, home, 0.0, reason)
-
-
-def _step(case: RouteCase, present: Candidate, home: Candidate, share: float, reason: str) -> RouteVerdict:
-    """The next larger share of the requests for home; at once all of them unless failback is in steps."""
-    failback = case.controller.failback
-    # Rounded, because 0.07 * 100 is a little more than 7.
-    steps = [round(step * _ALL, 6) for step in failback.steps] if failback.mode == "steps" else []
-    percent = next((step for step in steps if step > share), _ALL)
-    if percent >= _ALL:
-        return case.move(MoveKind.FAILBACK, home, reason)
-    weights = ((home.id, percent), (present.id, round(_ALL - percent, 6)))
-    return case.move(MoveKind.STEP, present, reason, weights)

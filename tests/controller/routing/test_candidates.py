@@ -8,7 +8,8 @@ import pytest
 
 from controller.routing.candidates import Candidate
 from controller.routing.decision import Decision, MoveKind
-from controller.routing.policy import RouteCase, RouteVerdict, decide
+from controller.routing.policy import decide
+from controller.routing.route_case import RouteCase, RouteVerdict
 from monitor.config.controller_settings import ControllerSettings, Failback
 from monitor.config.route import Route
 from monitor.health import ELIGIBLE, Health, TargetHealth

@@ -28,7 +28,8 @@ from controller.routing.drill import (
 from controller.routing.least_bad import FailingShare
 from controller.routing.override_text import OverrideEvent
 from controller.routing.overrides import NO_OVERRIDES, SCHEDULE, Override, OverrideKind, Overrides
-from controller.routing.policy import RouteVerdict, decide_all
+from controller.routing.policy import decide_all
+from controller.routing.route_case import RouteVerdict
 from controller.routing.schedule import scheduled
 from controller.routing.store import OverrideStore
 from monitor.config.route import Route

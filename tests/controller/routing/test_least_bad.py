@@ -11,7 +11,8 @@ from controller.routing.candidates import Candidate
 from controller.routing.decision import Decision, MoveKind
 from controller.routing.least_bad import FailingShare, find_least_bad, least_difference, least_failing
 from controller.routing.overrides import NO_OVERRIDES, Override, OverrideKind, Overrides
-from controller.routing.policy import RouteCase, RouteVerdict, decide
+from controller.routing.policy import decide
+from controller.routing.route_case import RouteCase, RouteVerdict
 from monitor.config.controller_settings import ControllerSettings
 from monitor.config.route import Route
 from monitor.health import Health, RecentProbe, TargetHealth

@@ -9,7 +9,8 @@ import pytest
 
 from controller.routing.candidates import Candidate
 from controller.routing.decision import Decision, MoveKind
-from controller.routing.policy import RouteCase, RouteVerdict, decide, decide_all
+from controller.routing.policy import decide, decide_all
+from controller.routing.route_case import RouteCase, RouteVerdict
 from monitor.config.controller_settings import ControllerSettings
 from monitor.config.route import Route
 from monitor.health import Health, LowLimit, TargetHealth

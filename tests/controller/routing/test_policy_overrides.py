@@ -11,7 +11,8 @@ import pytest
 
 from controller.routing.decision import Decision, MoveKind
 from controller.routing.overrides import Override, OverrideKind, Overrides
-from controller.routing.policy import RouteVerdict, decide_all
+from controller.routing.policy import decide_all
+from controller.routing.route_case import RouteVerdict
 from monitor.config.controller_settings import ControllerSettings, Failback
 from monitor.health import Health, TargetHealth
 from tests.support.builders import T0, settings

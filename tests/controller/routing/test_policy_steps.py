@@ -10,7 +10,8 @@ from typing import Literal
 import pytest
 
 from controller.routing.decision import Decision, MoveKind
-from controller.routing.policy import RouteVerdict, decide_all
+from controller.routing.policy import decide_all
+from controller.routing.route_case import RouteVerdict
 from monitor.config.controller_settings import ControllerSettings, Failback
 from monitor.config.route import Route
 from monitor.health import UNHEALTHY, Health, TargetHealth
