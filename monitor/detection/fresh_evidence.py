@@ -249,9 +249,9 @@ class FreshTest:
 
     def _evidence_without(self, worst: int) -> float:
         """The evidence without so many of the targets that failed most, if all probes under way were answered."""
-        targets = self.model.targets - max(0, worst)
-        failures = sum(sorted(self.failures.values())[: targets - self.model.targets or None])
-        return self.model.evidence(failures, self.rounds * targets * self.model.repeats)
+        left_out = max(0, worst)
+        failures = sum(sorted(self.failures.values(), reverse=True)[left_out:])
+        return self.model.evidence(failures, self.rounds * (self.model.targets - left_out) * self.model.repeats)
 
     @property
     def is_partial(self) -> bool:
