@@ -154,6 +154,15 @@ class Outage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """What an account takes of the probes of these targets together, those that it refuses included."""
+
+    targets: frozenset[str]
+    """Their ids."""
+    per_minute: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """A made-up world and the configuration under test. Durations in seconds, times from the start."""
 
@@ -164,6 +173,7 @@ class Scenario:
     blips: BlipStream | None = None
     outages: tuple[Outage, ...] = ()
     """In the order of the file; no two of them hit one target at one time."""
+    limits: tuple[Limit, ...] = ()
     requests_per_s: float = 0.0
     """Requests per second that applications send, for each route."""
     traffic_hosts: int = 1

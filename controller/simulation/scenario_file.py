@@ -5,7 +5,7 @@
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,6 +16,7 @@ from controller.simulation.scenario import (
     OUTCOME,
     BlipStream,
     Flap,
+    Limit,
     Outage,
     QuietBehaviour,
     Scenario,
@@ -54,13 +55,21 @@ def _read_targets(node: Node, context: ReadContext) -> tuple[Text, ...]:
     return context.texts(node, "a target or a pattern")
 
 
-def _read_outages(node: Node, context: ReadContext) -> tuple[Node, ...]:
-    if not isinstance(node, Sequence):
-        raise context.reject(node, "a list of outages")
-    return node.items
+def _list_of(kind: type[Section], what: str) -> Value:
+    """A list of sections."""
+
+    def read(node: Node, context: ReadContext) -> tuple[Node, ...]:
+        if not isinstance(node, Sequence):
+            raise context.reject(node, f"a list of {what}")
+        return node.items
+
+    schema = {"type": "array", "items": reference_to(kind)}
+    return Value(expected=f"a list of {what}", read=read, schema=schema)
 
 
 _TEXT_OR_LIST: Final = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+_TARGET_NAMES: Final = Value(expected=_TARGETS, read=_read_targets, schema=_TEXT_OR_LIST)
+_RATE: Final = measure(_FREQUENCY, _parse_frequency, schema={"type": "string", "pattern": r"/[smh]$|\$\{"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +80,7 @@ class OutageSection(Section):
     """The onset, from the start of the scenario."""
     for_s: Annotated[float | None, duration(), Key(required=True)] = None
     """How long it lasts; it must end before the scenario does."""
-    targets: Annotated[
-        tuple[Text, ...], Value(expected=_TARGETS, read=_read_targets, schema=_TEXT_OR_LIST), Key(required=True)
-    ] = ()
+    targets: Annotated[tuple[Text, ...], _TARGET_NAMES, Key(required=True)] = ()
     """A target or a pattern such as `openai/*` (with regions, `*@eu`), or a list of them."""
     failure_rate: Annotated[
         float, chance(), Key(default_text="required, unless there is a `latency_factor` or a `limit_left`")
@@ -97,18 +104,21 @@ class OutageSection(Section):
     """The share of a limit that is left, by the headers of good answers; replenished in a minute."""
 
 
-_OUTAGE: Final = reference_to(OutageSection)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitSection(Section):
+    """So many probes that an account takes."""
+
+    targets: Annotated[tuple[Text, ...], _TARGET_NAMES, Key(required=True)] = ()
+    """Those that share one, as in an outage."""
+    rate: Annotated[float | None, _RATE, Key(required=True)] = None
+    """The most within a minute, such as `20/m`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficSection(Section):
     """The application's requests."""
 
-    rate: Annotated[
-        float,
-        measure(_FREQUENCY, _parse_frequency, schema={"type": "string", "pattern": r"/[smh]$|\$\{"}),
-        Key(default_text="none"),
-    ] = 0.0
+    rate: Annotated[float, _RATE, Key(default_text="none")] = 0.0
     """How many for each route, such as `10/s`."""
     hosts: Annotated[float, whole_number(1, 100)] = 1
     """The hosts that they come from, in equal parts."""
@@ -133,12 +143,10 @@ class ScenarioDocument(Section):
     """How long each seed lasts."""
     background: QuietBehaviour = field(default_factory=QuietBehaviour)
     blips: BlipStream | None = None
-    outages: Annotated[
-        tuple[OutageSection, ...],
-        Value(expected="a list of outages", read=_read_outages, schema={"type": "array", "items": _OUTAGE}),
-        Key(default_text="none"),
-    ] = ()
+    outages: Annotated[tuple[OutageSection, ...], _list_of(OutageSection, "outages"), Key(default_text="none")] = ()
     """What happens. A target can have one outage at a time."""
+    limits: Annotated[tuple[LimitSection, ...], _list_of(LimitSection, "limits"), Key(default_text="none")] = ()
+    """What accounts take of our probes: more are `rate_limited`, and counted."""
     traffic: TrafficSection = TrafficSection()
 
 
@@ -185,10 +193,18 @@ def _scenario(path: Path, root: ScenarioDocument, settings: Settings | None, con
         background=replace(root.background, latency=latency),
         blips=root.blips or (BlipStream() if context.root.has("blips") else None),
         outages=tuple(_outages(root, settings, context)),
+        limits=tuple(_limits(root, settings, context)),
         requests_per_s=root.traffic.rate,
         traffic_hosts=int(root.traffic.hosts),
         traffic_reported=root.traffic.reported,
     )
+
+
+def _limits(root: ScenarioDocument, settings: Settings | None, context: ReadContext) -> Iterator[Limit]:
+    for section in root.limits:
+        targets = _named(section.targets, settings, context)
+        if section.rate is not None:
+            yield Limit(targets=targets, per_minute=60 * section.rate)
 
 
 def _outages(root: ScenarioDocument, settings: Settings | None, context: ReadContext) -> Iterator[Outage]:
@@ -216,16 +232,14 @@ def _outage(section: OutageSection, settings: Settings | None, node: Node, conte
         context.require(node, "failure_rate", "a failure rate such as 0.5 or 50%")
     if node.has("flap") and section.flap is None and node.child("flap").is_empty():
         context.report(node.at("flap"), "is empty; expected a mapping such as {up: 2m, down: 1m}")
-    targets: set[str] = set()
-    for pattern in section.targets:
-        targets |= _matching(pattern, settings, context)
+    targets = _named(section.targets, settings, context)
     if section.at_s is None or section.for_s is None:
         return None
     return Outage(
         at_s=section.at_s,
         for_s=section.for_s,
         written=", ".join(text.written for text in section.targets),
-        targets=frozenset(targets),
+        targets=targets,
         failure_rate=section.failure_rate,
         outcome=outcome,
         own_network=own_network,
@@ -259,6 +273,10 @@ def _report_overlap(outage: Outage, node: Node, earlier: list[tuple[Node, Outage
             name = context.problems.path(other_node.place)
             text = f"overlaps {name} ({span}) at {common[0]}; a target can have one outage at a time"
             context.report(node.at("at"), text)
+
+
+def _named(patterns: Iterable[Text], settings: Settings | None, context: ReadContext) -> frozenset[str]:
+    return frozenset[str]().union(*(_matching(pattern, settings, context) for pattern in patterns))
 
 
 def _matching(text: Text, settings: Settings | None, context: ReadContext) -> set[str]:

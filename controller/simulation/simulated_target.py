@@ -6,6 +6,7 @@ from math import ceil, exp, inf
 from random import Random
 from statistics import NormalDist
 
+from controller.simulation.limiter import Limiter
 from controller.simulation.scenario import LatencyDistribution, Scenario
 from controller.simulation.world import Timeline
 from monitor.detection.fresh_evidence import SHORTEST_HANG_S
@@ -53,6 +54,7 @@ class SimulatedTarget:
         seed: int,
         epoch: datetime,
         place: int = 0,
+        limiters: Sequence[Limiter] = (),
     ) -> None:
         dice = Random(f"{seed} probes {target.id}")  # noqa: S311 - a simulation
         self.id = target.id
@@ -82,6 +84,7 @@ class SimulatedTarget:
             cost_usd=cost_usd,
         )
         self._timeline = timeline
+        self._limiters = limiters
         self._latency = latency
         self._limit_s = min(target.slow_s, target.timeouts.total_s)
         self._shortest_s = min(self._limit_s, SHORTEST_HANG_S)
@@ -124,8 +127,11 @@ class SimulatedTarget:
         self.probes += 1
         self._place += 1
         limit_s = self._shortest_s if within_s else self._limit_s
-        if draw < self._segment.failure_rate or latency_s > limit_s or self._says_more(check):
-            return self._detailed(at_s, check, draw, latency_s, within_s() if within_s else inf)
+        refused = sum(limiter.refuses(at_s) for limiter in self._limiters)
+        if refused or draw < self._segment.failure_rate or latency_s > limit_s or self._says_more(check):
+            chances = ((1.0, Outcome.RATE_LIMITED),) if refused else self._segment.outcomes
+            outcome = next((outcome for chance, outcome in chances if draw < chance), Outcome.OK)
+            return self._detailed(at_s, check, outcome, latency_s, within_s() if within_s else inf)
         return replaced(self._clean, check=check, started_at=self._epoch + timedelta(0, at_s), duration_s=latency_s)
 
     def take_if_clean(self, at_s: float) -> TimedAnswer | None:
@@ -235,9 +241,8 @@ class SimulatedTarget:
         self._latencies_s = [exp(mu + sigma * _FROM_NORMAL(random() or 0.5)) for _ in range(count)]
         self._place, self._unclean = 0, -1
 
-    def _detailed(self, at_s: float, check: str, draw: float, latency_s: float, within_s: float) -> Observation:
+    def _detailed(self, at_s: float, check: str, outcome: Outcome, latency_s: float, within_s: float) -> Observation:
         """A probe that fails, is slow, or is a stream, of which more is known."""
-        outcome = next((outcome for chance, outcome in self._segment.outcomes if draw < chance), Outcome.OK)
         outcome, duration_s = self._end(outcome, check, latency_s)
         if duration_s > within_s:
             outcome, duration_s = Outcome.TIMEOUT, within_s
@@ -281,6 +286,7 @@ def simulated_targets(
 ) -> dict[str, SimulatedTarget]:
     """Those of a scenario in one seed, by id."""
     due_s = phases(scenario.settings.targets)
+    limited_by = [(limit.targets, Limiter(limit.per_minute)) for limit in scenario.limits]
     return {
         target.id: SimulatedTarget(
             target,
@@ -291,6 +297,7 @@ def simulated_targets(
             seed=seed,
             epoch=epoch,
             place=place,
+            limiters=[limiter for shared, limiter in limited_by if target.id in shared],
         )
         for place, target in enumerate(scenario.settings.targets)
     }

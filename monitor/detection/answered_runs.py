@@ -104,9 +104,7 @@ class CleanRun(_Run):
 
     def add_afresh(self, answer: Observation) -> None:
         """Take in a good answer that a test on fresh evidence asked for."""
-        begins, interval_s = self._begins, self.parameters.interval_s
-        extra = limits.is_extra(answer.started_at, self._last_started_at, begins.regular_at, interval_s)
-        if extra and not begins.periods.value:
+        if not self._begins.periods.value:
             self._extra_at = limits.with_extra(self._extra_at, answer.started_at)
             self._beside = (*self._beside, answer)
         else:
@@ -207,9 +205,9 @@ AnsweredRun = CleanRun | FadingRun
 def answered_run(state: TargetState, parameters: TargetParameters) -> AnsweredRun | None:
     """The run of a target whose answers change nothing but evidence; None for any other.
 
-    Where a limit is low, each answer says whether it is replenished.
+    Where a limit is low, each answer says whether it is replenished; while the provider asks for a rest, none comes.
     """
-    if state.low_limit:
+    if state.low_limit or state.resting_until:
         return None
     if state.no_evidence:
         return CleanRun(state, parameters)

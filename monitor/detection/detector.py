@@ -173,9 +173,10 @@ class Detector:
     def _spare_siblings(self, target: str, at: datetime) -> None:
         """Spare all targets of a provider where bursts on them may have met their limit."""
         members = self._siblings(target)
-        if len(members) > 1 and limits.met_by_bursts(members, at):
+        intervals_s = (self._parameters[member.target].interval_s for member in members)
+        if len(members) > 1 and (burst_at := limits.met_by_bursts(members, intervals_s, at)):
             for member in members:
-                self._states[member.target] = limits.spared(member, at)
+                self._states[member.target] = limits.spared(member, burst_at)
 
     def _siblings(self, target: str) -> list[TargetState]:
         members = self._providers.within.get(self._providers.name_of[target])

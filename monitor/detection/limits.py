@@ -14,6 +14,7 @@ from probes.outcome import Effect
 LIMIT_WINDOW_S = 60.0
 #: The most extra probes in a window; more of them may be what the limit refuses.
 MOST_EXTRA = 4
+_FEW_PROBES = 8
 #: A probe so much of an interval after the last regular one is the next regular one.
 _REGULAR_SHARE = 0.9
 #: A rest up to this only delays the extra probes, which come so long after it.
@@ -46,13 +47,13 @@ def _is_refusing(state: TargetState) -> bool:
 
 
 def is_spared(state: TargetState, at: datetime) -> bool:
-    """Whether our own burst met the limit, less than a window ago."""
+    """Whether our own burst met the limit, and its last probe was less than a window ago."""
     since_s = _since_burst_s(state, at)
     return since_s is not None and since_s < LIMIT_WINDOW_S
 
 
 def _since_burst_s(state: TargetState, at: datetime) -> float | None:
-    """Seconds since our own burst met the limit; None when it did not, or long ago."""
+    """Seconds since the last probe of our own burst that met the limit; None when none did, or long ago."""
     since_s = (at - state.limit_met_at).total_seconds() if state.limit_met_at else None
     return since_s if since_s is not None and 0 <= since_s < _REMEMBERED_S else None
 
@@ -69,18 +70,22 @@ def rests_long(state: TargetState) -> bool:
     return _rest_s(state) > _SHORT_REST_S
 
 
-def spared(state: TargetState, at: datetime) -> TargetState:
-    """The state spared for a window from now on; unchanged where it is known to be at a limit."""
-    return state if _is_refusing(state) or is_spared(state, at) else state.replace(limit_met_at=at)
+def spared(state: TargetState, burst_at: datetime) -> TargetState:
+    """The state spared for a window from this probe of a burst on; unchanged where it is known to be at a limit."""
+    return state if _is_refusing(state) else state.replace(limit_met_at=burst_at)
 
 
-def met_by_bursts(states: Iterable[TargetState], at: datetime) -> bool:
-    """Whether the limit that these targets share may have been met by our own bursts.
+def met_by_bursts(states: Iterable[TargetState], intervals_s: Iterable[float], at: datetime) -> datetime | None:
+    """When the last extra probe began, if bursts may have met the limit that these targets share; else None.
 
-    That is after more than four extra probes within a window, not counting those of targets known to be at a limit.
+    That is after more than four extra probes within a window, or after any that make eight or more with the regular
+    ones: some are still under way, and hardly any limit is lower than ten. Those of targets known to be at a limit are
+    not counted.
     """
-    extra = (probed_at for state in states if not _is_refusing(state) for probed_at in state.extra_at)
-    return sum(0 <= (at - probed_at).total_seconds() <= LIMIT_WINDOW_S for probed_at in extra) > MOST_EXTRA
+    probed = (probed_at for state in states if not _is_refusing(state) for probed_at in state.extra_at)
+    extra = [probed_at for probed_at in probed if 0 <= (at - probed_at).total_seconds() <= LIMIT_WINDOW_S]
+    regular = sum(LIMIT_WINDOW_S / interval_s for interval_s in intervals_s)
+    return max(extra) if extra and (len(extra) > MOST_EXTRA or len(extra) + regular >= _FEW_PROBES) else None
 
 
 def note_limit(state: TargetState, observation: Observation) -> TargetState:

@@ -26,7 +26,8 @@ def note_afresh(
     state: TargetState, observation: Observation, parameters: TargetParameters, *, blind: bool
 ) -> TargetState:
     """The state after a probe that a test on fresh evidence asked for: it is evidence of that test alone."""
-    state = limits.note_start(note_rest(state, observation), observation.started_at, parameters.interval_s)
+    extra_at = limits.with_extra(state.extra_at, observation.started_at)
+    state = note_rest(state, observation).replace(extra_at=extra_at)
     if observation.outcome is Outcome.OK and not (blind or state.periods.value):
         return state.replace(recent=recent_probes.add_beside(state, (observation,)))
     recent = recent_probes.add_probe(state, observation, parameters.interval_s, blind=blind)

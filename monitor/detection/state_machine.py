@@ -149,7 +149,8 @@ def observe_in_full(
     state = _forget_after_silence(_rewind(state, at, parameters), at, parameters).learn_pending(parameters.interval_s)
     late = state.latency.late_measure(observation) is not None
     if effect is Effect.THROTTLED:
-        state = limits.spared(state, at) if limits.met_by_bursts((state,), at) else state
+        burst_at = limits.met_by_bursts((state,), (parameters.interval_s,), at)
+        state = limits.spared(state, burst_at) if burst_at else state
     state = limits.note_start(state, observation.started_at, parameters.interval_s)
     state = notes.note(state, observation, parameters)
     if not (blind and observation.outcome.blame is Blame.UNDECIDED):

@@ -102,6 +102,7 @@ def test_everything_that_can_be_written_is_read(tmp_path: Path) -> None:
             },
             {"at": "4h", "for": "10m", "targets": "*", "failure_rate": 1, "own_network": True},
         ],
+        "limits": [{"targets": "openai/*", "rate": "20/m"}, {"targets": "anthropic/c", "rate": "1/s"}],
         "traffic": {"rate": "600/m", "hosts": 3, "reported": True},
     }
     scenario = read(write(tmp_path, **everything), {})
@@ -135,6 +136,9 @@ def test_everything_that_can_be_written_is_read(tmp_path: Path) -> None:
             own_network=True,
         ),
     )
+    shared, own = scenario.limits
+    assert (shared.targets, shared.per_minute) == ({"openai/a", "openai/b"}, pytest.approx(20.0))
+    assert (own.targets, own.per_minute) == ({"anthropic/c"}, 60.0)
     assert scenario.requests_per_s == 10.0
 
 
