@@ -12,6 +12,9 @@ from controller.simulation.metrics import TOUCHED_S
 from controller.simulation.scenario import Outage
 from controller.simulation.world import Timeline
 
+#: Two integrals over the same time differ by no more than this share where their rates do not.
+_ROUNDING = 1e-9
+
 Stays = Sequence[tuple[float, str]]
 """Since when (seconds) a route points at which target."""
 
@@ -90,13 +93,17 @@ class Standing:
     nothing: float
     oracle: float
     regret: float
-    """The sum of (lost − oracle) over the sum of (no failover − oracle): 0 is the oracle, 1 is doing nothing."""
+    """The sum of (lost − oracle) over the sum of (no failover − oracle): 0 is the oracle, 1 is doing nothing.
+
+    NaN where nothing can be won.
+    """
     regret_error: float
     """Its standard error, from seed to seed."""
     lost_error: float
     flip_s: float
     """The mean time to flip; 0 where nothing flipped."""
     moves_per_hit: float
+    """NaN where no route was hit."""
 
     @property
     def ratio(self) -> float:
@@ -111,6 +118,7 @@ def standing(seeds: Sequence[Sequence[Course]]) -> Standing:
         [math.fsum(getattr(one, name) for one in seed) for seed in seeds] for name in ("lost", "nothing", "oracle")
     )
     room = math.fsum(nothing) - math.fsum(oracle)
+    room = 0.0 if room < _ROUNDING * math.fsum(nothing) else room
     regret = (math.fsum(lost) - math.fsum(oracle)) / room if room else math.nan
     # The delta method for a ratio of sums: the error of the mean of what each seed adds to it.
     excess = [own - best - regret * (none - best) for own, best, none in zip(lost, oracle, nothing, strict=True)]

@@ -80,6 +80,12 @@ def live(rule: str, world: World, seeds: int) -> list[Course]:
     return found
 
 
+def shown(value: float, error: float = math.nan, *, digits: int = 3) -> str:
+    """A figure, and its standard error where it has one; a dash where there is none."""
+    text = "–" if math.isnan(value) else f"{value:,.{digits}f}"
+    return text if math.isnan(error) else f"{text} ± {error:,.{digits}f}"
+
+
 def _together(made: Iterable[World], courses: Mapping[str, Sequence[Course]]) -> Standing:
     return standing(list(zip(*(courses[world.name] for world in made), strict=True)))
 
@@ -95,10 +101,10 @@ def _per_world(made: Sequence[World], courses: Mapping[str, Sequence[Course]]) -
                 world.says,
                 f"{figures.nothing:,.0f}",
                 f"{figures.oracle:,.0f}",
-                f"{figures.lost:,.0f} ± {figures.lost_error:,.0f}",
-                f"{figures.ratio:.2f}",
-                f"{figures.regret:.3f} ± {figures.regret_error:.3f}",
-                "–" if math.isnan(figures.moves_per_hit) else f"{figures.moves_per_hit:.2f}",
+                shown(figures.lost, figures.lost_error, digits=0),
+                shown(figures.ratio, digits=2),
+                shown(figures.regret, figures.regret_error),
+                shown(figures.moves_per_hit, digits=2),
                 f"**{over:,.0f}**" if over > 0 else "no",
             ]
         )
@@ -124,10 +130,10 @@ def _in_all(groups: Mapping[str, Sequence[World]], courses: Mapping[str, Sequenc
                 says,
                 f"{figures.nothing:,.0f}",
                 f"{figures.oracle:,.0f}",
-                f"{figures.lost:,.0f} ± {figures.lost_error:,.0f}",
-                f"{figures.ratio:.2f}",
-                f"{figures.regret:.3f} ± {figures.regret_error:.3f}",
-                f"{figures.moves_per_hit:.2f}",
+                shown(figures.lost, figures.lost_error, digits=0),
+                shown(figures.ratio, digits=2),
+                shown(figures.regret, figures.regret_error),
+                shown(figures.moves_per_hit, digits=2),
             ]
         )
     return table(["Hotspare", "no failover", "oracle", "lost", "lost / oracle", "regret", "flips"], rows)
@@ -141,11 +147,11 @@ def _others(made: Sequence[World], courses: _Courses) -> str:
         rows.append(
             [
                 f"**{rule}**" if rule == OURS else rule,
-                f"{still.ratio:.2f}",
-                f"{breathing.ratio:.2f}",
-                f"{everything.ratio:.2f}",
-                f"{everything.regret:.3f} ± {everything.regret_error:.3f}",
-                f"{everything.moves_per_hit:.1f}",
+                shown(still.ratio, digits=2),
+                shown(breathing.ratio, digits=2),
+                shown(everything.ratio, digits=2),
+                shown(everything.regret, everything.regret_error),
+                shown(everything.moves_per_hit, digits=1),
                 f"{_excess(worst, own):+,.0f} ({worst.name})",
             ]
         )

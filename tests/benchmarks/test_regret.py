@@ -66,6 +66,22 @@ def test_what_is_lost_until_the_flip_and_what_the_bound_allows() -> None:
     assert measure.allowed(world("plain-100"), figures) == pytest.approx(figures.nothing + (60 + 60) * 10)
 
 
+@pytest.mark.parametrize("background", [0.0, 0.005])
+def test_a_world_in_which_nothing_can_be_won_has_no_regret(tmp_path: Path, background: float) -> None:
+    """Without outages and blips nobody loses more than the oracle: dashes in its row, and no number that is none."""
+    (tmp_path / "two.yaml").write_text(CONFIGURATION)
+    (tmp_path / "quiet.yaml").write_text(
+        f"config: two.yaml\nduration: 3h\nbackground: {{failure_rate: {background}}}\n"
+    )
+    [quiet] = worlds_of([tmp_path])
+    courses = [measure.course(quiet, build_timelines(quiet.scenario, seed), STAYS) for seed in range(2)]
+    figures = measure.standing([[course] for course in courses])
+    shown = [report.shown(each) for each in (figures.regret, figures.moves_per_hit, figures.lost / 1e9)]
+    assert shown == ["–", "–", "0.000"]
+    assert report.shown(figures.regret, figures.regret_error) == "–"
+    assert report.shown(figures.ratio) == "1.000"
+
+
 def test_the_oracle_loses_no_more_than_anybody_in_any_world() -> None:
     """Whatever the moves, the lower bound holds; with background, blips and a random onset."""
     for made in worlds.worlds():
