@@ -14,6 +14,7 @@ from probes.outcome import Effect
 LIMIT_WINDOW_S = 60.0
 #: The most extra probes in a window; more of them may be what the limit refuses.
 MOST_EXTRA = 4
+#: Hardly any limit refuses one of fewer probes in a window, regular ones included.
 _FEW_PROBES = 8
 #: A probe so much of an interval after the last regular one is the next regular one.
 _REGULAR_SHARE = 0.9
