@@ -111,8 +111,8 @@ def _provider_false_per_day(provider: ProviderParameters, p0: float) -> tuple[fl
 
 def _fresh_false_per_day(model: FreshModel, per_day: float) -> float:
     """Return an upper bound of the false verdicts per day of one test on fresh evidence; 0 where it makes none."""
-    height = fresh_evidence.threshold(model, per_day=per_day)
-    return 0.0 if height == math.inf else fresh_evidence.false_verdicts_per_day(model, height)
+    careful, height = fresh_evidence.within_promise(model, per_day=per_day)
+    return 0.0 if height == math.inf else fresh_evidence.false_verdicts_per_day(careful, height)
 
 
 def broken_promises(settings: Settings, answer: Mapping[str, Any]) -> list[str]:

@@ -3,7 +3,9 @@
 It stands beside the CUSUM, which must wait for `min_outage`, and has probes of its own, asked at once:
 
 1. A failed probe begins it: three more. When all of them are answered, it is over.
-2. As soon as one of them fails, it waits until the longest blip must be over (`controller.blips`).
+2. As soon as one of them fails, it waits until the longest blip must be over (`controller.blips`). Where probes are
+   so many that this happens too often by chance, it first asks three more, up to four times, and one must fail each
+   time.
 3. Then it asks eight afresh, and eight more until they speak as clearly against an outage as eight good answers do, up
    to 64. The verdict comes when their log-likelihood ratio, as of the CUSUM but from zero, must reach the threshold
    however those end that are still under way.
@@ -13,14 +15,16 @@ What counts is what is left without the worst third of them. Twice as many as th
 what is left without all of these but one must still speak for an outage. But all that fails speaks for going on.
 
 A probe that hangs, longer than but one in 10,000 of its target's answers, begins the rounds at once: so long is no
-blip. The probes asked afresh are given up after that time, and have then failed.
+blip. Where a failure must be confirmed more than once, so must it. The probes asked afresh are given up after that
+time, and have then failed.
 
 False verdicts a day are at most (C·a + B + H)·(b + r·E[L]):
 
-- C·a: failures by chance, p0 · probes a day, a tenth more for bursts, times a = 1 - (1-p0)^3, that one of the three
-  fails too; and those of the three that fall into a blip, which is as good as none.
-- B: blips that fail a probe of the schedule, r · min(1, E[L] / interval) at the most.
-- H: answers that take so long.
+- C·a: failures by chance, p0 · probes a day, a tenth more for bursts, times the chance that each three probes that
+  confirm one have a failure among them, a = (1 - (1-p0)^3)^confirmations.
+- B: blips that fail a probe of the schedule, r · E[L] / interval, and those that come upon the three, which is as good
+  as failing them, C·r·E[L]. Each is taken for an outage once at the most, so that B is at most r.
+- H: answers that take so long, where a failure is confirmed once; else they are among C.
 - b: the chance that fresh probes at p0 reach the threshold, exactly, by carrying the binomial distributions of failures
   from round to round, of those that count and of the others. Without the worst third there are at most as many failures
   as of any fixed two thirds.
@@ -48,6 +52,7 @@ from probes.outcome import Effect
 DAY_S = 86400.0
 #: Probes asked at once to see whether a failure was a single one.
 CONFIRMING_PROBES = 3
+_MOST_CONFIRMATIONS = 5
 #: Probes of one round at the least, and rounds at the most.
 _ROUND = 8
 _ROUNDS = 8
@@ -81,6 +86,8 @@ class FreshModel:
     blips: Blips
     targets: int = 1
     """How many are asked afresh."""
+    confirmations: int = 1
+    """How often in a row three more probes must have a failure among them."""
 
     @property
     def left_out(self) -> int:
@@ -119,6 +126,19 @@ def threshold(model: FreshModel, *, per_day: float) -> float:
     return _smallest_height(model, lambda height: false_verdicts_per_day(model, height) <= per_day)
 
 
+def within_promise(model: FreshModel, *, per_day: float) -> tuple[FreshModel, float]:
+    """The model, with as many confirmations as its promise takes, and its threshold.
+
+    The threshold is infinite where no evidence keeps the promise.
+    """
+    for confirmations in range(1, _MOST_CONFIRMATIONS + 1):
+        careful = replaced(model, confirmations=confirmations)
+        needed = threshold(careful, per_day=per_day)
+        if needed < math.inf:
+            return careful, needed
+    return model, math.inf
+
+
 @lru_cache(maxsize=1024)
 def threshold_of_chance(model: FreshModel, chance: float) -> float:
     """The smallest evidence that fresh probes at the background reach at most with this chance."""
@@ -144,9 +164,11 @@ def false_verdicts_per_day(model: FreshModel, height: float) -> float:
     mean_s = (blips.shortest_s + blips.longest_s) / 2
     blip_is_on = blips.per_day / DAY_S * mean_s
     by_chance = model.p0 * DAY_S / model.interval_s * (1 + _BURST_SHARE)
-    confirmed = 1 - (1 - model.p0) ** CONFIRMING_PROBES + blip_is_on
-    by_blip = blips.per_day * min(1.0, mean_s / model.interval_s)
     hanging = HANGING_SHARE * DAY_S / model.interval_s
+    if model.confirmations > 1:
+        by_chance, hanging = by_chance + hanging, 0.0
+    confirmed = (1 - (1 - model.p0) ** CONFIRMING_PROBES) ** model.confirmations
+    by_blip = min(blips.per_day, blips.per_day * mean_s / model.interval_s + by_chance * blip_is_on)
     by_rounds = verdict_chance(model, height, model.p0) if height < math.inf else 0.0
     return (by_chance * confirmed + by_blip + hanging) * (by_rounds + blip_is_on)
 
@@ -222,6 +244,8 @@ class FreshTest:
     """How many of them have not ended yet."""
     rounds: int = 0
     """Rounds asked since the longest blip must be over; 0: the failure is being confirmed."""
+    confirmed: int = 0
+    """How often the failure was confirmed."""
     failures: Mapping[str, int] = field(default_factory=dict)
     """Failures of these rounds by target."""
     trail: tuple[WeighedProbe, ...] = ()
@@ -302,13 +326,11 @@ def begin(
 ) -> Step:
     """The test that this failure begins, of `model.targets` of the targets that may be asked; it confirms the failure.
 
-    Of other targets than the failed one, where there are any. What is `confirmed` only waits; a probe that hangs needs
-    neither, as the longest blip must be over already. None where no evidence could make a verdict.
+    Of other targets than the failed one, where there are any. What is `confirmed` only waits; a probe that hangs does
+    not wait, as the longest blip must be over already. None where no evidence could make a verdict.
     """
     if needed == math.inf:
         return None, []
-    others = [target for target in targets if target != failed.target] or list(targets)
-    confirming = [others[place % len(others)] for place in range(CONFIRMING_PROBES)]
     test = FreshTest(
         model=model,
         needed=needed,
@@ -316,11 +338,11 @@ def begin(
         targets=tuple(targets[: model.targets]),
         failed_at=failed.finished_at,
         asked_at=failed.finished_at,
-        awaited=CONFIRMING_PROBES,
+        awaited=0,
     )
-    if failed.under_way or confirmed:
+    if confirmed or (failed.under_way and model.confirmations == 1):
         return _ask_round(test, test.asked_at + timedelta(seconds=0.0 if failed.under_way else pause_s))
-    return test, _asked(confirming, test.asked_at)
+    return _confirm(test, failed, targets)
 
 
 def go_on(test: FreshTest, target: str, model: FreshModel, *, needed: float, at: datetime) -> Step:
@@ -349,9 +371,19 @@ def add_probe(test: FreshTest, observation: Observation) -> Step:
     failed, test = effect is Effect.DOWN, replaced(test, awaited=test.awaited - 1)
     if test.rounds:
         return _weigh(test, observation, failed=failed)
-    if failed:
-        return _ask_round(test, max(test.asked_at + timedelta(seconds=test.pause_s), observation.finished_at))
-    return (test, []) if test.awaited else (None, [])
+    if not failed:
+        return (test, []) if test.awaited else (None, [])
+    test = replaced(test, confirmed=test.confirmed + 1)
+    if test.confirmed < test.model.confirmations:
+        return _confirm(test, observation, test.targets)
+    return _ask_round(test, max(test.asked_at + timedelta(seconds=test.pause_s), observation.finished_at))
+
+
+def _confirm(test: FreshTest, failed: Observation, targets: Sequence[str]) -> Step:
+    others = [target for target in targets if target != failed.target] or list(targets)
+    confirming = [others[place % len(others)] for place in range(CONFIRMING_PROBES)]
+    at = failed.finished_at
+    return replaced(test, asked_at=at, awaited=len(confirming)), _asked(confirming, at)
 
 
 def _ask_round(test: FreshTest, at: datetime) -> Step:

@@ -58,7 +58,7 @@ class FreshTests:
             needed = fresh_evidence.threshold_of_chance(model, reported.fresh_chance)
             pause_s = pause_s if reported.wait_s is None else reported.wait_s
         else:
-            needed = fresh_evidence.threshold(model, per_day=parameters.fresh_false_per_day)
+            model, needed = fresh_evidence.within_promise(model, per_day=parameters.fresh_false_per_day)
         if failed.outcome.blame is Blame.UNDECIDED:
             pause_s = max(pause_s, _NETWORK_ASKED_S)
         confirmed = reported is not None and reported.wait_s is not None

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from monitor.detection import limits, pacing, provider_pool
+from monitor.detection.fresh_evidence import MOST_TARGETS
 from monitor.detection.fresh_tests import FreshTests
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import ProviderParameters, TargetParameters
@@ -91,7 +93,9 @@ def testable_targets(
 ) -> list[str]:
     """The targets that may be asked afresh for the whole provider, those first that were not observed for longest.
 
-    `tested` are those that are asked afresh already.
+    Those come last that have failed of late: where only they fail, the others show it. Of more than a test asks, others
+    come first each time, so that neighbours, which may be of a kind, are not the sample. `tested` are those that are
+    asked afresh already.
     """
     fit = [
         state
@@ -99,7 +103,12 @@ def testable_targets(
         if state.health in NO_VERDICT
         and not (limits.is_limited(state, at) or state.resting_until or state.target in tested)
     ]
-    return [state.target for state in sorted(fit, key=lambda state: state.last_seen_at or state.since)]
+    if len(fit) > MOST_TARGETS:
+        fit.sort(key=lambda state: sha256(f"{state.target} {at}".encode()).digest())
+    else:
+        fit.sort(key=lambda state: state.last_seen_at or state.since)
+    fit.sort(key=lambda state: bool(state.down.evidence.value))
+    return [state.target for state in fit]
 
 
 def background_rates(targets: Mapping[str, TargetParameters], states: Mapping[str, TargetState]) -> dict[str, float]:

@@ -24,6 +24,17 @@ from tests.support.closed_loop import ClosedLoop
 A = "openai/a"
 MODEL = FreshModel(p0=0.005, p1=0.3, interval_s=30.0, blips=Blips())
 PER_DAY = 1 / 90
+#: So many models at such an interval and background take so many confirmations.
+FREQUENT = [
+    (1, 30.0, 0.005, 1),
+    (1, 5.0, 0.02, 2),
+    (4, 30.0, 0.005, 1),
+    (4, 5.0, 0.005, 2),
+    (4, 30.0, 0.02, 2),
+    (40, 30.0, 0.005, 2),
+    (40, 5.0, 0.02, 3),
+    (40, 0.5, 0.02, 4),
+]
 
 
 def begun(model: FreshModel = MODEL, *, pause_s: float = 8.3) -> FreshTest:
@@ -110,6 +121,49 @@ def test_three_good_answers_end_it() -> None:
         test, asked = fresh_evidence.add_probe(test, afresh(test, "."))
         assert asked == []
     assert test is None
+
+
+@pytest.mark.parametrize(("models", "interval_s", "p0", "confirmations"), FREQUENT)
+def test_many_probes_take_more_confirmations(models: int, interval_s: float, p0: float, confirmations: int) -> None:
+    """As few as keep the promise: with one less, no evidence would."""
+    targets = min(models, fresh_evidence.MOST_TARGETS)
+    model = FreshModel(p0=p0, p1=0.3, interval_s=interval_s / models, blips=Blips(), targets=targets)
+    careful, needed = fresh_evidence.within_promise(model, per_day=PER_DAY / 4)
+    assert careful.confirmations == confirmations
+    assert fresh_evidence.false_verdicts_per_day(careful, needed) <= PER_DAY / 4
+    fewer = [replace(model, confirmations=number) for number in range(1, confirmations)]
+    assert all(fresh_evidence.threshold(each, per_day=PER_DAY / 4) == math.inf for each in fewer)
+
+
+def test_each_confirmation_asks_three_more_of_others() -> None:
+    """At once; three good answers end it, as does a throttled one. The rounds begin when the last one has failed."""
+    names = ["openai/a", "openai/b", "openai/c"]
+    model = replace(MODEL, confirmations=2, targets=3)
+    first, asked = fresh_evidence.begin(observation("x", name=A), names, model, needed=5.0, pause_s=8.3)
+    assert {probe.target for probe in asked} == {"openai/b", "openai/c"}
+    assert first
+    second, asked = fresh_evidence.add_probe(first, observation("x", at_s=0.1, name="openai/b", afresh=True))
+    assert second
+    assert [probe.target for probe in asked] == ["openai/a", "openai/c", "openai/a"]
+    assert asked[0].at == observation("x", at_s=0.1).finished_at
+    late, asked = fresh_evidence.add_probe(second, observation("x", at_s=0.15, name="openai/c", afresh=True))
+    assert (late, asked) == (second, [])
+    at_s = (second.asked_at - T0).total_seconds()
+    assert fresh_evidence.add_probe(second, observation("r", at_s=at_s, name=A, afresh=True)) == (None, [])
+    third, asked = fresh_evidence.add_probe(second, observation("x", at_s=at_s, name=A, afresh=True))
+    assert third
+    assert (third.rounds, len(asked)) == (1, 9)
+    assert (third.asked_at - second.asked_at).total_seconds() == pytest.approx(8.3)
+
+
+@pytest.mark.parametrize(("confirmations", "probes"), [(1, 8), (2, 3)])
+def test_a_probe_that_hangs_is_confirmed_where_a_failure_takes_more_than_one(confirmations: int, probes: int) -> None:
+    """So many answers take so long, of so many probes."""
+    hangs = replaced(observation("o", name=A), under_way=True)
+    model = replace(MODEL, confirmations=confirmations)
+    test, asked = fresh_evidence.begin(hangs, [A], model, needed=5.0, pause_s=8.3)
+    assert test
+    assert (test.rounds, len(asked)) == (int(confirmations == 1), probes)
 
 
 @pytest.mark.parametrize(("min_outage_s", "waits_s"), [(0.0, 8.3), (15.0, 8.3), (40.0, 40.0)])
