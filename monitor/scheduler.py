@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import count
 
 from apscheduler.executors.debug import DebugExecutor
 from apscheduler.job import Job
@@ -76,6 +77,7 @@ class ProbeScheduler:
         self._skipped = skipped
         self._asked: dict[str, int] = dict.fromkeys(self._targets, 0)
         self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._numbers = count()
         """The probes, by the job that has begun each."""
         self._running: set[str] = set()
         """The targets that are asked, but for what is asked beside."""
@@ -184,8 +186,8 @@ class ProbeScheduler:
         self._scheduler.shutdown(wait=False)
 
     def _run_job(self, job_id: str, begin: Callable[..., None], *args: object) -> None:
-        """A job begins one probe at a time."""
-        if job_id not in self._under_way:
+        """A job begins one probe at a time, but for those that ask afresh: each of them is evidence."""
+        if job_id not in self._under_way or begin == self._afresh:
             begin(job_id, *args)
         elif job_id in self._targets:
             self._skipped(job_id, "the previous probe of this target was still under way")
@@ -202,7 +204,8 @@ class ProbeScheduler:
 
     def _afresh(self, job_id: str, target_id: str) -> None:
         if target_id in self._targets:
-            self._begin(job_id, self._probe(*self._next_check(target_id), afresh=True))
+            begun = f"{job_id} {next(self._numbers)}"  # the former one may still be under way
+            self._begin(begun, self._probe(*self._next_check(target_id), afresh=True))
 
     def _context(self, job_id: str, target_id: str) -> None:
         target = self._targets.get(target_id)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from monitor.config.settings import Settings
 from monitor.detection.detector import Detector
+from monitor.detection.fresh_evidence import MOST_CONFIRMATIONS
 from monitor.detection.fresh_tests import TESTED_WITHIN
 from monitor.health import Health
 from probes.observation import Observation, replaced
@@ -18,6 +19,8 @@ from probes.outcome import Effect
 _EARLIEST, _LATEST = timedelta(seconds=0.5), timedelta(seconds=1.5)
 #: The first to end of those that are asked at once may have started so long after another.
 _BESIDE = timedelta(seconds=0.1)
+#: So many times before the last one: the probes of each confirmation may end after the first round was asked.
+_KEPT = MOST_CONFIRMATIONS + 2
 
 
 class RestartFinder:
@@ -60,7 +63,7 @@ class RestartFinder:
         for name, test in self._detector.snapshot().fresh.items():
             known = self._asked_at.setdefault(name, [])
             if test.asked_at not in known:
-                self._asked_at[name] = [*known[-3:], test.asked_at]
+                self._asked_at[name] = [*known[-_KEPT:], test.asked_at]
 
     def _is_expected(self, observation: Observation) -> bool:
         """Whether it was asked for, or by a test that is over by now."""

@@ -29,12 +29,12 @@ _MOST_FAILURES, _MOST_SLOW, _MOST_OVERDUE = 0.08, 0.025, 0.3
 
 
 def is_worthwhile(scenario: Scenario) -> bool:
-    """Whether so many probes of quiet time can be skipped that it takes less time than to make them one by one."""
+    """Whether probes of quiet time can be skipped, and so many that it takes less time than to make them one by one."""
+    if scenario.limits:
+        return False  # what a probe ends in depends on the others
     targets, longer_than = scenario.settings.targets, scenario.background.latency.longer_than
     slow = fmean(longer_than(min(target.slow_s, target.timeouts.total_s, SHORTEST_HANG_S)) for target in targets)
     overdue = fmean(longer_than(target.interval_s) for target in targets)
-    if scenario.limits:
-        return False  # what a probe ends in depends on the others
     return scenario.background.failure_rate < _MOST_FAILURES and slow < _MOST_SLOW and overdue < _MOST_OVERDUE
 
 

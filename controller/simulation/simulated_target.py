@@ -40,7 +40,7 @@ class SimulatedTarget:
     """A target, its timeline and its random numbers. Times in seconds from the start of the scenario (`epoch`).
 
     Each target has random numbers of its own, drawn once per probe: what happens to it does not depend on how often
-    other targets are probed.
+    other targets are probed, but for a limit that they share.
     """
 
     def __init__(

@@ -118,6 +118,8 @@ class Detector:
             if not (pool.evidence.value or failed.under_way):
                 return
             members = self._providers.within[provider]
+            if self.fresh.is_under_way(provider, failed.finished_at, members.longest_probe_s):
+                return
             targets = provider_bursts.testable_targets(members, self._states, self.fresh, failed.finished_at)
         if len(targets) > 1:
             rates = provider_bursts.background_rates(members.members, self._states)

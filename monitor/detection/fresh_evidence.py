@@ -20,8 +20,8 @@ time, and have then failed.
 
 False verdicts a day are at most (C·a + B + H)·(b + r·E[L]):
 
-- C·a: failures by chance, p0 · probes a day, a tenth more for bursts, times the chance that each three probes that
-  confirm one have a failure among them, a = (1 - (1-p0)^3)^confirmations.
+- C·a: failures by chance, p0 · probes a day, a tenth more or what bursts come to, times the chance that each three
+  probes that confirm one have a failure among them, a = (1 - (1-p0)^3)^confirmations.
 - B: blips that fail a probe of the schedule, r · E[L] / interval, and those that come upon the three, which is as good
   as failing them, C·r·E[L]. Each is taken for an outage once at the most, so that B is at most r.
 - H: answers that take so long, where a failure is confirmed once; else they are among C.
@@ -52,7 +52,8 @@ from probes.outcome import Effect
 DAY_S = 86400.0
 #: Probes asked at once to see whether a failure was a single one.
 CONFIRMING_PROBES = 3
-_MOST_CONFIRMATIONS = 5
+#: So often at the most.
+MOST_CONFIRMATIONS = 5
 #: Probes of one round at the least, and rounds at the most.
 _ROUND = 8
 _ROUNDS = 8
@@ -67,7 +68,7 @@ _UNLIKELY = 1e-13
 _MARGIN_S = 0.3
 #: Between the starts of probes that are asked at once.
 _APART_S = 0.05
-#: Probes of bursts, as a share of those of the schedule, at the most.
+#: Probes of bursts, as a share of those of the schedule, at the least.
 _BURST_SHARE = 0.1
 #: No probe hangs that has been under way for less.
 SHORTEST_HANG_S = 10.0
@@ -131,7 +132,7 @@ def within_promise(model: FreshModel, *, per_day: float) -> tuple[FreshModel, fl
 
     The threshold is infinite where no evidence keeps the promise.
     """
-    for confirmations in range(1, _MOST_CONFIRMATIONS + 1):
+    for confirmations in range(1, MOST_CONFIRMATIONS + 1):
         careful = replaced(model, confirmations=confirmations)
         needed = threshold(careful, per_day=per_day)
         if needed < math.inf:
@@ -163,7 +164,7 @@ def false_verdicts_per_day(model: FreshModel, height: float) -> float:
     blips = model.blips
     mean_s = (blips.shortest_s + blips.longest_s) / 2
     blip_is_on = blips.per_day / DAY_S * mean_s
-    by_chance = model.p0 * DAY_S / model.interval_s * (1 + _BURST_SHARE)
+    by_chance = model.p0 * DAY_S / model.interval_s * (1 + _burst_share(model))
     hanging = HANGING_SHARE * DAY_S / model.interval_s
     if model.confirmations > 1:
         by_chance, hanging = by_chance + hanging, 0.0
@@ -171,6 +172,15 @@ def false_verdicts_per_day(model: FreshModel, height: float) -> float:
     by_blip = min(blips.per_day, blips.per_day * mean_s / model.interval_s + by_chance * blip_is_on)
     by_rounds = verdict_chance(model, height, model.p0) if height < math.inf else 0.0
     return (by_chance * confirmed + by_blip + hanging) * (by_rounds + blip_is_on)
+
+
+def _burst_share(model: FreshModel) -> float:
+    """How many probes of bursts follow from each of the schedule by chance, at the most.
+
+    A failure begins as many as take its evidence away, and each of these may fail in turn.
+    """
+    followed = model.p0 * math.ceil(step_up(model.p0, model.p1) / step_down(model.p0, model.p1))
+    return max(_BURST_SHARE, followed / (1 - followed)) if followed < 1 else math.inf
 
 
 def verdict_chance(model: FreshModel, height: float, rate: float) -> float:
@@ -233,7 +243,7 @@ class FreshTest:
     needed: float
     """The evidence that makes a verdict."""
     pause_s: float
-    """From the failure until the longest blip must be over."""
+    """From the probes that confirm the failure, until the longest blip must be over."""
     targets: tuple[str, ...]
     """Those that are asked afresh."""
     failed_at: datetime
@@ -326,8 +336,9 @@ def begin(
 ) -> Step:
     """The test that this failure begins, of `model.targets` of the targets that may be asked; it confirms the failure.
 
-    Of other targets than the failed one, where there are any. What is `confirmed` only waits; a probe that hangs does
-    not wait, as the longest blip must be over already. None where no evidence could make a verdict.
+    Of other targets than the failed one, where there are any. What is `confirmed` only waits; a probe that hangs needs
+    neither where one confirmation suffices, as the longest blip must be over already. None where no evidence could make
+    a verdict.
     """
     if needed == math.inf:
         return None, []
@@ -342,7 +353,7 @@ def begin(
     )
     if confirmed or (failed.under_way and model.confirmations == 1):
         return _ask_round(test, test.asked_at + timedelta(seconds=0.0 if failed.under_way else pause_s))
-    return _confirm(test, failed, targets)
+    return _confirm(test, failed, targets, failed.finished_at)
 
 
 def go_on(test: FreshTest, target: str, model: FreshModel, *, needed: float, at: datetime) -> Step:
@@ -375,14 +386,13 @@ def add_probe(test: FreshTest, observation: Observation) -> Step:
         return (test, []) if test.awaited else (None, [])
     test = replaced(test, confirmed=test.confirmed + 1)
     if test.confirmed < test.model.confirmations:
-        return _confirm(test, observation, test.targets)
+        return _confirm(test, observation, test.targets, observation.finished_at + timedelta(seconds=_APART_S))
     return _ask_round(test, max(test.asked_at + timedelta(seconds=test.pause_s), observation.finished_at))
 
 
-def _confirm(test: FreshTest, failed: Observation, targets: Sequence[str]) -> Step:
+def _confirm(test: FreshTest, failed: Observation, targets: Sequence[str], at: datetime) -> Step:
     others = [target for target in targets if target != failed.target] or list(targets)
     confirming = [others[place % len(others)] for place in range(CONFIRMING_PROBES)]
-    at = failed.finished_at
     return replaced(test, asked_at=at, awaited=len(confirming)), _asked(confirming, at)
 
 

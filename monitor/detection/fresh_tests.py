@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import fsum
 from statistics import fmean
 
 from monitor.detection import fresh_evidence, reasons
@@ -50,8 +51,7 @@ class FreshTests:
     ) -> None:
         """Begin a test with this failure, unless there is one already: of one target, or of several of a provider."""
         name = parameters.target if isinstance(parameters, TargetParameters) else parameters.provider
-        before, longest_probe_s = self._tests.get(name), parameters.longest_probe_s
-        if before and not fresh_evidence.is_over(before, failed.finished_at, longest_probe_s):
+        if self.is_under_way(name, failed.finished_at, parameters.longest_probe_s):
             return
         pause_s = fresh_evidence.wait_s(parameters.blips, parameters.min_outage_s)
         if reported:
@@ -64,6 +64,11 @@ class FreshTests:
         confirmed = reported is not None and reported.wait_s is not None
         step = fresh_evidence.begin(failed, targets, model, needed=needed, pause_s=pause_s, confirmed=confirmed)
         self._take_step(name, failed, step)
+
+    def is_under_way(self, name: str, at: datetime, longest_probe_s: float) -> bool:
+        """Whether the test of this target or provider goes on at this instant."""
+        test = self._tests.get(name)
+        return test is not None and not fresh_evidence.is_over(test, at, longest_probe_s)
 
     def add_probe(self, name: str, observation: Observation) -> FreshTest | None:
         """The test of this target or provider, if this probe makes it conclusive or partial; it is over then."""
@@ -78,9 +83,12 @@ class FreshTests:
         return after
 
     def go_on(self, test: FreshTest, state: TargetState, parameters: TargetParameters, last: Observation) -> None:
-        """Ask at once whether this target fails alone, where the test of its provider has just proved partial."""
-        target, model = state.target, model_of(state, parameters)
-        needed = fresh_evidence.threshold(model, per_day=parameters.fresh_false_per_day)
+        """Ask at once whether this target fails alone, where the test of its provider has just proved partial.
+
+        That it has failed twice in that test stands for the confirmations of its own.
+        """
+        target, per_day = state.target, parameters.fresh_false_per_day
+        model, needed = fresh_evidence.within_promise(model_of(state, parameters), per_day=per_day)
         at = last.finished_at
         self._take_step(target, last, fresh_evidence.go_on(test, target, model, needed=needed, at=at))
 
@@ -144,11 +152,13 @@ def provider_model(parameters: ProviderParameters, targets: Sequence[str], rates
     *Annals of Mathematical Statistics* 1956). Those who are probed more often begin more tests.
     """
     frequency = {target: 1 / parameters.members[target].interval_s for target in targets}
-    scheduled = sum(frequency[target] * rates[target] for target in targets) / sum(frequency.values())
+    # The same for the same targets in any order: thresholds are known by their model.
+    together = fsum(frequency.values())
+    scheduled = fsum(frequency[target] * rates[target] for target in targets) / together
     return FreshModel(
         p0=rounded(max(scheduled, fmean(rates[target] for target in targets))),
         p1=parameters.p1,
-        interval_s=1 / sum(frequency.values()),
+        interval_s=1 / together,
         blips=parameters.blips,
         targets=min(len(targets), MOST_TARGETS),
     )

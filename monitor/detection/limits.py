@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from monitor.detection.parameters import TargetParameters
 from monitor.detection.target_state import TargetState
@@ -16,6 +16,8 @@ LIMIT_WINDOW_S = 60.0
 MOST_EXTRA = 4
 #: Hardly any limit refuses one of fewer probes in a window, regular ones included.
 _FEW_PROBES = 8
+#: Nor do fewer extra probes than this share of the regular ones make the difference.
+_SHARE = 1 / 8
 #: A probe so much of an interval after the last regular one is the next regular one.
 _REGULAR_SHARE = 0.9
 #: A rest up to this only delays the extra probes, which come so long after it.
@@ -72,21 +74,29 @@ def rests_long(state: TargetState) -> bool:
 
 
 def spared(state: TargetState, burst_at: datetime) -> TargetState:
-    """The state spared for a window from this probe of a burst on; unchanged where it is known to be at a limit."""
-    return state if _is_refusing(state) else state.replace(limit_met_at=burst_at)
+    """The state spared for a window from this probe of a burst on; unchanged where it is known to be at a limit.
+
+    It may be spared already, for a later probe of its siblings.
+    """
+    if _is_refusing(state):
+        return state
+    known_at = state.limit_met_at
+    later = known_at and timedelta() <= known_at - burst_at <= timedelta(seconds=LIMIT_WINDOW_S)
+    return state if later else state.replace(limit_met_at=burst_at)
 
 
 def met_by_bursts(states: Iterable[TargetState], intervals_s: Iterable[float], at: datetime) -> datetime | None:
     """When the last extra probe began, if bursts may have met the limit that these targets share; else None.
 
-    That is after more than four extra probes within a window, or after any that make eight or more with the regular
-    ones: some are still under way, and hardly any limit is lower than ten. Those of targets known to be at a limit are
-    not counted.
+    That is after more than four extra probes within a window, or after fewer that make eight or more with the regular
+    ones, and are an eighth as many: some are still under way, and hardly any limit is lower than ten. The extra probes
+    of targets known to be at a limit are not counted.
     """
     probed = (probed_at for state in states if not _is_refusing(state) for probed_at in state.extra_at)
     extra = [probed_at for probed_at in probed if 0 <= (at - probed_at).total_seconds() <= LIMIT_WINDOW_S]
     regular = sum(LIMIT_WINDOW_S / interval_s for interval_s in intervals_s)
-    return max(extra) if extra and (len(extra) > MOST_EXTRA or len(extra) + regular >= _FEW_PROBES) else None
+    suffices = len(extra) + regular >= _FEW_PROBES and len(extra) >= _SHARE * regular
+    return max(extra) if extra and (len(extra) > MOST_EXTRA or suffices) else None
 
 
 def note_limit(state: TargetState, observation: Observation) -> TargetState:

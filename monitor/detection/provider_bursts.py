@@ -91,11 +91,11 @@ def next_targets(
 def testable_targets(
     provider: ProviderParameters, states: Mapping[str, TargetState], tested: FreshTests, at: datetime
 ) -> list[str]:
-    """The targets that may be asked afresh for the whole provider, those first that were not observed for longest.
+    """The targets that may be asked afresh for the whole provider, in the order in which they are to be asked.
 
-    Those come last that have failed of late: where only they fail, the others show it. Of more than a test asks, others
-    come first each time, so that neighbours, which may be of a kind, are not the sample. `tested` are those that are
-    asked afresh already.
+    Those come last that have failed of late: where only they fail, the others show it. Else those come first that were
+    not observed for longest; of more than a test asks, any, in another order each time: neighbours may be of a kind,
+    and fail together. `tested` are those that are asked afresh already.
     """
     fit = [
         state
@@ -104,7 +104,8 @@ def testable_targets(
         and not (limits.is_limited(state, at) or state.resting_until or state.target in tested)
     ]
     if len(fit) > MOST_TARGETS:
-        fit.sort(key=lambda state: sha256(f"{state.target} {at}".encode()).digest())
+        now = str(at)
+        fit.sort(key=lambda state: sha256(f"{state.target} {now}".encode()).digest())
     else:
         fit.sort(key=lambda state: state.last_seen_at or state.since)
     fit.sort(key=lambda state: bool(state.down.evidence.value))

@@ -24,13 +24,15 @@ class Asked:
         self.takes_s = takes_s
         self.probes: list[tuple[str, str]] = []
         self.finished = 0
+        self.afresh = 0
         self.skipped: list[tuple[str, str]] = []
         self.begun = asyncio.Event()
         self.enough = asyncio.Event()
         self.wanted = 10**9
 
-    async def probe(self, asked: Target, check: str) -> None:
+    async def probe(self, asked: Target, check: str, *, afresh: bool = False) -> None:
         """Stands for a probe."""
+        self.afresh += afresh
         self.probes.append((asked.id, check))
         self.begun.set()
         await asyncio.sleep(self.takes_s)
@@ -97,6 +99,25 @@ async def test_targets_can_come_and_go_while_it_runs() -> None:
     await asked.until(finished + 5)
     assert {name for name, _ in asked.probes} == {"c/c"}
     await schedule.stop(1)
+    assert asked.skipped == []
+
+
+async def test_probes_asked_afresh_begin_beside_those_under_way() -> None:
+    """Each of them is awaited as evidence; one that is only planned in the same slot is replaced."""
+    asked = Asked(takes_s=0.3)
+    schedule = ProbeScheduler([target("openai/a", interval_s=3600.0)], asked.probe, asked.skip)
+    schedule.start(utc_now() + timedelta(seconds=1800))
+    for begun in (1, 2):
+        for slot in ("afresh 0", "afresh 1"):
+            schedule.add_burst_probe(slot, ("openai/a",), utc_now(), afresh=True)
+        while len(asked.probes) < 2 * begun:  # noqa: ASYNC110 - the schedule says nothing
+            await asyncio.sleep(0.01)
+        assert asked.finished == 0
+    for at_s in (3600.0, 0.0):
+        schedule.add_burst_probe("afresh 2", ("openai/a",), utc_now() + timedelta(seconds=at_s), afresh=True)
+    await asked.until(5)
+    await schedule.stop(1)
+    assert (len(asked.probes), asked.afresh) == (5, 5)
     assert asked.skipped == []
 
 

@@ -21,7 +21,7 @@ SINGLE = outage(3599.0, 2.0, targets=(A, MANY[0]), failure_rate=1.0)
 
 
 def test_what_is_refused_counts_for_a_minute() -> None:
-    """The third in a minute is too much, and the one a minute after the first is not before the second is old, too."""
+    """So do those that were refused: at 60 s the first is forgotten, but not those at 10 and 20 s."""
     limiter = Limiter(2)
     assert [limiter.refuses(at_s) for at_s in (0.0, 10.0, 20.0, 60.0, 70.0, 80.0)] == [False, False, True] + 3 * [True]
     assert not limiter.refuses(140.0)

@@ -34,6 +34,7 @@ FREQUENT = [
     (40, 30.0, 0.005, 2),
     (40, 5.0, 0.02, 3),
     (40, 0.5, 0.02, 4),
+    (1, 0.5, 0.05, 5),
 ]
 
 
@@ -145,8 +146,8 @@ def test_each_confirmation_asks_three_more_of_others() -> None:
     second, asked = fresh_evidence.add_probe(first, observation("x", at_s=0.1, name="openai/b", afresh=True))
     assert second
     assert [probe.target for probe in asked] == ["openai/a", "openai/c", "openai/a"]
-    assert asked[0].at == observation("x", at_s=0.1).finished_at
-    late, asked = fresh_evidence.add_probe(second, observation("x", at_s=0.15, name="openai/c", afresh=True))
+    assert asked[0].at > observation("x", at_s=0.1).finished_at
+    late, asked = fresh_evidence.add_probe(second, observation("x", at_s=0.2, name="openai/c", afresh=True))
     assert (late, asked) == (second, [])
     at_s = (second.asked_at - T0).total_seconds()
     assert fresh_evidence.add_probe(second, observation("r", at_s=at_s, name=A, afresh=True)) == (None, [])

@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from monitor.detection import limits
 from monitor.detection.detector import Detector
 from monitor.detection.detector_state import DetectorState
 from monitor.detection.target_state import from_json, to_json
@@ -87,6 +88,25 @@ def test_a_quarter_of_a_minute_of_refusals_is_soon_forgotten() -> None:
     assert [moved.after for moved in loop.transitions] == [Health.UP, Health.SUSPECT, Health.UP]
     suspect, up = loop.transitions[1:]
     assert (up.at - suspect.at).total_seconds() < 60
+
+
+@pytest.mark.parametrize(("models", "extra", "met"), [(4, 1, True), (2, 1, False), (40, 4, False), (40, 5, True)])
+def test_few_extra_probes_meet_no_limit_of_many_targets(models: int, extra: int, met: bool) -> None:
+    """Among eighty regular ones a minute four more make no difference; among eight one does."""
+    known = Detector(settings(Path("/nowhere"), A), T0).state_of(A)
+    asked = tuple(T0 + timedelta(seconds=number) for number in range(extra))
+    states = [known.replace(extra_at=asked)]
+    last = limits.met_by_bursts(states, [30.0] * models, T0 + timedelta(seconds=30))
+    assert last == (asked[-1] if met else None)
+
+
+def test_an_earlier_burst_does_not_end_what_a_later_one_of_a_sibling_began() -> None:
+    """Nor does one that a clock set back has put into the future last."""
+    known = Detector(settings(Path("/nowhere"), A), T0).state_of(A)
+    later = limits.spared(known, T0 + timedelta(seconds=35))
+    assert limits.spared(later, T0).limit_met_at == T0 + timedelta(seconds=35)
+    assert limits.spared(later, T0 + timedelta(seconds=40)).limit_met_at == T0 + timedelta(seconds=40)
+    assert limits.spared(later, T0 - timedelta(hours=1)).limit_met_at == T0 - timedelta(hours=1)
 
 
 def test_the_newest_answer_says_what_is_left_of_a_limit(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ def chosen(models: int, failed: int, *, instants: int = 1) -> list[list[str]]:
         detector.observe(observation(".", at_s=place / 10, name=name))
     for name in names[models - failed :]:
         detector.observe(observation("x", at_s=30.0, name=name))
+    for name in names[: models - failed]:
+        detector.observe(observation(".", at_s=31.0, name=name))
     [provider] = parameters_by_provider(configured, parameters_by_target(configured)).values()
     states = detector.snapshot().targets
     times = (T0 + timedelta(seconds=40 + number / 7) for number in range(instants))
