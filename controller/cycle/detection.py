@@ -16,6 +16,7 @@ from monitor.detection.detector_state import DetectorState
 from monitor.detection.fresh_tests import TESTED_WITHIN
 from monitor.detection.notices import NoticeFilter, TargetNotice
 from monitor.detection.pacing import BurstProbe
+from monitor.detection.quiet_progress import progress_of, read_state
 from monitor.detection.target_state import TargetState
 from monitor.detection.traffic_detector import TrafficDetector
 from monitor.detection.verdict_text import plain_reason
@@ -23,7 +24,7 @@ from monitor.health import FAILING, UNHEALTHY, Health, Transition
 from monitor.storage.database import DatabaseError
 from monitor.storage.held_file import HeldFile, longest_hold
 from monitor.storage.row_conversions import SavedTargetState
-from monitor.storage.store import Store
+from monitor.storage.store import NO_POOLS, Store
 from monitor.traffic.answer_times import AnswerTimes
 from monitor.traffic.request_counts import RequestCounts
 from probes.observation import Observation, replaced
@@ -189,6 +190,7 @@ class StoredDetector:
         traffic = TrafficDetector(settings, detector)
         traffic.go_on_from(self.traffic)
         self._settings, self.detector, self.traffic = settings, detector, traffic
+        self._deferred.forget_whole()
 
     def stop_watching(self, targets: Collection[str], reason: str) -> None:
         """These targets, and no others, are not probed: from the next call of `take_in` on their health is unknown."""
@@ -217,12 +219,7 @@ class StoredDetector:
         if self._held:
             self._store.record(self._held.take_all())
             self._held.forget_stored()
-        waiting = self._deferred.take_all()
-        try:
-            self._store.save_states([self._saved(target, now) for target in sorted(waiting)], ())
-        except DatabaseError:
-            self._deferred.put_off(waiting, now)
-            raise
+        self._save_states(self._deferred.take_all(), now)
 
     def write_all(self, now: datetime) -> None:
         """Store all that is known of every target and provider, for a database that does not know it."""
@@ -302,12 +299,26 @@ class StoredDetector:
 
     def _save(self, transitions: Sequence[Transition], notices: Sequence[TargetNotice], now: datetime) -> None:
         former, due = self.detector.records.former, self._deferred.take_due(self.detector, now)
-        states = [self._saved(target, now) for target in due]
         pools = {name: provider_pool.to_json(self.detector.records.pools[name]) for name in former.providers}
+        self._save_states(due, now, transitions, pools, notices)
+
+    def _save_states(
+        self,
+        due: tuple[Sequence[str], Sequence[str]],
+        now: datetime,
+        transitions: Sequence[Transition] = (),
+        pools: Mapping[str, str] = NO_POOLS,
+        notices: Sequence[TargetNotice] = (),
+    ) -> None:
+        """Store the states of targets, and of others their progress; when that fails, they wait again."""
+        whole, progress = due
+        states = [self._saved(target, now) for target in whole]
         try:
+            if not self._store.save_progress([progress_of(self.detector.state_of(target), now) for target in progress]):
+                self._deferred.put_back((), progress, now)
             self._store.save_states(states, transitions, pools, at=now, notices=notices)
         except DatabaseError:
-            self._deferred.put_off(due, now)
+            self._deferred.put_back(whole, progress, now)
             raise
 
     def _saved(self, target: str, now: datetime) -> SavedTargetState:
@@ -317,8 +328,8 @@ class StoredDetector:
 
 def stored_state(store: Store, targets: Collection[str]) -> DetectorState:
     """What is stored of these targets, and of all providers; raises DatabaseError."""
-    saved = store.states()
-    states = {name: target_state.from_json(saved[name].record) for name in targets if name in saved}
+    saved = {name: state for name, state in store.states().items() if name in targets}
+    states = {name: read_state(state.record, state.progress) for name, state in saved.items()}
     return DetectorState(
         targets={name: state for name, state in states.items() if state},
         providers={provider: provider_pool.from_json(text) for provider, text in store.pools().items()},

@@ -48,6 +48,7 @@ from monitor.detection import target_state
 from monitor.detection.blip_lengths import learned_s
 from monitor.detection.notices import longer_blips, noisy_background
 from monitor.detection.parameters import target_parameters, targets_by_pool
+from monitor.detection.quiet_progress import go_on
 from monitor.detection.target_state import TargetState
 from monitor.formatting import plural
 from monitor.health import FAILING, HEALTHY, UNHEALTHY, TargetHealth, not_observed
@@ -319,7 +320,8 @@ def _read_pending_alerts(settings: Settings, connection: Connection, now: dateti
 
 def detector_states(settings: Settings, saved: Mapping[str, SavedTargetState]) -> dict[str, TargetState | None]:
     """What the detector has stored of the configured targets, by id; None where that cannot be read."""
-    return {target.id: _target_state(saved[target.id].record) for target in settings.targets if target.id in saved}
+    known = {target.id: saved[target.id] for target in settings.targets if target.id in saved}
+    return {name: go_on(_target_state(state.record), state.progress) for name, state in known.items()}
 
 
 def noisy_backgrounds(records: Mapping[str, TargetState | None]) -> list[str]:

@@ -8,9 +8,10 @@ from controller.routing import waiting
 from controller.routing.decision import Decision
 from controller.status.headline import RouteView
 from monitor.config.settings import Settings
-from monitor.detection import coming_back, state_machine, target_state
+from monitor.detection import coming_back, state_machine
 from monitor.detection.evidence import step_up
 from monitor.detection.parameters import TargetParameters, target_parameters
+from monitor.detection.quiet_progress import read_state
 from monitor.detection.target_state import TargetState
 from monitor.formatting import clock
 from monitor.health import HEALTHY, Health
@@ -90,7 +91,7 @@ def _wait(target: str, saved: Mapping[str, SavedTargetState], settings: Settings
 
 
 def _state(target: str, saved: Mapping[str, SavedTargetState]) -> TargetState | None:
-    return target_state.from_json(saved[target].record) if target in saved else None
+    return read_state(saved[target].record, saved[target].progress) if target in saved else None
 
 
 def _parameters(target: str, settings: Settings) -> TargetParameters | None:

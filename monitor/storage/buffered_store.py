@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 
 from monitor.connectivity.state import ConnectivityObservation
 from monitor.detection.notices import TargetNotice
+from monitor.detection.quiet_progress import QuietProgress
 from monitor.formatting import format_elapsed, plural
 from monitor.health import Transition
 from monitor.storage.column_conversions import to_ms
@@ -34,7 +35,7 @@ class BufferedStore(Store):
     """Writes that a fault of the database refuses wait in `pending`, and later ones behind them; none of them raises.
 
     What else a database may refuse (a statement) is raised as ever, and so is what cannot be read. Signs of life,
-    vendor reports and pruning do not wait: a later one is as good.
+    vendor reports, progress and pruning do not wait: a later one is as good.
     """
 
     def __init__(self, database: WriterDatabase) -> None:
@@ -62,6 +63,10 @@ class BufferedStore(Store):
         save = super().save_states
         if not self._written(lambda: save(states, transitions, pools, at=at, notices=notices)):
             self.pending.add_states(states, transitions, pools, at, notices)
+
+    def save_progress(self, progress: Sequence[QuietProgress]) -> bool:
+        """As `Store.save_progress`; False: it could not be written, and does not wait."""
+        return self._written(lambda: super(BufferedStore, self).save_progress(progress))
 
     def add_event(self, at: datetime, kind: str, subject: str, text: str, *, notify: bool = False) -> None:
         """As `Store.add_event`, or later."""
@@ -145,7 +150,7 @@ class BufferedStore(Store):
         if worth_telling:
             self.add_event(now, "database_written_again", self.database.name, text, notify=True)
 
-    def _written(self, write: Callable[[], None]) -> bool:
+    def _written(self, write: Callable[[], object]) -> bool:
         """Whether it could be written; behind what waits already it has to wait as well."""
         if not self.database.is_usable() or not self.pending.is_empty:
             return False

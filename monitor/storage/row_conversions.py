@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Row, RowMapping
 
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
+from monitor.detection.quiet_progress import QuietProgress
 from monitor.health import TargetHealth, Transition, WeighedProbe
 from monitor.liveness import ServiceBeat
 from monitor.status_pages.reading import LONGEST_HEADLINE, VendorState, VendorStateChange
@@ -33,6 +34,8 @@ _OBSERVATION: Final = RowMapper(Observation, "check", "fresh", "afresh", "under_
 _HEALTH: Final = RowMapper(
     TargetHealth, "held_until", "proven", "low_limit", "failing_context", "recent", longest=_LONGEST
 )
+PROGRESS: Final = RowMapper(QuietProgress)
+"""What good answers have changed."""
 _TRANSITION: Final = RowMapper(Transition, "trail", longest=_LONGEST)
 _VENDOR_REPORT: Final = RowMapper(VendorStateChange, "state", longest=_LONGEST)
 BEAT: Final = RowMapper(ServiceBeat, longest=_LONGEST)
@@ -47,6 +50,8 @@ class SavedTargetState:
     at: datetime
     record: str
     """The detector's JSON; the store does not read it."""
+    progress: QuietProgress | None = None
+    """What good answers have changed since then."""
 
 
 def event_row(at: datetime, kind: str, subject: str, text: str, *, notify: bool = False) -> EventRow:
@@ -85,9 +90,12 @@ def state_row(state: SavedTargetState) -> dict[str, object]:
     return {**_HEALTH.columns(state.health), "at_ms": to_ms(state.at), "record": storable(state.record)}
 
 
-def state_of(row: TargetStateRow) -> SavedTargetState:
-    """The state of a row."""
-    return SavedTargetState(health=_HEALTH.value(row), at=from_ms(row.at_ms), record=row.record)
+def state_of(row: TargetStateRow, progress: QuietProgress | None) -> SavedTargetState:
+    """The state of a row, and what has changed since."""
+    health = _HEALTH.value(row)
+    if progress:
+        health = replace(health, last_ok_at=progress.last_seen_at)
+    return SavedTargetState(health=health, at=from_ms(row.at_ms), record=row.record, progress=progress)
 
 
 def transition_row(transition: Transition) -> TransitionRow:

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, inspect, text
 
 from monitor.storage.database_error import DatabaseError
 
-SCHEMA: Final = "0017"
+SCHEMA: Final = "0018"
 """The newest migration; a database at this revision needs none."""
 
 

@@ -14,6 +14,7 @@ from sqlmodel import Session, SQLModel, col, select
 
 from monitor.connectivity.state import ConnectivityObservation
 from monitor.detection.notices import KINDS, TargetNotice
+from monitor.detection.quiet_progress import QuietProgress
 from monitor.health import Transition
 from monitor.history.rollup import OutcomeCounts, Rollup, counts_of
 from monitor.liveness import ServiceBeat
@@ -29,6 +30,7 @@ from monitor.storage.rollup_rows import rollup_of
 from monitor.storage.rollup_tables import ROLLUPS
 from monitor.storage.row_conversions import (
     BEAT,
+    PROGRESS,
     SavedTargetState,
     connectivity_of,
     connectivity_row,
@@ -44,18 +46,20 @@ from monitor.storage.row_conversions import (
 from monitor.storage.tables import (
     OBSERVATIONS,
     POOLS,
+    QUIET_PROGRESS,
     SPENDING,
     TARGET_STATES,
     BudgetRow,
     ConnectivityRow,
     EventRow,
     PoolRow,
+    QuietProgressRow,
     ServiceRow,
     TargetStateRow,
     TransitionRow,
     VendorReportRow,
 )
-from monitor.storage.upsert import replace_rows
+from monitor.storage.upsert import delete_rows, replace_rows
 from probes.context_check import CONTEXT
 from probes.observation import Observation, replaced
 from probes.outcome import Outcome
@@ -71,15 +75,16 @@ _AFTER: Final = (
     .limit(bindparam("most"))
 )
 #: The states of targets that only give good answers are stored minutes later.
+_OK_MS: Final = func.coalesce(QUIET_PROGRESS.c.last_seen_ms, TARGET_STATES.c.last_ok_ms)
 _ANSWERED_SINCE: Final = select_columns(
     TARGET_STATES.c.target,
     select_columns(func.max(_OBSERVED.started_ms + _OBSERVED.duration_s * 1000))
-    .where(_OBSERVED.target == TARGET_STATES.c.target, _OBSERVED.started_ms > TARGET_STATES.c.last_ok_ms)
+    .where(_OBSERVED.target == TARGET_STATES.c.target, _OBSERVED.started_ms > _OK_MS)
     .where(_OBSERVED.outcome == Outcome.OK.value, _OBSERVED.check_ != CONTEXT, _OBSERVED.afresh.is_(None))
-    .where(in_slots(TARGET_STATES.c.last_ok_ms))
+    .where(in_slots(_OK_MS))
     .scalar_subquery()
     .label("ended_ms"),
-)
+).select_from(TARGET_STATES.outerjoin(QUIET_PROGRESS, TARGET_STATES.c.target == QUIET_PROGRESS.c.target))
 
 
 class Store:
@@ -181,7 +186,7 @@ class Store:
         at: datetime | None = None,
         notices: Sequence[TargetNotice] = (),
     ) -> None:
-        """Replace the states of these targets, add the transitions, and the notices that people are to be told.
+        """Replace the states of these targets with their progress, add the transitions, and the notices to be told.
 
         With a transition or a notice it survives a power cut. `pools` are the detector's JSON by provider, as of `at`.
         """
@@ -190,6 +195,7 @@ class Store:
         with (self._durable if transitions or notices else self._engine).begin() as connection:
             if states:
                 replace_rows(connection, TARGET_STATES, [state_row(state) for state in states])
+                delete_rows(connection, QUIET_PROGRESS, [storable(state.health.target) for state in states])
             if pools and at:
                 rows = [{"provider": storable(p), "at_ms": to_ms(at), "pool": storable(t)} for p, t in pools.items()]
                 replace_rows(connection, POOLS, rows)
@@ -200,14 +206,22 @@ class Store:
                 )
                 session.commit()
 
+    def save_progress(self, progress: Sequence[QuietProgress]) -> bool:
+        """Replace what good answers have changed since the states of these targets were stored; True."""
+        if progress:
+            with self._engine.begin() as connection:
+                replace_rows(connection, QUIET_PROGRESS, [PROGRESS.columns(each) for each in progress])
+        return True
+
     def states(self) -> dict[str, SavedTargetState]:
         """The last stored state of every target that ever had one, by target id; with its last good answer since."""
         with Session(self._reading) as session:
             rows = session.exec(select(TargetStateRow).order_by(col(TargetStateRow.target))).all()
+            progress = {row.target: PROGRESS.value(row) for row in session.exec(select(QuietProgressRow))}
             answered_ms = {
                 row.target: row.ended_ms for row in session.connection().execute(_ANSWERED_SINCE) if row.ended_ms
             }
-        states = {row.target: state_of(row) for row in rows}
+        states = {row.target: state_of(row, progress.get(row.target)) for row in rows}
         for target, ended_ms in answered_ms.items():
             health = replace(states[target].health, last_ok_at=from_ms(int(ended_ms)))
             states[target] = replace(states[target], health=health)

@@ -98,6 +98,21 @@ class TargetStateRow(KeyedTable, table=True):
     """The detector's state as JSON; only the detector reads it."""
 
 
+class QuietProgressRow(KeyedTable, table=True):
+    """What good answers have changed in the state of a target since it was stored; nothing else has."""
+
+    __tablename__ = "quiet_progress"
+
+    target: str = text_column(key=True)
+    at_ms: int = integer_column()
+    clean_pending: int = integer_column()
+    last_started_ms: int = integer_column()
+    last_seen_ms: int = integer_column()
+    regular_ms: int | None = integer_column(null=True)
+    latency: str = text_column()
+    """The detector's JSON; only the detector reads it."""
+
+
 class PoolRow(KeyedTable, table=True):
     """The evidence against a whole provider, enough to go on after a restart."""
 
@@ -369,6 +384,7 @@ _BY_SLOT: Final = DDL(  # type: ignore[no-untyped-call]
 event.listen(OBSERVATIONS, "after_create", _BY_SLOT.execute_if(dialect="sqlite"))
 TRANSITIONS: Final = _TABLES["transitions"]
 TARGET_STATES: Final = _TABLES["target_states"]
+QUIET_PROGRESS: Final = _TABLES["quiet_progress"]
 POOLS: Final = _TABLES["pools"]
 CONNECTIVITY: Final = _TABLES["connectivity"]
 SPENDING: Final = _TABLES["spending"]

@@ -9,11 +9,13 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
+    Delete,
     RowMapping,
     Select,
     Table,
     bindparam,
     cast,
+    delete,
     func,
     select,
 )
@@ -44,6 +46,11 @@ def replace_rows(connection: Connection, table: Table, rows: Sequence[Mapping[st
     connection.execute(_replacement(connection.dialect.name, table), rows)
 
 
+def delete_rows(connection: Connection, table: Table, keys: Sequence[str]) -> None:
+    """Remove the rows with these primary keys, which are texts; those that are not there, too."""
+    connection.execute(_deletion(table), [{"key": key} for key in keys])
+
+
 def count_on(connection: Connection, table: Table) -> None:
     """Let the ids that the database gives go on above those that were added as they were; SQLite does by itself."""
     if connection.dialect.name == "postgresql":
@@ -67,6 +74,12 @@ def _selection(dialect: str, table: Table) -> Select[Any]:
         key = func.jsonb_array_elements(cast(keys, postgresql.JSONB)).column_valued("key")
         values = [cast(key.op("->>")(place), part.type) for place, part in enumerate(parts)]
     return select(table).where(*(part == value for part, value in zip(parts, values, strict=True)))
+
+
+@cache
+def _deletion(table: Table) -> Delete:
+    [key] = table.primary_key.columns
+    return delete(table).where(key == bindparam("key"))
 
 
 @cache

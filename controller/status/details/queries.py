@@ -20,8 +20,8 @@ from controller.status.details.target import FailedProbe, TargetDetail, phase_me
 from controller.status.queries import read_target_trails
 from monitor.config.route import Route
 from monitor.config.settings import Settings
-from monitor.detection import target_state
 from monitor.detection.latency import LatencyBaseline
+from monitor.detection.quiet_progress import read_state
 from monitor.health import not_observed
 from monitor.history.rollup import DAY, HOUR, OutcomeCounts, Rollup, span_start
 from monitor.storage.column_conversions import from_ms, storable, to_ms
@@ -132,7 +132,7 @@ def read_route_detail(
 
 
 def _usual(saved: SavedTargetState | None) -> dict[str, LatencyBaseline]:
-    state = target_state.from_json(saved.record) if saved else None
+    state = read_state(saved.record, saved.progress) if saved else None
     return dict(state.latency.usual) if state else {}
 
 

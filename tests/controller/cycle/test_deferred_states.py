@@ -48,8 +48,13 @@ class Service:
         self.cycle.run(seen, later(at_s))
 
     def written_at(self, target: str) -> datetime:
-        """When the stored state of a target was stored."""
+        """When the stored state of a target was stored whole."""
         return self.store.states()[target].at
+
+    def known_until(self, target: str) -> datetime | None:
+        """The last good answer of a target that its stored progress knows."""
+        progress = self.store.states()[target].progress
+        return progress.last_seen_at if progress else None
 
 
 @pytest.fixture(params=[False, True], ids=["stored at once", "held"])
@@ -65,17 +70,40 @@ def answers(at_s: float, *names: str) -> list[Observation]:
     return [observation(".", at_s=at_s, name=name) for name in names]
 
 
-def test_good_answers_alone_store_a_state_every_ten_minutes(service: Service) -> None:
+def test_good_answers_alone_store_what_they_change_every_minute(service: Service) -> None:
     """The time of the last good answer is known all the same."""
     rounds = int(LONGEST_WAIT.total_seconds() / EVERY_S)
-    for number in range(rounds + 3):
+    for number in range(12):
         at_s = EVERY_S * number
         service.run(at_s + 1, *answers(at_s, A, B, C))
-        if number == rounds:
-            assert max(map(service.written_at, (A, B, C))) < later(3 * EVERY_S)
-    newest = observation(".", at_s=EVERY_S * (rounds + 2), name=A).finished_at
-    assert service.store.states()[A].health.last_ok_at == newest
-    assert min(map(service.written_at, (A, B, C))) >= later(EVERY_S * rounds)
+        assert max(map(service.written_at, (A, B, C))) < later(EVERY_S * rounds)
+        if number > rounds:
+            newest, oldest = later(at_s + 1), later(at_s - EVERY_S * rounds)
+            known = [service.known_until(name) for name in (A, B, C)]
+            assert all(at and oldest <= at <= newest for at in known), (number, known)
+        ok_at = service.store.states()[A].health.last_ok_at
+        assert ok_at is not None
+        assert ok_at >= later(at_s - EVERY_S)
+
+
+def test_a_state_is_stored_whole_once_after_a_start(service: Service) -> None:
+    """What a start changes in a state, as by the routing file, is seen by no comparison of answers."""
+    for number in range(5):
+        service.run(EVERY_S * number + 1, *answers(EVERY_S * number, A, B, C))
+    service.start(140)
+    for number in range(5, 9):
+        service.run(EVERY_S * number + 1, *answers(EVERY_S * number, A, B, C))
+    assert min(map(service.written_at, (A, B, C))) >= later(140)
+
+
+def test_one_that_stops_keeps_the_progress(service: Service) -> None:
+    """All of it, so that the next start has nothing to read again."""
+    for number in range(6):
+        service.run(EVERY_S * number + 1, *answers(EVERY_S * number, A, B, C))
+    service.cycle.detection.save_all(later(152))
+    newest = observation(".", at_s=150, name=A).finished_at
+    assert {service.known_until(name) for name in (A, B, C)} == {newest}
+    assert service.written_at(A) < later(EVERY_S)
 
 
 def test_what_is_unusual_is_stored_at_once_with_all_of_its_provider(service: Service) -> None:
@@ -83,6 +111,7 @@ def test_what_is_unusual_is_stored_at_once_with_all_of_its_provider(service: Ser
     for number in range(5):
         service.run(EVERY_S * number + 1, *answers(EVERY_S * number, A, B, C))
     service.run(200, observation("x", at_s=199, name=A))
+    assert (service.known_until(A), service.known_until(B)) == (None, None), "it is part of the whole state"
     assert (service.written_at(A), service.written_at(B)) == (later(200), later(200))
     assert service.written_at(C) < later(100)
 

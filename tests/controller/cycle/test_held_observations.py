@@ -71,7 +71,7 @@ def test_all_is_stored_in_the_end(service: Service) -> None:
     service.run(31, *answers(30, A, B, C))
     service.cycle.detection.save_all(later(32))
     assert stored(service) == {A: 2, B: 2, C: 2}
-    assert service.written_at(A) == later(32)
+    assert service.known_until(A) == observation(".", at_s=30, name=A).finished_at
     service.engine.dispose()
 
 

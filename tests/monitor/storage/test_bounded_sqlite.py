@@ -159,6 +159,7 @@ def test_writes_wait_in_memory_while_the_disk_hangs(tmp_path: Path, released: th
     with pytest.raises(DatabaseError, match=r"check the disk \(the disk does not answer\)"):
         hang(database, released)
     store.save_states([], changes)
+    assert not store.save_progress([]), "it does not wait: there is a later one each minute"
     store.add_event(T0, "pinned", "chat", "ana pinned chat", notify=True)
     assert not database.recover(T0)
     released.set()

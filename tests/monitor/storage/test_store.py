@@ -3,6 +3,7 @@
 import multiprocessing
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from typing import Any
@@ -12,8 +13,10 @@ from sqlalchemy import Connection as DatabaseConnection
 from sqlalchemy import Engine, event, func, select
 
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
+from monitor.detection.quiet_progress import QuietProgress
 from monitor.health import Health, TargetHealth, Transition
 from monitor.liveness import ServiceBeat
+from monitor.storage.column_conversions import from_ms, to_ms
 from monitor.storage.database import DatabaseError, open_reader, open_writer
 from monitor.storage.row_conversions import SavedTargetState
 from monitor.storage.store import Store
@@ -184,6 +187,24 @@ def test_a_state_replaces_the_one_before(store: Store) -> None:
     store.save_states([_state(health=Health.DOWN, last_ok_at=NOW), other], [])
     store.save_states([_state()], [])
     assert store.states() == {TARGET: _state(), "gemini/flash": other}
+
+
+def test_progress_lasts_until_the_state_is_stored_whole(store: Store) -> None:
+    """The last good answer is that of the progress, or a later one that was recorded."""
+    seen_at = NOW + timedelta(milliseconds=20)
+    progress = QuietProgress(
+        target=TARGET, at=NOW, clean_pending=3, last_started_at=NOW, last_seen_at=seen_at, regular_at=None, latency="{}"
+    )
+    store.save_states([_state(last_ok_at=NOW), _state("gemini/flash")], [])
+    assert store.save_progress([replace(progress, clean_pending=2), replace(progress, target="gone/away")])
+    assert store.save_progress([progress])
+    states = store.states()
+    assert (states[TARGET].progress, states[TARGET].health.last_ok_at) == (progress, seen_at)
+    assert (states["gemini/flash"].progress, set(states)) == (None, {TARGET, "gemini/flash"})
+    store.record([_observation(10), later := _observation(50)])
+    assert store.states()[TARGET].health.last_ok_at == from_ms(to_ms(later.finished_at))
+    store.save_states([_state()], [])
+    assert store.states()[TARGET].progress is None
 
 
 @pytest.mark.slow

@@ -61,7 +61,7 @@ def test_a_migration_that_fails_changes_nothing(engine: Engine, tmp_path: Path) 
 def test_a_database_of_the_version_before_the_fleet_is_brought_up_to_date(engine: Engine) -> None:
     """Its decisions have epoch 0, and the tables are those of the models."""
     with engine.begin() as connection:
-        for table in ("leases", "published_tables", "regions", "probe_reports"):
+        for table in ("leases", "published_tables", "regions", "probe_reports", "quiet_progress"):
             connection.exec_driver_sql(f"DROP TABLE {table}")
         connection.exec_driver_sql("ALTER TABLE decisions DROP COLUMN epoch")
         connection.exec_driver_sql(
