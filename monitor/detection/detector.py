@@ -112,22 +112,22 @@ class Detector:
         exempt = state.out_of_service or state.health is Health.RECOVERING or state.is_reported(failed.check)
         if exempt or self.blip_s(failed) or limits.is_limited(state, failed.finished_at):
             return
-        provider, targets = self._providers.name_of[failed.target], list[str]()
+        provider, members = self._providers.name_of[failed.target], None
         pool = None if reported or failed.target in self.fresh else self._pools.get(provider)
         if pool is not None and not pacing.fails_alone(state.down.evidence, pool):
             if not (pool.evidence.value or failed.under_way):
                 return
             members = self._providers.within[provider]
-            if self.fresh.is_under_way(provider, failed.finished_at, members.longest_probe_s):
-                return
+        if self.fresh.is_under_way(members or parameters, failed.finished_at):
+            return
+        if members:
             targets = provider_bursts.testable_targets(members, self._states, self.fresh, failed.finished_at)
-        if len(targets) > 1:
-            rates = provider_bursts.background_rates(members.members, self._states)
-            model = fresh_tests.provider_model(members, targets, rates)
-            self.fresh.begin(failed, targets, members, model)
-        else:  # alone at its provider, or the only one that is in service
-            model = fresh_tests.model_of(state, parameters)
-            self.fresh.begin(failed, [failed.target], parameters, model, reported)
+            if len(targets) > 1:
+                rates = provider_bursts.background_rates(members.members, self._states)
+                self.fresh.begin(failed, targets, members, fresh_tests.provider_model(members, targets, rates))
+                return
+        # Alone at its provider, or the only one that is in service.
+        self.fresh.begin(failed, [failed.target], parameters, fresh_tests.model_of(state, parameters), reported)
 
     def hang_s(self, target: str) -> float:
         """Seconds after which a probe of this target takes longer than it ever does; infinite where nobody knows."""

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import fsum
 from statistics import fmean
 
 from monitor.detection import fresh_evidence, reasons
@@ -49,10 +48,7 @@ class FreshTests:
         model: FreshModel,
         reported: ReportedFailure | None = None,
     ) -> None:
-        """Begin a test with this failure, unless there is one already: of one target, or of several of a provider."""
-        name = parameters.target if isinstance(parameters, TargetParameters) else parameters.provider
-        if self.is_under_way(name, failed.finished_at, parameters.longest_probe_s):
-            return
+        """Begin a test with this failure, where none goes on: of one target, or of several of a provider."""
         pause_s = fresh_evidence.wait_s(parameters.blips, parameters.min_outage_s)
         if reported:
             needed = fresh_evidence.threshold_of_chance(model, reported.fresh_chance)
@@ -63,12 +59,12 @@ class FreshTests:
             pause_s = max(pause_s, _NETWORK_ASKED_S)
         confirmed = reported is not None and reported.wait_s is not None
         step = fresh_evidence.begin(failed, targets, model, needed=needed, pause_s=pause_s, confirmed=confirmed)
-        self._take_step(name, failed, step)
+        self._take_step(_name(parameters), failed, step)
 
-    def is_under_way(self, name: str, at: datetime, longest_probe_s: float) -> bool:
+    def is_under_way(self, parameters: TargetParameters | ProviderParameters, at: datetime) -> bool:
         """Whether the test of this target or provider goes on at this instant."""
-        test = self._tests.get(name)
-        return test is not None and not fresh_evidence.is_over(test, at, longest_probe_s)
+        test = self._tests.get(_name(parameters))
+        return test is not None and not fresh_evidence.is_over(test, at, parameters.longest_probe_s)
 
     def add_probe(self, name: str, observation: Observation) -> FreshTest | None:
         """The test of this target or provider, if this probe makes it conclusive or partial; it is over then."""
@@ -135,6 +131,10 @@ class FreshTests:
         self._wanted.clear()
 
 
+def _name(tested: TargetParameters | ProviderParameters) -> str:
+    return tested.target if isinstance(tested, TargetParameters) else tested.provider
+
+
 def model_of(state: TargetState, parameters: TargetParameters) -> FreshModel:
     """What the rate of false verdicts on this target depends on, by what is usual for it now."""
     return target_model(parameters, state.background_rate(parameters.interval_s))
@@ -153,8 +153,8 @@ def provider_model(parameters: ProviderParameters, targets: Sequence[str], rates
     """
     frequency = {target: 1 / parameters.members[target].interval_s for target in targets}
     # The same for the same targets in any order: thresholds are known by their model.
-    together = fsum(frequency.values())
-    scheduled = fsum(frequency[target] * rates[target] for target in targets) / together
+    together = math.fsum(frequency.values())
+    scheduled = math.fsum(frequency[target] * rates[target] for target in targets) / together
     return FreshModel(
         p0=rounded(max(scheduled, fmean(rates[target] for target in targets))),
         p1=parameters.p1,
