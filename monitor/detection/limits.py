@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from monitor.detection.parameters import TargetParameters
 from monitor.detection.target_state import TargetState
@@ -50,9 +50,13 @@ def _is_refusing(state: TargetState) -> bool:
 
 
 def is_spared(state: TargetState, at: datetime) -> bool:
-    """Whether our own burst met the limit, and its last probe was less than a window ago."""
-    since_s = _since_burst_s(state, at)
-    return since_s is not None and since_s < LIMIT_WINDOW_S
+    """Whether our own burst met the limit, and its last probe was at most a window ago."""
+    return state.limit_met_at is not None and _in_window(state.limit_met_at, at)
+
+
+def _in_window(since: datetime, at: datetime) -> bool:
+    """Whether this is at most a window later."""
+    return 0 <= (at - since).total_seconds() <= LIMIT_WINDOW_S
 
 
 def _since_burst_s(state: TargetState, at: datetime) -> float | None:
@@ -78,11 +82,10 @@ def spared(state: TargetState, burst_at: datetime) -> TargetState:
 
     It may be spared already, for a later probe of its siblings.
     """
-    if _is_refusing(state):
-        return state
     known_at = state.limit_met_at
-    later = known_at and timedelta() <= known_at - burst_at <= timedelta(seconds=LIMIT_WINDOW_S)
-    return state if later else state.replace(limit_met_at=burst_at)
+    if _is_refusing(state) or (known_at and _in_window(burst_at, known_at)):
+        return state
+    return state.replace(limit_met_at=burst_at)
 
 
 def met_by_bursts(states: Iterable[TargetState], intervals_s: Iterable[float], at: datetime) -> datetime | None:
@@ -93,7 +96,7 @@ def met_by_bursts(states: Iterable[TargetState], intervals_s: Iterable[float], a
     of targets known to be at a limit are not counted.
     """
     probed = (probed_at for state in states if not _is_refusing(state) for probed_at in state.extra_at)
-    extra = [probed_at for probed_at in probed if 0 <= (at - probed_at).total_seconds() <= LIMIT_WINDOW_S]
+    extra = [probed_at for probed_at in probed if _in_window(probed_at, at)]
     regular = sum(LIMIT_WINDOW_S / interval_s for interval_s in intervals_s)
     suffices = len(extra) + regular >= _FEW_PROBES and len(extra) >= _SHARE * regular
     return max(extra) if extra and (len(extra) > MOST_EXTRA or suffices) else None
