@@ -4,7 +4,7 @@ How often routes move without an outage is calculated by the method of `monitor/
 distribution of the evidence, under background failures and blips, carried forward probe by probe. The result is a
 bound. Answers are taken to be slow, and a blip to meet as many probes as if they were quick; that a verdict on a
 provider must also stand without the worst of its targets is not counted. The tests on fresh evidence add their own
-(`monitor/detection/fresh_evidence.py`).
+(`monitor/detection/fresh_model.py`).
 """
 
 import math
@@ -17,9 +17,9 @@ from controller.plan.trials import BACKGROUND
 from monitor.budget.allocation import PaidTarget, describe_stretches, format_usd
 from monitor.config.route import Route
 from monitor.config.settings import Settings
-from monitor.detection import fresh_evidence, fresh_tests
+from monitor.detection import fresh_model, fresh_tests
 from monitor.detection.background import rounded
-from monitor.detection.fresh_evidence import FreshModel
+from monitor.detection.fresh_model import FreshModel
 from monitor.detection.parameters import (
     ProviderParameters,
     parameters_across_regions,
@@ -111,8 +111,8 @@ def _provider_false_per_day(provider: ProviderParameters, p0: float) -> tuple[fl
 
 def _fresh_false_per_day(model: FreshModel, per_day: float) -> float:
     """Return an upper bound of the false verdicts per day of one test on fresh evidence; 0 where it makes none."""
-    careful, height = fresh_evidence.within_promise(model, per_day=per_day)
-    return 0.0 if height == math.inf else fresh_evidence.false_verdicts_per_day(careful, height)
+    careful, height = fresh_model.within_promise(model, per_day=per_day)
+    return 0.0 if height == math.inf else fresh_model.false_verdicts_per_day(careful, height)
 
 
 def broken_promises(settings: Settings, answer: Mapping[str, Any]) -> list[str]:

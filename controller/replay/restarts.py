@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from monitor.config.settings import Settings
 from monitor.detection.detector import Detector
-from monitor.detection.fresh_evidence import MOST_CONFIRMATIONS
+from monitor.detection.fresh_model import MOST_CONFIRMATIONS
 from monitor.detection.fresh_tests import TESTED_WITHIN
 from monitor.health import Health
 from probes.observation import Observation, replaced

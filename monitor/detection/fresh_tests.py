@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import fmean
 
-from monitor.detection import fresh_evidence, reasons
+from monitor.detection import fresh_evidence, fresh_model, reasons
 from monitor.detection.background import rounded
-from monitor.detection.fresh_evidence import MOST_TARGETS, SHORTEST_HANG_S, FreshModel, FreshTest, Step
+from monitor.detection.fresh_evidence import SHORTEST_HANG_S, FreshTest, Step
+from monitor.detection.fresh_model import MOST_TARGETS, FreshModel
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import ProviderParameters, TargetParameters
 from monitor.detection.target_state import TargetState
@@ -51,10 +52,10 @@ class FreshTests:
         """Begin a test with this failure, where none goes on: of one target, or of several of a provider."""
         pause_s = fresh_evidence.wait_s(parameters.blips, parameters.min_outage_s)
         if reported:
-            needed = fresh_evidence.threshold_of_chance(model, reported.fresh_chance)
+            needed = fresh_model.threshold_of_chance(model, reported.fresh_chance)
             pause_s = pause_s if reported.wait_s is None else reported.wait_s
         else:
-            model, needed = fresh_evidence.within_promise(model, per_day=parameters.fresh_false_per_day)
+            model, needed = fresh_model.within_promise(model, per_day=parameters.fresh_false_per_day)
         if failed.outcome.blame is Blame.UNDECIDED:
             pause_s = max(pause_s, _NETWORK_ASKED_S)
         confirmed = reported is not None and reported.wait_s is not None
@@ -84,7 +85,7 @@ class FreshTests:
         That it has failed twice in that test stands for the confirmations of its own.
         """
         target, per_day = state.target, parameters.fresh_false_per_day
-        model, needed = fresh_evidence.within_promise(model_of(state, parameters), per_day=per_day)
+        model, needed = fresh_model.within_promise(model_of(state, parameters), per_day=per_day)
         at = last.finished_at
         self._take_step(target, last, fresh_evidence.go_on(test, target, model, needed=needed, at=at))
 

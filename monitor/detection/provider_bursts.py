@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from monitor.detection import limits, pacing, provider_pool
-from monitor.detection.fresh_evidence import MOST_TARGETS
+from monitor.detection.fresh_model import MOST_TARGETS
 from monitor.detection.fresh_tests import FreshTests
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import ProviderParameters, TargetParameters

@@ -11,7 +11,7 @@ from monitor.config.settings import Settings
 from monitor.detection import fresh_evidence, reasons, state_machine
 from monitor.detection.detector import Detector
 from monitor.detection.evidence import Evidence
-from monitor.detection.fresh_evidence import CONFIRMING_PROBES
+from monitor.detection.fresh_model import CONFIRMING_PROBES
 from monitor.detection.fresh_tests import ReportedFailure
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import TargetParameters

@@ -12,7 +12,7 @@ requests that began later, weighed from zero, reach `fresh`. False verdicts a da
   one failure, of u = log(p1/p0) nats, any part alike: the chance is so much smaller, (1 - exp(-u)) / u (Siegmund,
   *Sequential Analysis*, 1985).
 - exp(-fresh): the same of what is weighed afresh, with the same leap.
-- b: the chance that probes that are asked afresh fail instead, as often as they must (`fresh_evidence.verdict_chance`).
+- b: the chance that probes that are asked afresh fail instead, as often as they must (`fresh_model.verdict_chance`).
 - r · g: the chance that another blip begins before the first one is forgotten, after g seconds. Between them requests
   are answered: so many nats below its highest, `forgotten`, an excursion is over.
 

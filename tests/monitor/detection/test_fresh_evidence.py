@@ -2,107 +2,23 @@
 
 import math
 import random
-from collections.abc import Sequence
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 
 import pytest
 
 from monitor.config.controller_settings import Blips, ControllerSettings
-from monitor.detection import fresh_evidence
+from monitor.detection import fresh_evidence, fresh_model
 from monitor.detection.blip_lengths import NO_PERIODS
 from monitor.detection.detector import Detector
-from monitor.detection.fresh_evidence import FreshModel, FreshTest
+from monitor.detection.fresh_evidence import FreshTest
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import target_parameters
 from monitor.health import Health
 from probes.observation import Observation, replaced
 from tests.support.builders import OUTCOMES, T0, observation, settings, target
 from tests.support.closed_loop import ClosedLoop
-
-A = "openai/a"
-MODEL = FreshModel(p0=0.005, p1=0.3, interval_s=30.0, blips=Blips())
-PER_DAY = 1 / 90
-#: So many models at such an interval and background take so many confirmations.
-FREQUENT = [
-    (1, 30.0, 0.005, 1),
-    (1, 5.0, 0.02, 2),
-    (4, 30.0, 0.005, 1),
-    (4, 5.0, 0.005, 2),
-    (4, 30.0, 0.02, 2),
-    (40, 30.0, 0.005, 2),
-    (40, 5.0, 0.02, 3),
-    (40, 0.5, 0.02, 4),
-    (1, 0.5, 0.05, 5),
-]
-
-
-def begun(model: FreshModel = MODEL, *, pause_s: float = 8.3) -> FreshTest:
-    """A test of one target that has just begun."""
-    needed = fresh_evidence.threshold(model, per_day=PER_DAY)
-    test, asked = fresh_evidence.begin(observation("x", name=A), [A], model, needed=needed, pause_s=pause_s)
-    assert test
-    assert len(asked) == fresh_evidence.CONFIRMING_PROBES
-    return test
-
-
-def afresh(test: FreshTest, symbol: str) -> Observation:
-    """A probe of the present round."""
-    return observation(symbol, at_s=(test.asked_at - T0).total_seconds(), name=A, afresh=True)
-
-
-def one_round(test: FreshTest, symbols: str) -> FreshTest | None:
-    """The test after a round that ends so, or as soon as it is conclusive; None when it is over."""
-    after: FreshTest | None = test
-    for symbol in symbols:
-        assert after
-        if after.is_conclusive:
-            return after
-        after, _ = fresh_evidence.add_probe(after, afresh(after, symbol))
-    return after
-
-
-def played(rounds: Sequence[str], model: FreshModel = MODEL) -> bool:
-    """Whether a confirmed test ends in a verdict where its rounds end so."""
-    test, _ = fresh_evidence.add_probe(begun(model), afresh(begun(model), "x"))
-    for symbols in rounds:
-        test = one_round(test, symbols) if test else None
-    return test is not None and test.is_conclusive
-
-
-@pytest.mark.parametrize("rate", [0.005, 0.2, 0.5])
-@pytest.mark.parametrize("p0", [0.002, 0.005, 0.03])
-def test_the_chance_of_a_verdict_is_exact(rate: float, p0: float) -> None:
-    """Every course of rounds, played out and weighed by its binomial chance, comes to what is computed."""
-    model = replace(MODEL, p0=p0)
-    confirmed, _ = fresh_evidence.add_probe(begun(model), afresh(begun(model), "x"))
-    assert confirmed
-    alive, reached = {0: (confirmed, 1.0)}, 0.0
-    while alive:
-        moved: dict[int, tuple[FreshTest, float]] = {}
-        for (before, (test, weight)), failures in product(alive.items(), range(9)):
-            chance = weight * math.comb(8, failures) * rate**failures * (1 - rate) ** (8 - failures)
-            after = one_round(test, "x" * failures + "." * (8 - failures))
-            if after and after.is_conclusive:
-                reached += chance
-            elif after:
-                moved[before + failures] = after, chance + moved.get(before + failures, (after, 0.0))[1]
-        alive = moved
-    height = fresh_evidence.threshold(model, per_day=PER_DAY)
-    assert fresh_evidence.verdict_chance(model, height, rate) == pytest.approx(reached)
-
-
-@pytest.mark.parametrize("p0", [0.002, 0.005, 0.01, 0.03, 0.05])
-@pytest.mark.parametrize("interval_s", [0.5, 5.0, 30.0, 600.0, 3600.0])
-def test_no_threshold_breaks_the_promise_or_rests_on_one_failure(p0: float, interval_s: float) -> None:
-    """At any background and interval; where no evidence could keep the promise, none is asked for."""
-    model = replace(MODEL, p0=p0, interval_s=interval_s)
-    height = fresh_evidence.threshold(model, per_day=PER_DAY)
-    assert height == math.inf or fresh_evidence.false_verdicts_per_day(model, height) <= PER_DAY
-    assert height == math.inf or not played(["x.......", *["........"] * 7], model)
-    test, asked = fresh_evidence.begin(observation("x", name=A), [A], model, needed=math.inf, pause_s=8.3)
-    assert (test, asked) == (None, [])
+from tests.support.fresh_rounds import MODEL, PER_DAY, A, afresh, begun, played
 
 
 def test_a_verdict_is_made_as_soon_as_it_is_certain() -> None:
@@ -122,18 +38,6 @@ def test_three_good_answers_end_it() -> None:
         test, asked = fresh_evidence.add_probe(test, afresh(test, "."))
         assert asked == []
     assert test is None
-
-
-@pytest.mark.parametrize(("models", "interval_s", "p0", "confirmations"), FREQUENT)
-def test_many_probes_take_more_confirmations(models: int, interval_s: float, p0: float, confirmations: int) -> None:
-    """As few as keep the promise: with one less, no evidence would."""
-    targets = min(models, fresh_evidence.MOST_TARGETS)
-    model = FreshModel(p0=p0, p1=0.3, interval_s=interval_s / models, blips=Blips(), targets=targets)
-    careful, needed = fresh_evidence.within_promise(model, per_day=PER_DAY / 4)
-    assert careful.confirmations == confirmations
-    assert fresh_evidence.false_verdicts_per_day(careful, needed) <= PER_DAY / 4
-    fewer = [replace(model, confirmations=number) for number in range(1, confirmations)]
-    assert all(fresh_evidence.threshold(each, per_day=PER_DAY / 4) == math.inf for each in fewer)
 
 
 def test_each_confirmation_asks_three_more_of_others() -> None:
@@ -193,7 +97,7 @@ def test_a_third_of_the_targets_never_condemns_a_provider(targets: int) -> None:
     """Whichever of them fail in every round, as long as all others answer; and all of them together do."""
     names = tuple(f"openai/m{number}" for number in range(targets))
     model = replace(MODEL, targets=targets, interval_s=30 / targets)
-    needed = fresh_evidence.threshold(model, per_day=PER_DAY)
+    needed = fresh_model.threshold(model, per_day=PER_DAY)
     for sick in (model.left_out, targets):
         begun_by = observation("x", name=names[0])
         test, asked = fresh_evidence.begin(begun_by, names, model, needed=needed, pause_s=8.3)

@@ -8,7 +8,7 @@ import pytest
 
 from monitor.detection import provider_bursts
 from monitor.detection.detector import Detector
-from monitor.detection.fresh_evidence import MOST_TARGETS
+from monitor.detection.fresh_model import MOST_TARGETS
 from monitor.detection.fresh_tests import FreshTests
 from monitor.detection.parameters import parameters_by_provider, parameters_by_target
 from tests.support.builders import T0, observation, settings
