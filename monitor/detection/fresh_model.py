@@ -3,11 +3,12 @@
 False verdicts a day are at most (C·a + B + H)·(b + r·E[L]):
 
 - C·a: failures by chance, p0 · probes a day, a tenth more or what bursts come to, times the chance that each three
-  probes that confirm one have a failure among them, a = (1 - (1-p0)^3)^confirmations.
+  probes that confirm one have a failure among them, a = (1 - (1-p)^3)^confirmations. p is p0 and the answers that take
+  too long, for which probes asked afresh do not wait.
 - B: blips that fail a probe of the schedule, r · E[L] / interval, and those that come upon the three, which is as good
   as failing them, C·r·E[L]. Each is taken for an outage once at the most, so that B is at most r.
 - H: answers that take so long, where a failure is confirmed once; else they are among C.
-- b: the chance that fresh probes at p0 reach the threshold, exactly, by carrying the binomial distributions of failures
+- b: the chance that fresh probes at p reach the threshold, exactly, by carrying the binomial distributions of failures
   from round to round, of those that count and of the others. Without the worst third there are at most as many failures
   as of any fixed two thirds.
 - r·E[L]: the chance that another blip is on by then.
@@ -62,6 +63,11 @@ class FreshModel:
     """How often in a row three more probes must have a failure among them."""
 
     @property
+    def fails_afresh(self) -> float:
+        """How often a probe asked afresh fails by chance: it is given up as soon as it hangs."""
+        return self.p0 + HANGING_SHARE
+
+    @property
     def left_out(self) -> int:
         """How many targets are the worst third, whose probes do not count."""
         return round(self.targets * _WORST) if self.targets > 1 else 0
@@ -114,7 +120,7 @@ def within_promise(model: FreshModel, *, per_day: float) -> tuple[FreshModel, fl
 @lru_cache(maxsize=1024)
 def threshold_of_chance(model: FreshModel, chance: float) -> float:
     """The smallest evidence that fresh probes at the background reach at most with this chance."""
-    return _smallest_height(model, lambda height: verdict_chance(model, height, model.p0) <= chance)
+    return _smallest_height(model, lambda height: verdict_chance(model, height, model.fails_afresh) <= chance)
 
 
 def _smallest_height(model: FreshModel, suffices: Callable[[float], bool]) -> float:
@@ -139,9 +145,9 @@ def false_verdicts_per_day(model: FreshModel, height: float) -> float:
     hanging = HANGING_SHARE * _DAY_S / model.interval_s
     if model.confirmations > 1:
         by_chance, hanging = by_chance + hanging, 0.0
-    confirmed = (1 - (1 - model.p0) ** CONFIRMING_PROBES) ** model.confirmations
+    confirmed = (1 - (1 - model.fails_afresh) ** CONFIRMING_PROBES) ** model.confirmations
     by_blip = min(blips.per_day, blips.per_day * mean_s / model.interval_s + by_chance * blip_is_on)
-    by_rounds = verdict_chance(model, height, model.p0) if height < math.inf else 0.0
+    by_rounds = verdict_chance(model, height, model.fails_afresh) if height < math.inf else 0.0
     return (by_chance * confirmed + by_blip + hanging) * (by_rounds + blip_is_on)
 
 

@@ -10,6 +10,7 @@ from monitor.config.controller_settings import Blips
 from monitor.detection import fresh_evidence, fresh_model
 from monitor.detection.fresh_evidence import FreshTest
 from monitor.detection.fresh_model import FreshModel
+from monitor.detection.latency import HANGING_SHARE
 from tests.support.builders import observation
 from tests.support.fresh_rounds import MODEL, PER_DAY, A, afresh, begun, one_round, played
 
@@ -47,6 +48,16 @@ def test_the_chance_of_a_verdict_is_exact(rate: float, p0: float) -> None:
         alive = moved
     height = fresh_model.threshold(model, per_day=PER_DAY)
     assert fresh_model.verdict_chance(model, height, rate) == pytest.approx(reached)
+
+
+def test_a_probe_asked_afresh_also_fails_where_it_hangs() -> None:
+    """A twentieth of those that fail at a background of 0.2 %, so that a tenth more verdicts are wrong."""
+    model = replace(MODEL, p0=0.002)
+    height = fresh_model.threshold(model, per_day=PER_DAY)
+    chance = fresh_model.verdict_chance(model, height, model.p0 + HANGING_SHARE)
+    assert chance > 1.1 * fresh_model.verdict_chance(model, height, model.p0)
+    assert fresh_model.threshold_of_chance(model, chance) <= height
+    assert fresh_model.threshold_of_chance(model, chance * 0.999) > height
 
 
 @pytest.mark.parametrize("p0", [0.002, 0.005, 0.01, 0.03, 0.05])
