@@ -79,7 +79,8 @@ class Detector:
         self._asked_afresh.discard(target)
         provider = self._providers.name_of[target]
         if observation.outcome.effect is Effect.THROTTLED:
-            self._spare_siblings(target, observation.finished_at)
+            noted = limits.note_start(self._states[target], observation.started_at, parameters.interval_s)
+            self._spare_siblings(noted, observation)
         if blind or self.blind:
             self.blind = blind_regions(self.blind, observation, blind=blind)
         before = self._states[target]
@@ -155,7 +156,7 @@ class Detector:
         provider = self._providers.name_of[target]
         name = self.fresh.test_of(target, provider)
         if observation.outcome.effect is Effect.THROTTLED:
-            self._spare_siblings(target, at)
+            self._spare_siblings(state, observation)
         if blind or state.out_of_service or state.health is Health.RECOVERING:
             self.fresh.end(name)
         test = self.fresh.add_probe(name, observation)
@@ -172,11 +173,15 @@ class Detector:
         reason = fresh_tests.verdict_reason(test, at, provider=provider, members=len(members))
         return self.mark_down(members or (target,), at, reason, test.evidence, test.needed)
 
-    def _spare_siblings(self, target: str, at: datetime) -> None:
-        """Spare all targets of a provider where bursts on them may have met their limit."""
-        members = self._siblings(target)
+    def _spare_siblings(self, state: TargetState, refused: Observation) -> None:
+        """Spare all targets of a provider where bursts on them may have met their limit.
+
+        `state`: of the one whose probe was refused, that probe among its starts.
+        """
+        members = self._siblings(state.target)
         intervals_s = (self._parameters[member.target].interval_s for member in members)
-        if len(members) > 1 and (burst_at := limits.met_by_bursts(members, intervals_s, at)):
+        states = (state if member.target == state.target else member for member in members)
+        if len(members) > 1 and (burst_at := limits.met_by_bursts(states, intervals_s, refused)):
             for member in members:
                 self._states[member.target] = limits.spared(member, burst_at)
 

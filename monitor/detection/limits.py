@@ -88,18 +88,20 @@ def spared(state: TargetState, burst_at: datetime) -> TargetState:
     return state.replace(limit_met_at=burst_at)
 
 
-def met_by_bursts(states: Iterable[TargetState], intervals_s: Iterable[float], at: datetime) -> datetime | None:
-    """When the last extra probe began, if bursts may have met the limit that these targets share; else None.
+def met_by_bursts(states: Iterable[TargetState], intervals_s: Iterable[float], refused: Observation) -> datetime | None:
+    """When the last extra probe before this one began, if bursts may have met the limit of these targets; else None.
 
-    That is after more than four extra probes within a window, or after fewer that make eight or more with the regular
-    ones, and are an eighth as many: some are still under way, and hardly any limit is lower than ten. The extra probes
-    of targets known to be at a limit are not counted.
+    That is after more than four extra probes within a window, this one included where it is one, or after fewer that
+    make eight or more with the regular ones, and are an eighth as many: some are still under way, and hardly any limit
+    is lower than ten. The extra probes of targets known to be at a limit are not counted.
     """
     probed = (probed_at for state in states if not _is_refusing(state) for probed_at in state.extra_at)
-    extra = [probed_at for probed_at in probed if _in_window(probed_at, at)]
+    extra = [probed_at for probed_at in probed if _in_window(probed_at, refused.finished_at)]
     regular = sum(LIMIT_WINDOW_S / interval_s for interval_s in intervals_s)
     suffices = len(extra) + regular >= _FEW_PROBES and len(extra) >= _SHARE * regular
-    return max(extra) if extra and (len(extra) > MOST_EXTRA or suffices) else None
+    if len(extra) <= MOST_EXTRA and not suffices:
+        return None
+    return max((probed_at for probed_at in extra if probed_at < refused.started_at), default=None)
 
 
 def note_limit(state: TargetState, observation: Observation) -> TargetState:

@@ -148,10 +148,10 @@ def observe_in_full(
     state, at, effect = state.replace(recent=recent), observation.finished_at, observation.outcome.effect
     state = _forget_after_silence(_rewind(state, at, parameters), at, parameters).learn_pending(parameters.interval_s)
     late = state.latency.late_measure(observation) is not None
-    if effect is Effect.THROTTLED:
-        burst_at = limits.met_by_bursts((state,), (parameters.interval_s,), at)
-        state = limits.spared(state, burst_at) if burst_at else state
     state = limits.note_start(state, observation.started_at, parameters.interval_s)
+    if effect is Effect.THROTTLED:
+        burst_at = limits.met_by_bursts((state,), (parameters.interval_s,), observation)
+        state = limits.spared(state, burst_at) if burst_at else state
     state = notes.note(state, observation, parameters)
     if not (blind and observation.outcome.blame is Blame.UNDECIDED):
         state = notes.note_period(state, observation, parameters)

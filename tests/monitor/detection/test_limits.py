@@ -96,8 +96,20 @@ def test_few_extra_probes_meet_no_limit_of_many_targets(models: int, extra: int,
     known = Detector(settings(Path("/nowhere"), A), T0).state_of(A)
     asked = tuple(T0 + timedelta(seconds=number) for number in range(extra))
     states = [known.replace(extra_at=asked)]
-    last = limits.met_by_bursts(states, [30.0] * models, T0 + timedelta(seconds=30))
+    last = limits.met_by_bursts(states, [30.0] * models, observation("r", at_s=30))
     assert last == (asked[-1] if met else None)
+
+
+@pytest.mark.parametrize(("extra", "stands"), [(4, True), (5, False)])
+@pytest.mark.parametrize("names", [(A,), (A, B)], ids=["one target", "two that share the limit"])
+def test_the_probe_that_is_refused_is_one_of_the_burst(names: tuple[str, ...], extra: int, stands: bool) -> None:
+    """The fifth extra one within a minute, refused, is no evidence of a limit that others meet; the fourth is."""
+    long = tuple(target(name, interval_s=60.0) for name in names)
+    detector = Detector(replace(settings(Path("/nowhere"), *names), targets=long), T0)
+    for number in range(extra):
+        detector.observe(observation("x" if number == 1 else ".", at_s=60.0 + number, name=A))
+    detector.observe(observation("r", at_s=60.0 + extra, name=A))
+    assert bool(detector.state_of(A).throttled.value) is stands
 
 
 def test_an_earlier_burst_does_not_end_what_a_later_one_of_a_sibling_began() -> None:
