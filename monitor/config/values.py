@@ -24,7 +24,7 @@ _QUOTES = frozenset("'\"`")
 _UNEXPANDED = re.compile(r"\$\{?\w+\}?|(export )?[A-Z][A-Z0-9_]*_(KEY|TOKEN)=.*")
 #: In JSON Schema: what any value may be instead, the name of a variable.
 _VARIABLE_PATTERN = r"\$\{"
-_TOKENS = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kM]?)")
+_TOKENS = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)([kM]?)")
 _THOUSANDS = {"": 1, "k": 1_000, "M": 1_000_000}
 _DECIMAL_PATTERN = r"[+-]?[0-9]+(\.[0-9]+)?"
 

@@ -41,6 +41,8 @@ def test_a_model_may_have_its_own(tmp_path: Path) -> None:
         ("{checks: [embedding]}", "own/one takes no chat, which is what this check asks"),
         ("{context_check: {every: 1h}}", "tokens is missing; expected a number of tokens"),
         ("{context_check: {tokens: 3M}}", "is not a number of tokens such as 200k"),
+        (f"{{context_check: {{tokens: {'9' * 400}}}}}", "is not a number of tokens such as 200k"),
+        (f"{{context: {'9' * 400}M}}", "is not a number of tokens such as 200k"),
         ("{context_check: {tokens: 9, every: 1s}}", "1s is too short; the shortest is 1m"),
         ("{checks: {chat: 1, context: {prompt: a, expect: {contains: a}}}}", "context is a check of Hotspare: see"),
     ],
