@@ -49,8 +49,11 @@ def _file_problem(path: str) -> str | None:
     if not path.isprintable():
         return "holds a control character; expected the path of a file"
     # Not Path.is_dir, here and below: for a name that is too long it raises.
-    folder = path.endswith("/") or os.path.isdir(path)  # noqa: PTH112 - see above
-    return "is a folder; expected the path of a file" if folder else None
+    if path.endswith("/") or os.path.isdir(path):  # noqa: PTH112 - see above
+        return "is a folder; expected the path of a file"
+    # What replaces a device or a pipe takes it from every program of the machine.
+    other = os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113 - see above
+    return "is a device, a pipe or a socket; expected the path of a file" if other else None
 
 
 def _read_file(node: Node, context: ReadContext) -> Path:
