@@ -128,6 +128,15 @@ def test_every_page_of_an_outage(config: Path) -> None:
     assert "There is no incident" in shown(config, "incidents", incident="'; drop")
 
 
+@pytest.mark.parametrize(("page", "kind"), [("target", "target"), ("routes", "route")])
+def test_what_is_gone_is_not_shown_as_another(config: Path, page: str, kind: str) -> None:
+    """A link in an old message may name what the configuration no longer has."""
+    seeded.seed(seeded.settings_in(config.parent), now())
+    html = shown(config, page, **{kind: "<b>gone</b>"})
+    assert f"There is no {kind} &lt;b&gt;gone&lt;/b&gt; in the configuration" in html
+    assert "There is no" not in shown(config, page)
+
+
 def test_a_missing_database(config: Path) -> None:
     """Before the first `hotspare run` the page says what is missing and what to do, and nothing else."""
     html = shown(config)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from monitor.storage.database import DatabaseError
 from ui import exports, reading, route_charts, routes
-from ui.components import section
+from ui.components import empty, section
 from ui.screens import parts
 
 
@@ -27,6 +27,8 @@ def _show(path: str, range_name: str) -> None:
     except DatabaseError as error:
         parts.say_trouble(path, error)
         return
+    if wanted and wanted != route.name:
+        st.html(empty(f"There is no route {wanted} in the configuration; this is another one."))
     now = overview.now
     st.set_page_config(page_title=reading.page_title(path, f"{route.name}: {routes.state_of(route)[1]}"))
     if len(ordered) > 1:

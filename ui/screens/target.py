@@ -23,6 +23,8 @@ def show(path: str) -> None:
             filter_mode="contains",
         )
         range_name = parts.choose_range("24h")
+    if wanted and wanted not in names:
+        st.html(empty(f"There is no target {wanted} in the configuration; this is another one."))
     st.query_params["target"] = chosen
     st.fragment(_show, run_every=reading.SLOW_S)(path, chosen, range_name)
 
