@@ -63,3 +63,14 @@ def test_without_a_target_it_fails_and_says_why(path: Path) -> None:
     assert (unknown.returncode, unknown.stdout) == (1, "")
     assert unknown.stderr.endswith("has no such route; it has chat\n")
     assert run("chat", "--field", "key").returncode == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("output", [">/dev/full", ">&-"])
+def test_what_cannot_be_printed_is_said(path: Path, output: str) -> None:
+    """In one line, as everything else that is wrong."""
+    line = f"{sys.executable} -m hotspare_client.route_script chat --file {path} {output}"
+    done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("hotspare-route: the target of 'chat' cannot be printed: ")
+    assert done.stderr.count("\n") == 1

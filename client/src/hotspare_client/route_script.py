@@ -21,7 +21,7 @@ _FIELDS = tuple(field.name for field in fields(Target))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print what is asked for, and return 0; 1, with the reason on standard error, where there is no target."""
+    """Print what is asked for, and return 0; 1, with the reason on standard error, where that cannot be done."""
     asked = _parser().parse_args(arguments)
     routing = Routing(asked.file)
     target = routing.route(asked.route)
@@ -30,13 +30,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         problem = routing.status.problem or f"{asked.file} has no such route; it has {known}"
         sys.stderr.write(f"hotspare-route: no target for route {asked.route!r}: {problem}\n")
         return 1
+    # Bytes, because a shell without UTF-8 is no reason to fail, and past every buffer, so that nothing fails later.
+    rest = f"{_text(target, asked)}\n".encode(errors="replace")
     try:
-        # Bytes, because a shell without UTF-8 is no reason to fail.
-        sys.stdout.buffer.write(f"{_text(target, asked)}\n".encode(errors="replace"))
-        sys.stdout.flush()
+        while rest:
+            rest = rest[os.write(1, rest) :]
     except BrokenPipeError:
-        # Whoever reads has seen enough; the interpreter must not complain about it at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        pass  # whoever reads has seen enough
+    except OSError as error:
+        sys.stderr.write(f"hotspare-route: the target of {asked.route!r} cannot be printed: {error.strerror}\n")
+        return 1
     return 0
 
 
