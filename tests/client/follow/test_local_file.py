@@ -34,6 +34,16 @@ def test_it_is_written_as_the_service_does(path: Path) -> None:
     assert LocalFile(path.with_name("none") / "x.json").open() == b""
 
 
+def test_a_device_a_pipe_or_a_socket_is_left_alone(path: Path) -> None:
+    """As root, `--file /dev/null` put a table in place of the machine's."""
+    path.parent.mkdir()
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="it is a device, a pipe or a socket"):
+        LocalFile(path).open()
+    assert stat.S_ISFIFO(path.stat().st_mode)
+    assert list(path.parent.iterdir()) == [path]
+
+
 def damage(path: Path) -> None:
     """As an editor does."""
     path.write_text("[]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -34,8 +35,11 @@ class LocalFile:
     def open(self) -> bytes:
         """Make the folder, take it, and return what the file has, empty for nothing.
 
-        Raises FileHeldError, and OSError where the folder cannot be made.
+        Raises FileHeldError, and OSError where the folder cannot be made, or a device, a pipe or a socket is at the
+        path: what replaces it takes it from every program of the machine.
         """
+        if self.path.exists() and not (self.path.is_file() or self.path.is_dir() or self.path.is_symlink()):
+            raise OSError(errno.EINVAL, "it is a device, a pipe or a socket")
         self._hold_folder()
         # Of a follower that was killed while it wrote.
         ours = re.compile(re.escape(f".{self.path.name}.") + r"[a-z0-9_]{8}\.tmp")
