@@ -9,8 +9,10 @@ import pytest
 
 from monitor.config.controller_settings import Blips, ControllerSettings
 from monitor.detection import fresh_evidence, fresh_model
+from monitor.detection.background import BackgroundRate
 from monitor.detection.blip_lengths import NO_PERIODS
 from monitor.detection.detector import Detector
+from monitor.detection.detector_state import DetectorState
 from monitor.detection.fresh_evidence import FreshTest
 from monitor.detection.pacing import BurstProbe
 from monitor.detection.parameters import target_parameters
@@ -222,13 +224,18 @@ def test_a_blip_moves_nothing(begin_s: float) -> None:
     assert {moved.after for moved in loop.transitions} <= {Health.UP, Health.SUSPECT}
 
 
+@pytest.mark.parametrize("usual", [0.005, 0.02])
 @pytest.mark.parametrize("sick", [1, 3, 6])
-def test_several_sick_models_are_found_and_their_siblings_are_left(sick: int) -> None:
+def test_several_sick_models_are_found_and_their_siblings_are_left(sick: int, usual: float) -> None:
     """Three of six that fail every time are found one by one in half a minute; all six as one provider."""
     names = tuple(f"openai/m{number}" for number in range(6))
     loop = ClosedLoop(
         settings(Path("/nowhere"), *names), lambda at_s, name: "x" if at_s >= 600 and name in names[:sick] else "."
     )
+    background = BackgroundRate(failures=usual * 1e6 - 5, probes=1e6 - 1000)
+    known = {name: loop.detector.state_of(name) for name in names}
+    known = {name: state.replace(down=replace(state.down, background=background)) for name, state in known.items()}
+    loop.detector.restore(DetectorState(targets=known, providers={}))
     loop.run(600 + (30 if sick > 1 else 90))
     assert set(loop.moved_to(Health.DOWN)) == set(names[:sick])
     of_all = [moved for moved in loop.transitions if "all of openai" in moved.reason]
