@@ -74,7 +74,7 @@ GRID = (
     Configuration(intervals_s=(30,) * 4, sibling=True),
     Configuration(intervals_s=(30,) * 4, checks=("chat", "stream")),
     *(Configuration(intervals_s=(interval_s,) * 2) for interval_s in (30, 5)),
-    Configuration(intervals_s=(30,) * 6),
+    *(Configuration(intervals_s=(30,) * models) for models in (6, 40)),
     *(Configuration(intervals_s=(interval_s,) * 4) for interval_s in (10, 60)),
     Configuration(intervals_s=(10,) * 4, unpaid=3.0),
     *(Configuration(intervals_s=(interval_s,), regions=3) for interval_s in (30, 600, 5)),
@@ -84,7 +84,7 @@ GRID = (
 _AT_THE_PROMISE = (
     *(Configuration(intervals_s=(interval_s,)) for interval_s in (30, 600)),
     *(Configuration(intervals_s=(interval_s,) * 4) for interval_s in (30, 600, 10, 5)),
-    *(Configuration(intervals_s=(30,) * models) for models in (6, 10)),
+    *(Configuration(intervals_s=(30,) * models) for models in (6, 10, 40)),
     Configuration(intervals_s=(600,) * 10),
 )
 _QUICK = (Configuration(intervals_s=(30,)), Configuration(intervals_s=(30,) * 4))
