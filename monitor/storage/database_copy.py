@@ -47,6 +47,7 @@ def copy_database(path: Path, to: Path, progress: Callable[[float, float], None]
         raise CopyError(f"{to} is there already: name a new file; nothing was overwritten")
     try:
         refuse_replaced(path)
+        _require_readable(path)
         with _unfinished(to) as unfinished:
             unfinished.chmod(path.stat().st_mode & 0o777)
             with closing(connect_to_file(path, "ro")) as source, closing(sqlite3.connect(unfinished)) as copy:
@@ -62,6 +63,15 @@ def copy_database(path: Path, to: Path, progress: Callable[[float, float], None]
     except (sqlite3.Error, HeldError) as error:
         raise CopyError(f"{to} cannot be written: {error}") from error
     return to.stat().st_size
+
+
+def _require_readable(path: Path) -> None:
+    """Raise CopyError where the fault is the database's, not the copy's."""
+    try:
+        with closing(connect_to_file(path, "ro")) as source:
+            source.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        raise CopyError(f"database {path} cannot be read: {error}") from error
 
 
 @contextmanager

@@ -75,6 +75,9 @@ def test_a_backup_is_the_database_as_of_one_instant(engine: Engine, url: str, tm
         maintenance.back_up(url, to, _no_progress)
     with pytest.raises(DatabaseError, match="cannot be written"):
         maintenance.back_up(url, tmp_path / "nowhere" / "copy.db", _no_progress)
+    (tmp_path / "not.db").write_text("of another kind, and longer than a header of sixteen bytes")
+    with pytest.raises(DatabaseError, match=r"database .*/not\.db cannot be read: file is not a database"):
+        maintenance.back_up(f"sqlite:///{tmp_path}/not.db", to.with_name("other.db"), _no_progress)
     assert not list(tmp_path.glob(".*"))
 
 
