@@ -1,10 +1,11 @@
 """The section `owner` of a provider or a route, and what Slack's channels and mentions look like."""
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final
 
 from monitor.config.section import Key, Section
-from monitor.config.values import items, text
+from monitor.config.values import items, link_problem, text
 from probes.target import Owner
 
 CHANNEL: Final = text('a channel in quotes, such as "#llm-status"')
@@ -17,7 +18,14 @@ _MENTION: Final = text(
 MENTIONS: Final = items(_MENTION, 'a list such as ["<@U012AB3CD>", here]')
 # Unlike other addresses it is shown to people, as a link.
 _RUNBOOK: Final = "an http(s) address such as https://wiki.example/runbook"
-_PAGE: Final = text(_RUNBOOK, pattern=r"https?://[^\s<>|\"'`\x00-\x1f]{1,500}", wrong=f"is not {_RUNBOOK}")
+_PATTERN: Final = r"https?://[^\s<>|\"'`\x00-\x1f]{1,500}"
+
+
+def _runbook_problem(value: str) -> str | None:
+    return link_problem(value) if re.fullmatch(_PATTERN, value) else f"is not {_RUNBOOK}"
+
+
+_PAGE: Final = text(_RUNBOOK, _runbook_problem, pattern=_PATTERN, shown=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

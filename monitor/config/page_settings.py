@@ -10,7 +10,7 @@ from monitor.config.document import Mapping as YamlMapping
 from monitor.config.document import Node
 from monitor.config.reading import ReadContext
 from monitor.config.section import Key, Section
-from monitor.config.values import Value, address, duration, flag, items, must, secret, text
+from monitor.config.values import Value, address, duration, flag, items, link_problem, must, secret, text
 from probes.target import Secret
 
 _SHORTEST_SECRET: Final = 32
@@ -42,6 +42,8 @@ def _read_links(node: Node, context: ReadContext) -> Mapping[str, str]:
         shown = context.text(value, "an address")
         if not _LINK.fullmatch(shown) or not name.isprintable():
             raise context.refuse(shown, "is not an address that can be linked; write https://… or mailto:…")
+        if not shown.startswith("mailto:") and (problem := link_problem(shown)):
+            raise context.report(shown.place, problem)
         links[name] = str(shown)
     return links
 

@@ -299,6 +299,15 @@ def address_problem(value: str, *, userinfo: bool = False, secret: bool = False)
     return "holds a query or a fragment; write the address without them" if "?" in value or "#" in value else None
 
 
+def link_problem(value: str) -> str | None:
+    """What is wrong with the http(s) address of a page that people are shown: it may hold a query and a fragment."""
+    page = re.split("[?#]", value, maxsplit=1)[0]
+    problem = address_problem(page, userinfo=True)
+    if problem is None and "@" in urlsplit(page).netloc:
+        return "holds a user name or a password, which everybody would see; write the address without it"
+    return problem
+
+
 def secret(
     variable: str,
     what: str,

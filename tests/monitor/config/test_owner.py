@@ -34,9 +34,13 @@ def test_an_owner_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "runbook",
-    ["wiki/openai", "javascript:alert(1)", "https://w/<script>", "https://w/a|b", "https://w/a b", "https://"],
+    [
+        *("wiki/openai", "javascript:alert(1)", "https://w/<script>", "https://w/a|b", "https://w/a b", "https://"),
+        *("http://[::1", "https://w:99999/", "https://ana:secret@w/", "https://:80/"),
+    ],
 )
 def test_a_runbook_is_an_address(tmp_path: Path, runbook: str) -> None:
     """One that could break out of a link, or is none, is refused."""
     path = write(tmp_path, **document({"runbook": runbook}))
     assert len([problem for problem in problems_of(path) if "owner.runbook" in problem]) == 2
+    assert "secret" not in str(problems_of(path))

@@ -34,6 +34,8 @@ def test_only_the_page_needs_its_secrets(tmp_path: Path) -> None:
     [
         ({"links": {"Help": "javascript:alert(1)"}}, "is not an address that can be linked"),
         ({"links": ["https://help.example"]}, "expected a mapping such as"),
+        ({"links": {"Help": "https://ana:pw@help.example"}}, "holds a user name or a password, which everybody would"),
+        ({"links": {"Help": "https://help.example:99999/"}}, "is not an address"),
         ({"logo": "logo.exe"}, "is not a picture"),
         ({"url": "status.example"}, "is not an http(s) address"),
         ({"title": "two\nlines"}, "is no line of"),
