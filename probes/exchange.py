@@ -196,8 +196,7 @@ class Exchange:
     def deadline_passed(self, peer: str) -> Classification:
         """What the deadline that has just passed means; after the first token a stream has stalled."""
         limits, stalled_s, waited_s = self.target.timeouts, self.loop_lag.stalled_s, self.elapsed_s()
-        too_busy = stalled_s > _OWN_SHARE * waited_s and self.pieces < _FLOOD
-        if too_busy and not self.loop_lag.others_were_answered():
+        if self.loop_lag.stalled_since_answers_s() > _OWN_SHARE * waited_s and self.pieces < _FLOOD:
             reason = f"this machine was too busy: the event loop stood still for {stalled_s:.1f} s of {waited_s:.1f} s"
             return Classification(Outcome.BAD_REQUEST, f"{OWN_FAULT} failed: {reason}")
         if self._request_begun and self.first_token_s is not None:

@@ -49,20 +49,39 @@ async def test_nothing_ticks_while_nobody_watches() -> None:
 
 
 async def test_others_prove_that_the_loop_carried_answers() -> None:
-    """Three that began later and were answered after the worst stall; earlier ones, and answers before it, do not."""
+    """Stalls before three answers to probes that began later count no more; earlier probes prove nothing."""
     lag = LoopLag()
     with lag.watch() as earlier, lag.watch() as watch:
-        with lag.watch() as before_it:
-            await asyncio.sleep(0.02)
-            for _ in range(3):
-                lag.note_answer(before_it)
-        time.sleep(0.1)  # noqa: ASYNC251 - a computation that does not yield
-        await asyncio.sleep(0.02)
+        await stall(0.1)
         for _ in range(3):
             lag.note_answer(earlier)
-        assert not watch.others_were_answered()
+        assert watch.stalled_since_answers_s() == watch.stalled_s > 0.08
         with lag.watch() as later:
+            await stall(0.05)
             for _ in range(3):
-                assert not watch.others_were_answered()
+                assert watch.stalled_since_answers_s() == watch.stalled_s
                 lag.note_answer(later)
-        assert watch.others_were_answered()
+        assert watch.stalled_since_answers_s() <= watch.stalled_s - 0.12
+        await stall(0.2)
+        assert 0.18 < watch.stalled_since_answers_s() <= watch.stalled_s - 0.12
+
+
+async def test_an_answer_is_heard_at_the_end_of_a_stall() -> None:
+    """Also before the tick that shows the stall has run."""
+    lag = LoopLag()
+    with lag.watch() as watch, lag.watch() as later:
+        await asyncio.sleep(0)
+        time.sleep(0.1)  # noqa: ASYNC251 - a computation that does not yield
+        for _ in range(3):
+            lag.note_answer(later)
+        await asyncio.sleep(0.02)
+
+    assert watch.stalled_s > 0.08
+    assert watch.stalled_since_answers_s() <= watch.stalled_s - 0.08
+
+
+async def stall(for_s: float) -> None:
+    """Keeps the event loop from everything for so long, and lets it tick afterwards."""
+    await asyncio.sleep(0)
+    time.sleep(for_s)  # noqa: ASYNC251 - a computation that does not yield
+    await asyncio.sleep(0.02)
