@@ -32,7 +32,8 @@ export function checkTerms(terms) {
   ])) {
     if (value !== undefined && !(typeof value === "number" && value >= lowest)) {
       const found = typeof value === "string" ? `'${value}'` : String(value);
-      throw new RangeError(`${name}: expected seconds, ${lowest} or more, found ${found}`);
+      const bound = Number.isFinite(lowest) ? `, ${lowest} or more` : "";
+      throw new RangeError(`${name}: expected seconds${bound}, found ${found}`);
     }
   }
   if (terms.onCut !== undefined && terms.onCut !== "raise" && terms.onCut !== "restart") {

@@ -162,7 +162,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         _discard_output()
-        print(f"cannot go on: {error.strerror or error}", file=sys.stderr)  # noqa: T201 -- for the person at the terminal
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"cannot go on: {where}{error.strerror or error}", file=sys.stderr)  # noqa: T201 -- for the person at the terminal
         return 2
 
 

@@ -7,11 +7,12 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
+from monitor.config.addresses import address_problem
 from monitor.config.document import Node
 from monitor.config.owner import CHANNEL, MENTIONS
 from monitor.config.reading import ReadContext
 from monitor.config.section import Key, Section
-from monitor.config.values import Value, address, address_problem, duration, items, must, secret, text, whole_number
+from monitor.config.values import Value, address, duration, items, must, secret, text, whole_number
 from monitor.config.wall_clock import DAY, ZONE, time_of_day
 from probes.target import Secret
 

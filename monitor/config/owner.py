@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final
 
+from monitor.config.addresses import link_problem
 from monitor.config.section import Key, Section
-from monitor.config.values import items, link_problem, text
+from monitor.config.values import items, text
 from probes.target import Owner
 
 CHANNEL: Final = text('a channel in quotes, such as "#llm-status"')

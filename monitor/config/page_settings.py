@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Final
 
+from monitor.config.addresses import link_problem
 from monitor.config.document import Mapping as YamlMapping
 from monitor.config.document import Node
 from monitor.config.reading import ReadContext
 from monitor.config.section import Key, Section
-from monitor.config.values import Value, address, duration, flag, items, link_problem, must, secret, text
+from monitor.config.values import Value, address, duration, flag, items, must, secret, text
 from probes.target import Secret
 
 _SHORTEST_SECRET: Final = 32

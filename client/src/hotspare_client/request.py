@@ -54,7 +54,8 @@ def check_terms(terms: Terms, on_cut: str) -> None:
     for name, lowest in _LOWEST:
         value = getattr(terms, name)
         if value is not None and not (_is_number(value) and value >= lowest):
-            raise ValueError(f"{name}: expected seconds, {lowest:g} or more, found {value!r}")
+            bound = f", {lowest:g} or more" if math.isfinite(lowest) else ""
+            raise ValueError(f"{name}: expected seconds{bound}, found {value!r}")
     if on_cut not in {"raise", "restart"}:
         raise ValueError(f"on_cut: expected 'raise' or 'restart', found {on_cut!r}")
 
