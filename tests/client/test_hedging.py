@@ -128,14 +128,15 @@ async def test_a_failure_of_one_is_remembered(tmp_path: Path, kind: str) -> None
 
 async def test_a_race_may_be_cancelled_at_every_await(tmp_path: Path) -> None:
     """Both its tasks end with it."""
+    never = {"after_s": 60}
     for steps in range(12):
-        providers = Providers(LATE)
+        providers = Providers({"answers": {"alpha": never, "beta": never}})
         before = asyncio.all_tasks()
         task = asyncio.create_task(in_task(open_case(tmp_path, LATE), providers))
         for _ in range(steps):
             await asyncio.sleep(0)
         if steps > 8:
-            await asyncio.sleep(0.9 * SHORT_S)
+            await asyncio.sleep(0.9 * SHORT_S)  # about when the second is asked
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -70,6 +70,7 @@ class Happenings:
         self.world.keep(changed(incident, line))
 
 
+@pytest.mark.timeout(400)
 def test_two_hundred_kills(tmp_path: Path) -> None:
     """Each headline, each line of each timeline and each notice is in Slack exactly once."""
     with SlackServer(token=TOKEN) as server:
