@@ -1,7 +1,7 @@
 """The scenes of the demo as data: what befalls the simulated providers, what ends each step, what users feel (pure)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -82,6 +82,7 @@ def _end(text: str, *, then_s: float = 0.0, within_s: float = _RETURN_WITHIN_S) 
 
 _WELL = f"{_OPENAI} is well again and answers everything"
 _DOWN = _outage(f"{_OPENAI} begins to answer all requests with HTTP 500", _fails(_OPENAI, status=500))
+_SHORTLY_DOWN = replace(_DOWN, then_s=6.0)
 _HALF = _outage(
     f"{_OPENAI} begins to answer 50% of all requests with HTTP 500",
     _fails(_OPENAI, status=500, share=0.5),
@@ -134,7 +135,11 @@ SCENES: Final = (
     Scene(
         name="flapping",
         title="one provider fails three times, soon after each recovery",
-        steps=(_DOWN, _end(_WELL, then_s=8), _DOWN, _end(_WELL, then_s=8), _DOWN, _end(_WELL)),
+        steps=(
+            *(_SHORTLY_DOWN, _end(_WELL, then_s=8)),
+            *(_SHORTLY_DOWN, _end(_WELL, then_s=8)),
+            *(_SHORTLY_DOWN, _end(_WELL, within_s=2 * _RETURN_WITHIN_S)),  # it is held four times as long
+        ),
     ),
     Scene(
         name="second-outage",

@@ -123,9 +123,7 @@ def play(
     for step in scene.steps:
         began_s, answers.faults = service.at_s, dict(step.faults)
         at_moment(service, step.text, False)
-        if not service.run(began_s + step.within_s * SPEED, partial(_has_come, service, step)):
-            at_moment(service, step.awaited, True)
-            break
+        assert service.run(began_s + step.within_s * SPEED, partial(_has_come, service, step)), step.awaited
         after_s = service.at_s - began_s
         service.run(service.at_s + _SHOWN_AFTER_S)
         at_moment(service, f"{_COME[step.awaited]}, {after_s:.0f} s after {step.event}", True)
