@@ -1,15 +1,20 @@
 """Measures how late our own event loop runs during a probe: late timings are our fault, not a provider's."""
 
 import asyncio
+import selectors
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
-_TICK_S = 0.01
-#: A tick that is later than this is a stall; every loop is a millisecond or two late.
-_STALL_S = 0.02
+_Result = TypeVar("_Result")
+
+#: The loop wakes so often at least while a probe is in flight.
+_LONGEST_WAIT_S: Final = 0.05
+#: What is later than this is a stall; every loop is a millisecond or two late.
+_STALL_S: Final = 0.02
 #: So many of the last answers are known: those of the last second, where it matters.
 _ANSWERS: Final = 64
 _WITNESSES: Final = 3
@@ -23,7 +28,7 @@ class _Answered(NamedTuple):
 
 
 class LagWatch:
-    """The lateness during one probe, in seconds. A stall may show up to one tick (10 ms) shorter than it was."""
+    """The lateness during one probe, in seconds."""
 
     def __init__(self, began: float, answered: Sequence[_Answered] = (), stalled_before_s: float = 0.0) -> None:
         """`answered`: the last answers to any probe of this loop; it changes meanwhile.
@@ -34,12 +39,12 @@ class LagWatch:
         self._answered = answered
         self._stalled_before_s = stalled_before_s
         self.worst_s = 0.0
-        """The lateness of the latest tick."""
+        """The worst of all."""
         self.stalled_s = 0.0
         """The sum of all stalls, those of 20 ms and more."""
 
-    def record_tick(self, due: float, now: float) -> None:
-        """Records a tick that was due at `due` and ran at `now`, both by the loop's clock."""
+    def note_due(self, due: float, now: float) -> None:
+        """The loop should have come to its next step at `due`, and did `now`, both by its clock."""
         late_s = now - max(due, self.began)
         self.worst_s = max(self.worst_s, late_s)
         self.stalled_s += _stall_s(late_s)
@@ -59,53 +64,83 @@ def _stall_s(late_s: float) -> float:
     return late_s if late_s > _STALL_S else 0.0
 
 
-class LoopLag:
-    """One timer that ticks for all probes in flight; it stops while there are none."""
+class LoopLag(selectors.DefaultSelector):
+    """By what an event loop waits: it sees how long the loop did other things, and how late it woke.
+
+    No timer is needed for that. While a probe is in flight no wait is longer than 50 ms, so that what keeps the whole
+    process from running is seen, too.
+    """
 
     def __init__(self) -> None:
+        super().__init__()
         self._watches: dict[LagWatch, None] = {}
-        """As they began: an earlier one has seen all that a later one has, so that its worst tick is no better."""
-        self._timer: asyncio.TimerHandle | None = None
+        """As they began: an earlier one has seen all that a later one has, so that its worst moment is no better."""
         self._answered: deque[_Answered] = deque(maxlen=_ANSWERS)
         self._stalled_s = 0.0
+        self._resumed_at = 0.0
+        """Since when the loop has not waited, while anybody watches."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Called by the loop: wait for input and output."""
+        if not self._watches:
+            return super().select(timeout)
+        called_at = time.monotonic()
+        self._note_due(self._resumed_at, called_at)
+        wait_s = _LONGEST_WAIT_S if timeout is None else min(timeout, _LONGEST_WAIT_S)
+        ready = super().select(wait_s)
+        self._resumed_at = time.monotonic()
+        self._note_due(called_at + max(wait_s, 0.0), self._resumed_at)
+        return ready
 
     @contextmanager
     def watch(self) -> Iterator[LagWatch]:
-        """Watches the running loop until the block ends; a tick that is then overdue counts."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        """Watches the loop until the block ends, in the midst of a stall, too."""
+        now = time.monotonic()
+        if not self._watches:
+            self._resumed_at = now
         watch = LagWatch(now, self._answered, self._stalled_until(now))
         self._watches[watch] = None
-        if self._timer is None:
-            self._arm(loop)
         try:
             yield watch
         finally:
-            if self._timer is not None:
-                watch.record_tick(self._timer.when(), loop.time())
+            watch.note_due(self._resumed_at, time.monotonic())
             del self._watches[watch]
-            if not self._watches and self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
 
     def note_answer(self, watch: LagWatch) -> None:
         """The probe of this watch has been answered now."""
-        self._answered.append(_Answered(watch.began, self._stalled_until(asyncio.get_running_loop().time())))
+        self._answered.append(_Answered(watch.began, self._stalled_until(time.monotonic())))
 
     def _stalled_until(self, now: float) -> float:
-        """The sum of all stalls, with the one that a tick which is overdue will show."""
-        return self._stalled_s + (_stall_s(now - self._timer.when()) if self._timer is not None else 0.0)
+        """The sum of all stalls, with the one that is not over."""
+        return self._stalled_s + _stall_s(now - self._resumed_at)
 
-    def _tick(self, due: float, loop: asyncio.AbstractEventLoop) -> None:
-        now = loop.time()
+    def _note_due(self, due: float, now: float) -> None:
+        """The loop should have come to its next step at `due`, and did `now`."""
         late_s = now - due
         self._stalled_s += _stall_s(late_s)
         for watch in reversed(self._watches):
             if late_s <= min(watch.worst_s, _STALL_S):  # then it changes nothing for those before either
                 break
-            watch.record_tick(due, now)
-        self._arm(loop)
+            watch.note_due(due, now)
 
-    def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
-        due = loop.time() + _TICK_S
-        self._timer = loop.call_at(due, self._tick, due, loop)
+
+class LagLoop(asyncio.SelectorEventLoop):
+    """An event loop that knows how late it was: probes need one."""
+
+    def __init__(self) -> None:
+        self.lag: Final = LoopLag()
+        super().__init__(self.lag)
+
+
+def running_lag() -> LoopLag:
+    """The lag of the running loop; raises RuntimeError where that is no LagLoop."""
+    loop = asyncio.get_running_loop()
+    if not isinstance(loop, LagLoop):
+        raise RuntimeError(f"probes need an event loop that measures its lag, a {LagLoop.__name__}, found {loop!r}")
+    return loop.lag
+
+
+def run(main: Coroutine[Any, Any, _Result]) -> _Result:
+    """As `asyncio.run`, in a loop for probes."""
+    with asyncio.Runner(loop_factory=LagLoop) as runner:
+        return runner.run(main)

@@ -27,7 +27,7 @@ from probes.dialects.registry import DIALECTS
 from probes.exchange import MOST_PIECES, Exchange
 from probes.json_values import overlay
 from probes.limit_headers import nearly_used_up
-from probes.loop_lag import LoopLag
+from probes.loop_lag import running_lag
 from probes.observation import OWN_FAULT, Observation
 from probes.outcome import Outcome
 from probes.question import Answer, Question
@@ -75,7 +75,6 @@ class Prober:
         self._clock = clock
         self._monotonic = monotonic
         self._nonce = nonce or random_nonce
-        self._loop_lag = LoopLag()
         self._credentials = Credentials(monotonic=monotonic)
 
     async def probe(self, target: Target, check: str) -> Observation:
@@ -114,7 +113,7 @@ class Prober:
         )
 
     async def _probe(self, exchange: Exchange) -> tuple[Observation, Classification]:
-        with self._loop_lag.watch() as exchange.loop_lag:
+        with running_lag().watch() as exchange.loop_lag:
             try:
                 classification = await self._classify(exchange)
             except Exception as error:  # noqa: BLE001 - a bug of ours must neither kill the schedule nor blame a provider
@@ -149,7 +148,7 @@ class Prober:
             fault = fault or Classification(Outcome.BAD_REQUEST, detail)
             return replace(fault, steps=(f"transport: {fault.detail}",))
         if exchange.last_byte_s is not None:
-            self._loop_lag.note_answer(exchange.loop_lag)
+            running_lag().note_answer(exchange.loop_lag)
         await asyncio.sleep(0)  # what has arrived for other probes meanwhile is time-stamped first
         return classify_response(dialect, task, exchange.response(fault), now=self._clock())
 

@@ -1,11 +1,14 @@
 """Options and fixtures of all tests."""
 
-from collections.abc import Callable, Iterator
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from probes.loop_lag import LagLoop
 
 if TYPE_CHECKING:
     from tests.support.postgres import PostgresServer
@@ -18,6 +21,12 @@ settings.load_profile("no deadline")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--rewrite-golden` writes the expected texts instead of comparing with them (`make golden`)."""
     parser.addoption("--rewrite-golden", action="store_true", help="write the expected texts of tests/data anew")
+
+
+@pytest.hookimpl
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLoop]]:
+    """Every test runs in a loop that probes can run in."""
+    return {"lag": LagLoop}
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 Prints `{"times": {id: [s to the first byte, s to the last byte]}, "cpu_s", "memory_mb"}`.
 """
 
-import asyncio
 import gc
 import json
 import os
@@ -16,7 +15,7 @@ import httpx
 
 from benchmarks.probing.jobs import Load, carried_out, target_at
 from benchmarks.probing.processes import memory_mb
-from probes import pricing
+from probes import loop_lag, pricing
 from probes.outcome import Outcome
 from probes.prober import Prober
 from probes.target import Check, Target
@@ -92,4 +91,4 @@ async def _main(name: str, port: int, load: Load) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(sys.argv[1], int(sys.argv[2]), Load(**json.loads(sys.argv[3]))))
+    loop_lag.run(_main(sys.argv[1], int(sys.argv[2]), Load(**json.loads(sys.argv[3]))))

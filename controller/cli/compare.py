@@ -1,7 +1,6 @@
 """`hotspare compare`: the same questions to all candidates of a route, side by side."""
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from monitor.config.settings import Settings
 from monitor.config.units import parse_share
 from monitor.formatting import listed, plural
 from monitor.storage.database import DatabaseError, open_operator
+from probes import loop_lag
 from probes.observation import Observation
 from probes.pricing import costs_money
 from probes.prober import Prober
@@ -86,7 +86,7 @@ def _ask(
     with output.progress_bar("asking") as on_progress:
         asking = Asking(prober=prober, targets=targets, golden=golden, repeat=repeat, on_progress=on_progress)
         try:
-            return asyncio.run(asking.ask_all())
+            return loop_lag.run(asking.ask_all())
         finally:
             if kept:
                 _count_costs(kept, targets, asking.observations)

@@ -18,7 +18,7 @@ from monitor.clock import utc_now
 from monitor.config.provider_targets import checks_of
 from monitor.config.settings import Settings
 from monitor.formatting import format_elapsed, instant
-from probes import pricing
+from probes import loop_lag, pricing
 from probes.observation import Observation
 from probes.outcome import Outcome
 from probes.prober import Prober
@@ -110,7 +110,7 @@ def ask(settings: Settings, questions: Sequence[tuple[Target, str]]) -> list[Tra
 
     with output.progress_bar("asking") as on_progress:
         on_progress(0, len(questions))
-        return asyncio.run(ask_all())
+        return loop_lag.run(ask_all())
 
 
 def print_table(observations: Sequence[Observation], console: Console) -> None:

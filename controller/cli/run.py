@@ -23,6 +23,7 @@ from monitor.config.database_url import is_postgres, shown_url
 from monitor.config.settings import Settings
 from monitor.formatting import listed
 from monitor.storage.database import require_psycopg
+from probes import loop_lag
 
 log = logging.getLogger(__name__)
 
@@ -91,10 +92,10 @@ def run(args: argparse.Namespace) -> int:
     for warning in (*settings.warnings, *budget_warnings(settings)):
         log.warning("configuration_warning: %s", warning)
     if args.command == "run":
-        asyncio.run(_serve(settings, region, asyncio.Event()))
+        loop_lag.run(_serve(settings, region, asyncio.Event()))
         return output.OK
     with Processes() as processes:
-        return asyncio.run(_serve_with_page(settings, region, processes, _page_command(args)))
+        return loop_lag.run(_serve_with_page(settings, region, processes, _page_command(args)))
 
 
 def _region(settings: Settings, given: str | None) -> str:
