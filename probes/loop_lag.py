@@ -64,7 +64,7 @@ def _stall_s(late_s: float) -> float:
     return late_s if late_s > _STALL_S else 0.0
 
 
-class LoopLag(selectors.DefaultSelector):
+class LagSelector(selectors.DefaultSelector):
     """By what an event loop waits: it sees how long the loop did other things, and how late it woke.
 
     No timer is needed for that. While a probe is in flight no wait is longer than 50 ms, so that what keeps the whole
@@ -124,23 +124,25 @@ class LoopLag(selectors.DefaultSelector):
             watch.note_due(due, now)
 
 
-class LagLoop(asyncio.SelectorEventLoop):
+class LagMeasuringLoop(asyncio.SelectorEventLoop):
     """An event loop that knows how late it was: probes need one."""
 
     def __init__(self) -> None:
-        self.lag: Final = LoopLag()
+        self.lag: Final = LagSelector()
         super().__init__(self.lag)
 
 
-def running_lag() -> LoopLag:
-    """The lag of the running loop; raises RuntimeError where that is no LagLoop."""
+def running_lag() -> LagSelector:
+    """The lag of the running loop; raises RuntimeError where that is no LagMeasuringLoop."""
     loop = asyncio.get_running_loop()
-    if not isinstance(loop, LagLoop):
-        raise RuntimeError(f"probes need an event loop that measures its lag, a {LagLoop.__name__}, found {loop!r}")
+    if not isinstance(loop, LagMeasuringLoop):
+        raise RuntimeError(
+            f"probes need an event loop that measures its lag, a {LagMeasuringLoop.__name__}, found {loop!r}"
+        )
     return loop.lag
 
 
 def run(main: Coroutine[Any, Any, _Result]) -> _Result:
     """As `asyncio.run`, in a loop for probes."""
-    with asyncio.Runner(loop_factory=LagLoop) as runner:
+    with asyncio.Runner(loop_factory=LagMeasuringLoop) as runner:
         return runner.run(main)

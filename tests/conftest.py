@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from probes.loop_lag import LagLoop
+from probes.loop_lag import LagMeasuringLoop
 
 if TYPE_CHECKING:
     from tests.support.postgres import PostgresServer
@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLoop]]:
     """Every test runs in a loop that probes can run in."""
-    return {"lag": LagLoop}
+    return {"lag": LagMeasuringLoop}
 
 
 @pytest.fixture
