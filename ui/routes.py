@@ -109,7 +109,8 @@ def _candidate(number: int, candidate: CandidateStatus, now: datetime) -> list[s
     if candidate.serving:
         may = '<span class="hs-quiet">→ it points there</span>'
     elif candidate.why_not:
-        may = f'<span class="hs-watch"><span class="hs-tone">✕</span> {prose(candidate.why_not, now)}</span>'
+        symbol = "✓" if candidate.eligible else "✕"
+        may = f'<span class="hs-watch"><span class="hs-tone">{symbol}</span> {prose(candidate.why_not, now)}</span>'
     return [str(number), target_link(candidate.target), pill(candidate.health), may]
 
 

@@ -56,6 +56,8 @@ class CandidateStatus:
     """Messages and availability leave it out."""
     why_not: str | None = None
     """Why the route may not move to it, or come back to it, as a clause; None where it may, or points at it."""
+    eligible: bool = False
+    """The route may move to it where it must leave its target, whether or not it may come back to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,6 +96,7 @@ def _public_route(route: RouteView) -> RouteView:
                 drain=candidate.drain and public_override(candidate.drain),
                 maintenance=candidate.maintenance and public_override(candidate.maintenance),
                 why_not=candidate.why_not and _NOT_NOW,
+                eligible=False,
             )
             for candidate in route.candidates
         ),

@@ -41,7 +41,10 @@ def route_views(
         decided = pointed.get(route.name)
         view = route_view(route, decided, states, stuck, applicable, manual=manual)
         candidates = (
-            each if each.serving else replace(each, why_not=known[each.target].why_not(now)) for each in view.candidates
+            replace(each, why_not=known[each.target].why_not(now), eligible=known[each.target].is_eligible(now))
+            if not each.serving
+            else each
+            for each in view.candidates
         )
         mismatch = file_mismatch(decided, in_file.get(route.name), now, first=route.candidates[0])
         views.append(replace(view, candidates=tuple(candidates), published=mismatch))
@@ -85,7 +88,7 @@ def route_view(
         name=route.name,
         target=target,
         since=pointed.at if pointed and not dry_run else None,
-        reason=_reason(pointed, overrides.pin(route.name), states.get(target)) if pointed else "no decision yet",
+        reason=_reason(pointed, overrides.pin(route.name), target, states) if pointed else "no decision yet",
         candidates=candidates,
         override=override,
         failed_over=failed_over,
@@ -97,17 +100,28 @@ def route_view(
     )
 
 
-def _reason(pointed: Decision, pin: Override | None, state: TargetHealth | None) -> str:
+def _reason(pointed: Decision, pin: Override | None, target: str, states: Mapping[str, TargetHealth]) -> str:
     """Why it points there: as it was decided, or what is wrong with a target that has failed since.
 
     A pin that ended without a move has left its reason behind.
     """
     if pointed.move is not MoveKind.PIN:
+        state = states.get(target)
         failed_since = state and state.health in FAILING and state.since > pointed.at
-        return state.sentence if state and failed_since and not pointed.dry_run else pointed.reason
+        return state.sentence if state and failed_since and not pointed.dry_run else _as_of_now(pointed, states)
     if pin is None:
         return f"it stays where a pin, which is over, had put it ({pointed.reason})"
     return f"pinned by {pin.author} until {clock(pin.until, pin.at)}: {pin.reason}"
+
+
+def _as_of_now(pointed: Decision, states: Mapping[str, TargetHealth]) -> str:
+    """The reason of the decision; of another target that fails no more it says what that `was`."""
+    reason = pointed.reason
+    over = any(
+        reason.startswith(f"{target} is ") and target != pointed.target and state.health not in FAILING
+        for target, state in states.items()
+    )
+    return reason.replace(" is ", " was ", 1) if over else reason
 
 
 def file_mismatch(decided: Decision | None, in_file: str | None, now: datetime, *, first: str) -> str | None:

@@ -77,6 +77,10 @@ def test_a_candidate_says_why_not() -> None:
     assert "it is down" in html
     assert 'title="18:30:00 UTC">19:30:00</time>' in html
     assert "The routing file is missing." in html
+    assert "✕</span> none comes back before <time" in html
+    if_need_be = replace(low, eligible=True)
+    html = routes.present(view(candidates=(*view().candidates, if_need_be)), now)
+    assert "✓</span> none comes back before <time" in html
 
 
 def test_what_users_felt_is_compared() -> None:

@@ -13,13 +13,13 @@ from controller.incidents.incident import IncidentKind
 from controller.journal import Journal
 from controller.routing import override_text
 from controller.routing.decision import Decision, MoveKind
-from controller.routing.overrides import Override, OverrideKind
+from controller.routing.overrides import NO_OVERRIDES, Override, OverrideKind
 from controller.routing.store import OverrideStore
 from controller.status.document import status_document
 from controller.status.headline import BLIND, UNTRUSTED, CandidateStatus, Level, RouteView, headline
 from controller.status.overview import MachineFault, Overview, read
 from controller.status.probe_history import BUCKETS, Bucket, build_buckets, quantile
-from controller.status.route_views import file_mismatch, route_view
+from controller.status.route_views import file_mismatch, route_view, route_views
 from monitor.config.route import Route
 from monitor.config.settings import Settings
 from monitor.connectivity.state import ConnectivityObservation, ConnectivityState
@@ -344,6 +344,30 @@ def seen(pointed: Decision, first: Health, *, manual: bool = False) -> RouteView
     """The view of a route from a/x, of this health, to b/x, which is up."""
     states = {"a/x": state("a/x", first), "b/x": state("b/x", Health.UP)}
     return route_view(Route(name="chat", candidates=("a/x", "b/x")), pointed, states, frozenset(), manual=manual)
+
+
+def test_what_has_passed_is_not_said_to_be() -> None:
+    """A route that is away from a target which answers again: its reason says what that was."""
+    moved = Decision(route="chat", target="b/x", at=NOW, reason="a/x is down: it is gone")
+    assert seen(moved, Health.DOWN).reason == "a/x is down: it is gone"
+    assert seen(moved, Health.RECOVERING).reason == "a/x was down: it is gone"
+    home = Decision(route="chat", target="a/x", at=NOW, reason="a/x is up: it answers")
+    assert seen(home, Health.SUSPECT).reason == "a/x is up: it answers"
+
+
+def test_a_route_may_move_to_a_candidate_that_it_does_not_come_back_to(settings: Settings) -> None:
+    """Where it is held back; not to one that is down."""
+    chat = next(route for route in settings.routes if route.name == "chat")
+    here, held, down = chat.candidates
+    known = {
+        here: state(here, Health.UP),
+        held: TargetHealth(target=held, health=Health.UP, since=NOW, reason="", last_ok_at=NOW, proven=False),
+        down: state(down, Health.DOWN),
+    }
+    all_states = {each.id: state(each.id, Health.UP) for each in settings.targets} | known
+    view = route_views(settings, {}, all_states, frozenset(), NO_OVERRIDES, now=NOW)[settings.routes.index(chat)]
+    assert [each.eligible for each in view.candidates[1:]] == [True, False]
+    assert "none comes back before it has proven itself" in (view.candidates[1].why_not or "")
 
 
 def test_a_dry_run_shows_where_users_are_and_where_they_would_be() -> None:
