@@ -212,4 +212,5 @@ def test_a_message_in_slack_leads_to_its_incident(tmp_path: Path, page_url: str,
     page.goto(link)
     expect(page.locator(".hs-story").first).to_be_visible()
     expect(page.get_by_text("Outage of openai").first).to_be_visible()
+    expect(page.locator(".hs-banner .hs-act")).to_be_visible()
     assert f"Incident {incident.id}" in page.title()

@@ -8,7 +8,7 @@ from controller.incidents import post_mortem
 from controller.incidents import text as words
 from controller.incidents.incident import Incident
 from monitor.storage.database import DatabaseError
-from ui import exports, incidents, operate, reading
+from ui import exports, incidents, operate, reading, sections
 from ui.components import empty, section
 from ui.screens import parts
 
@@ -45,7 +45,7 @@ def _words(incident: Incident) -> str:
 def _show_incident(path: str, wanted: str) -> None:
     now = reading.viewer_now()
     try:
-        view = reading.incident(path, wanted)
+        view, overview = reading.incident(path, wanted), reading.overview_at(path)
     except DatabaseError as error:
         parts.say_trouble(path, error)
         return
@@ -54,6 +54,7 @@ def _show_incident(path: str, wanted: str) -> None:
         return
     state = "over" if view.incident.resolved_at else "open"
     st.set_page_config(page_title=reading.page_title(path, f"Incident {wanted}, {state}"))
+    parts.draw("" if view.incident.resolved_at else sections.banner(overview))
     st.html(section(f"Incident {wanted}", "", incidents.whole_incident(view, now)))
     with st.expander("The report, to be pasted into a ticket or a wiki"):
         st.code(post_mortem.markdown(view.incident, view.periods, now=now), language="markdown", wrap_lines=True)
