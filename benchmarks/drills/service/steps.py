@@ -160,15 +160,14 @@ class _Course:
 
     def start(self, phase: str) -> None:
         """From nothing, or what is there, to a routing file."""
-        lab, written = self._lab, self._lab.table().get("written_at")
-        self._play(phase, lab.start, lambda: lab.table().get("written_at") != written, lab.start)
+        self._play(phase, self._lab.start, self._is_published(), self._start_again)
 
     def move_and_return(self) -> None:
         """An outage, from its begin until people know that it is over."""
         lab = self._lab
         self._settle()
         for phase, failing in (("move", {"one"}), ("return", set[str]())):
-            self._play(phase, partial(setattr, lab.servers, "failing", failing), self._is_told, lab.start)
+            self._play(phase, partial(setattr, lab.servers, "failing", failing), self._is_told, self._start_again)
 
     def end(self) -> None:
         """From SIGTERM to the end of the process, all being well."""
@@ -226,6 +225,17 @@ class _Course:
         if process.returncode is not None and again:
             again()
             self._lab.until(is_over, f"{phase} in spite of a kill")
+
+    def _is_published(self) -> Callable[[], bool]:
+        """What says whether the routing file was written since now."""
+        lab, written = self._lab, self._lab.table().get("written_at")
+        return lambda: lab.table().get("written_at") != written
+
+    def _start_again(self) -> None:
+        """A service that has come so far that SIGTERM lets it end by itself: with its first routing file."""
+        is_published = self._is_published()
+        self._lab.start()
+        self._lab.until(is_published, "the routing file of a service that was started again")
 
     def _is_told(self) -> bool:
         lab = self._lab
