@@ -14,6 +14,7 @@ from controller.cli import output
 from controller.cli.arguments import add_config, add_json, budget_warnings, load_settings, port
 from controller.cli.importing import uncollected
 from controller.cli.log_events import EVENTS
+from controller.cli.malloc_arena import share_one_arena
 from controller.cli.run_log import LogFormat, log_to_stderr, secrets_in
 from controller.demo.scenes import BY_NAME, SCENES
 from controller.routing.operator_requests import RefusedError
@@ -87,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
     if args.command == "page":
         sys.stdout.flush()
         os.execv(sys.executable, _page_command(args))  # noqa: S606 - our own interpreter and module
+    share_one_arena()
     region = _region(settings, args.region if args.command in {"run", "up"} else None)
     log_to_stderr(args.log_format, args.log_level, secrets_in(settings))
     for warning in (*settings.warnings, *budget_warnings(settings)):
